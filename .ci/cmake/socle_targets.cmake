@@ -1,0 +1,63 @@
+# socle_library, socle_binary, socle_test, socle_microbench: how every target of the tree is made.
+
+add_library(socle_flags INTERFACE)
+target_include_directories(socle_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(socle_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Wimplicit-fallthrough
+  -Werror -fno-omit-frame-pointer -msse4.2)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(socle_flags INTERFACE -Wthread-safety -Wthread-safety-beta)
+endif()
+if(SOCLE_SANITIZE)
+  add_compile_options(-fsanitize=${SOCLE_SANITIZE} -fno-sanitize-recover=all -g1)
+  add_link_options(-fsanitize=${SOCLE_SANITIZE})
+endif()
+find_program(SOCLE_MOLD mold)
+if(SOCLE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(SOCLE_CCACHE ccache)
+if(SOCLE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SOCLE_CCACHE})
+endif()
+
+# socle_library(name SOURCES … [DEPS …] [PRIVATE_DEPS …]): static library socle_<name>, alias socle::<name>.
+function(socle_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(socle_${name} STATIC ${ARG_SOURCES})
+  add_library(socle::${name} ALIAS socle_${name})
+  target_link_libraries(socle_${name} PUBLIC ${ARG_DEPS} PRIVATE socle_flags ${ARG_PRIVATE_DEPS})
+  target_include_directories(socle_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+endfunction()
+
+# socle_binary(name SOURCES … DEPS …): program build/<preset>/bin/<name>.
+function(socle_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS})
+endfunction()
+
+# socle_test(name SOURCES … DEPS … [LABEL unit] [TIMEOUT 120]): one GoogleTest binary, one ctest entry per test.
+function(socle_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# socle_microbench(name SOURCES … DEPS …): Google Benchmark binary, also run at toy size as a smoke test.
+function(socle_microbench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS} benchmark::benchmark_main)
+  add_test(NAME ${name}_smoke COMMAND ${name} --benchmark_min_time=0.001)
+  set_tests_properties(${name}_smoke PROPERTIES LABELS smoke TIMEOUT 120)
+endfunction()

@@ -1,0 +1,107 @@
+// Engine: named buckets of ordered byte keys with one write transaction and snapshot reads; the storage contract.
+//
+// Laws     1. A ReadTxn sees exactly the state of the last commit before it was opened, for as long as it lives.
+//          2. Commit is atomic and durable: after a crash the file holds all of it or nothing of it.
+//          3. A ReadTxn never waits for a WriteTxn, and the other way round.
+//          4. Views (string_view) of keys and values are valid until their transaction ends; those that a WriteTxn
+//             returns, until its next change.
+// Threads  Engine: BeginRead, counters and snapshots are thread-safe; one WriteTxn at a time (CHECKed).
+//          ReadTxn: thread-safe once opened (immutable); a Cursor is thread-compatible.
+// Errors   DataLoss names file, page and what is wrong; after a failed sync every write says FailedPrecondition
+//          with the first error (sticky), reads go on.
+// Source   DESIGN 3 (kv), spec etcd 3.
+#ifndef SOCLE_KV_ENGINE_H_
+#define SOCLE_KV_ENGINE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace socle::kv {
+
+// Iterates one bucket in key order. Starts unpositioned (Valid() is false).
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  // Positions at the first key >= `key`.
+  virtual void Seek(std::string_view key) = 0;
+  virtual void SeekToFirst() = 0;
+  virtual void SeekToLast() = 0;
+  // Requires Valid().
+  virtual void Next() = 0;
+  virtual void Prev() = 0;
+  virtual bool Valid() const = 0;
+  // Require Valid(). Memory: law 4.
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  // DataLoss when the cursor stopped at a broken page; OK at the end of the bucket.
+  virtual absl::Status status() const = 0;
+};
+
+class ReadTxn {
+ public:
+  virtual ~ReadTxn() = default;
+  // nullopt: no such key, or no such bucket.
+  virtual absl::StatusOr<std::optional<std::string_view>> Get(std::string_view bucket,
+                                                              std::string_view key) const = 0;
+  // A missing bucket iterates as an empty one. The cursor must not outlive the transaction.
+  virtual absl::StatusOr<std::unique_ptr<Cursor>> NewCursor(std::string_view bucket) const = 0;
+  // Names of the top-level buckets, ascending.
+  virtual absl::StatusOr<std::vector<std::string>> Buckets() const = 0;
+  // Number of the commit that this transaction sees.
+  virtual uint64_t txid() const = 0;
+  // Length of the image that WriteSnapshot writes.
+  virtual uint64_t SnapshotSize() const = 0;
+  // The whole state as a bbolt v2 image, piece by piece in order; stops at the sink's first error.
+  virtual absl::Status WriteSnapshot(
+      const std::function<absl::Status(std::string_view)>& sink) const = 0;
+};
+
+class WriteTxn {
+ public:
+  // Rolls back if neither Commit nor Rollback was called.
+  virtual ~WriteTxn() = default;
+  // OK when it exists.
+  virtual absl::Status CreateBucket(std::string_view bucket) = 0;
+  // NotFound when there is no such bucket.
+  virtual absl::Status DeleteBucket(std::string_view bucket) = 0;
+  // Requires an existing bucket (NotFound) and 1 <= key size <= 32768, value size < 2^31 (InvalidArgument).
+  // Cheapest when keys of one bucket come in ascending order.
+  virtual absl::Status Put(std::string_view bucket, std::string_view key,
+                           std::string_view value) = 0;
+  // OK when there is no such key; NotFound when there is no such bucket.
+  virtual absl::Status Delete(std::string_view bucket, std::string_view key) = 0;
+  virtual absl::StatusOr<std::optional<std::string_view>> Get(std::string_view bucket,
+                                                              std::string_view key) = 0;
+  // Durable when it returns OK; the transaction is over either way.
+  virtual absl::Status Commit() = 0;
+  virtual void Rollback() = 0;
+};
+
+struct EngineSize {
+  uint64_t total_bytes = 0;   // high-water mark: what the file needs
+  uint64_t in_use_bytes = 0;  // without free pages
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual absl::StatusOr<std::unique_ptr<ReadTxn>> BeginRead() = 0;
+  virtual absl::StatusOr<std::unique_ptr<WriteTxn>> BeginWrite() = 0;
+  virtual EngineSize Size() const = 0;
+  // How many ReadTxn are open.
+  virtual uint64_t open_reads() const = 0;
+  // Verifies every structural invariant of the newest commit; DataLoss names the first broken page.
+  virtual absl::Status Check() = 0;
+};
+
+}  // namespace socle::kv
+
+#endif  // SOCLE_KV_ENGINE_H_
