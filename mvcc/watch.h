@@ -1,0 +1,67 @@
+// Watch: requests, events and the stream through which a consumer takes them.
+//
+// Laws     1. Ordered, unique, atomic, reliable: every event of a watched range from the start revision on, in
+//             order, once, all events of a revision together.
+//          2. Nothing is delivered for a watch before its created response.
+//          3. A progress response at revision R comes after every event <= R, and never below a future start.
+//          4. A consumer that does not take its responses holds back only itself: its queue is bounded, beyond it
+//             the watcher falls back to reading history.
+// Threads  WatchStream is thread-safe.
+// Source   spec etcd 1.5, 7.1 traps 14 to 19.
+#ifndef SOCLE_MVCC_WATCH_H_
+#define SOCLE_MVCC_WATCH_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mvcc/request.h"
+
+namespace socle::mvcc {
+
+struct WatchRequest {
+  std::string key;        // empty: as one zero byte
+  std::string range_end;  // as in ranges
+  int64_t start_revision = 0;  // 0: from the next revision on
+  int64_t watch_id = 0;        // 0: chosen by the stream, counting from 0
+  bool progress_notify = false;
+  bool no_put = false;
+  bool no_delete = false;
+  bool prev_kv = false;
+  bool fragment = false;  // carried through to WatchResponse; the transport splits by size
+};
+
+struct WatchEvent {
+  bool is_delete = false;
+  KeyValueView kv;  // of a delete: key and mod_revision only
+  std::optional<KeyValueView> prev_kv;
+};
+
+struct WatchResponse {
+  int64_t revision = 0;  // of the header
+  int64_t watch_id = 0;
+  bool created = false;
+  bool canceled = false;
+  int64_t compact_revision = 0;
+  std::string cancel_reason;
+  bool fragment = false;  // the watch asked for splitting of large responses
+  std::vector<WatchEvent> events;
+  std::vector<Pin> pins;
+};
+
+class WatchStream {
+ public:
+  // Cancels every watch of the stream.
+  virtual ~WatchStream() = default;
+  // Each answers through the stream.
+  virtual void Create(WatchRequest request) = 0;
+  virtual void Cancel(int64_t watch_id) = 0;
+  virtual void RequestProgress() = 0;
+  // Takes the next response; nullopt when there is none now: on_ready is called when there is one again.
+  virtual std::optional<WatchResponse> Next() = 0;
+};
+
+}  // namespace socle::mvcc
+
+#endif  // SOCLE_MVCC_WATCH_H_
