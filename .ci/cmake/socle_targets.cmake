@@ -38,6 +38,7 @@ function(socle_binary name)
 endfunction()
 
 # socle_test(name SOURCES … DEPS … [LABEL unit] [TIMEOUT 120]): one GoogleTest binary, one ctest entry per test.
+# The fixture makes the check of probes (tests/CMakeLists.txt) run when all of them are over.
 function(socle_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -50,7 +51,7 @@ function(socle_test name)
   target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} FIXTURES_REQUIRED probes)
 endfunction()
 
 # socle_microbench(name SOURCES … DEPS …): Google Benchmark binary, also run at toy size as a smoke test.
