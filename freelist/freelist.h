@@ -1,14 +1,17 @@
 // Freelist: which pages of a bolt file may be handed out.
 //
 // Laws     1. A page is in exactly one of {used, pending, free}.
-//          2. A page freed by transaction T becomes free only when no open reader can see it: no reader older
+//          2. A page freed by transaction T becomes free only when no open reader can see it: no
+//          reader older
 //             than T is open, or none lies between its allocation and its freeing (reader gaps).
-//          3. Allocate is deterministic: the lowest-addressed span of the shortest sufficient length class
+//          3. Allocate is deterministic: the lowest-addressed span of the shortest sufficient
+//          length class
 //             (hashmap), or the lowest-addressed sufficient run (array).
 //          4. Rollback of T leaves exactly the state before T.
 // Threads  confined to the committer; no locks.
-// Memory   hashmap: proportional to free spans, not pages; array: 8 bytes per free page; both: pending pages.
-// Errors   none: misuse (double free, freeing a meta page) is a broken invariant and aborts. Ids read from a
+// Memory   hashmap: proportional to free spans, not pages; array: 8 bytes per free page; both:
+// pending pages. Errors   none: misuse (double free, freeing a meta page) is a broken invariant and
+// aborts. Ids read from a
 //          file are validated by kv/bolt before they get here.
 // Source   spec etcd 3.4, 3.5; bbolt#141, bbolt#1179.
 #ifndef SOCLE_FREELIST_FREELIST_H_
@@ -31,27 +34,30 @@ class Freelist {
  public:
   virtual ~Freelist() = default;
 
-  // Replaces everything by these free spans: ascending, disjoint; neighbours may touch. No page is pending after.
+  // Replaces everything by these free spans: ascending, disjoint; neighbours may touch. No page is
+  // pending after.
   virtual void Load(std::span<const PageSpan> free_spans) = 0;
 
-  // Takes `count` neighbouring pages for transaction `txn`, or nullopt when no free span is long enough: the
-  // caller then extends the file and says so with NoteAllocated. Requires count > 0.
+  // Takes `count` neighbouring pages for transaction `txn`, or nullopt when no free span is long
+  // enough: the caller then extends the file and says so with NoteAllocated. Requires count > 0.
   virtual std::optional<PageId> Allocate(TxnId txn, uint64_t count) = 0;
 
-  // Pages taken from above the high-water mark by `txn`: remembered so that law 2's gaps know their birth.
+  // Pages taken from above the high-water mark by `txn`: remembered so that law 2's gaps know their
+  // birth.
   virtual void NoteAllocated(TxnId txn, PageSpan span) = 0;
 
-  // Transaction `txn` no longer uses `span`. Pages that `txn` itself allocated were seen by no reader and are
-  // free again at once; the others become pending. Requires: span is used, and above the meta pages.
+  // Transaction `txn` no longer uses `span`. Pages that `txn` itself allocated were seen by no
+  // reader and are free again at once; the others become pending. Requires: span is used, and above
+  // the meta pages.
   virtual void Free(TxnId txn, PageSpan span) = 0;
 
-  // Moves every pending page that law 2 allows to free. `open_readers` holds the transaction ids that open readers
-  // read at, ascending, duplicates allowed; a reader at R sees the pages of every transaction up to R.
-  // Called at the start of each write transaction.
+  // Moves every pending page that law 2 allows to free. `open_readers` holds the transaction ids
+  // that open readers read at, ascending, duplicates allowed; a reader at R sees the pages of every
+  // transaction up to R. Called at the start of each write transaction.
   virtual void ReleasePending(std::span<const TxnId> open_readers) = 0;
 
-  // Undoes Allocate, NoteAllocated and Free of `txn`, the latest one. Pages from above the high-water mark are
-  // forgotten (the caller lowers the mark back).
+  // Undoes Allocate, NoteAllocated and Free of `txn`, the latest one. Pages from above the
+  // high-water mark are forgotten (the caller lowers the mark back).
   virtual void Rollback(TxnId txn) = 0;
 
   // `txn` is committed: its allocations can no longer be rolled back.
@@ -60,7 +66,8 @@ class Freelist {
   virtual uint64_t free_pages() const = 0;
   virtual uint64_t pending_pages() const = 0;
 
-  // All free and pending pages as ascending, disjoint, non-touching spans: what a synced freelist page stores.
+  // All free and pending pages as ascending, disjoint, non-touching spans: what a synced freelist
+  // page stores.
   virtual std::vector<PageSpan> FreeAndPendingSpans() const = 0;
   // Free pages only, in the same form.
   virtual std::vector<PageSpan> FreeSpans() const = 0;
@@ -74,7 +81,8 @@ class Freelist {
 
 std::unique_ptr<Freelist> NewFreelist(FreelistType type);
 
-// "hashmap" / "map" and "array", as --backend-bbolt-freelist-type has them; nullopt for anything else.
+// "hashmap" / "map" and "array", as --backend-bbolt-freelist-type has them; nullopt for anything
+// else.
 std::optional<FreelistType> ParseFreelistType(std::string_view name);
 
 }  // namespace socle::freelist
