@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -312,25 +313,11 @@ class PosixEnv final : public Env {
 
   absl::Status CreateDirs(const std::string& path) override {
     for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-      const std::string part = path.substr(0, end);
-      if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
-        // A parent that may not be written, or lies on a read-only file system, may exist all the
-        // same.
-        const int error = errno;
-        struct stat attributes = {};
-        if (::stat(part.c_str(), &attributes) != 0) {
-          return ErrnoStatus("mkdir", part, error);
-        }
-      }
+      RETURN_IF_ERROR(CreateDir(path.substr(0, end)));
       if (end == std::string::npos) {
-        break;
+        return absl::OkStatus();
       }
     }
-    struct stat attributes = {};
-    if (::stat(path.c_str(), &attributes) != 0) {
-      return ErrnoStatus("stat", path, errno);
-    }
-    return S_ISDIR(attributes.st_mode) ? absl::OkStatus() : ErrnoStatus("mkdir", path, EEXIST);
   }
 
   absl::Status SyncDir(const std::string& path) override {
@@ -381,6 +368,22 @@ class PosixEnv final : public Env {
                                   : ErrnoStatus("flock", path, errno);
     }
     return std::make_unique<PosixFileLock>(std::move(entry), std::move(fd));
+  }
+
+ private:
+  absl::Status CreateDir(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) == 0) {
+      const std::string parent = std::filesystem::path(path + "/..").lexically_normal();
+      return SyncDir(parent);
+    }
+    // On a parent that may not be written, or a read-only file system, mkdir fails so even for what
+    // exists.
+    const int error = errno;
+    struct stat attributes = {};
+    if (::stat(path.c_str(), &attributes) != 0) {
+      return ErrnoStatus("mkdir", path, error);
+    }
+    return S_ISDIR(attributes.st_mode) ? absl::OkStatus() : ErrnoStatus("mkdir", path, EEXIST);
   }
 };
 
