@@ -1,0 +1,101 @@
+// Connection: one TCP connection with its HTTP/2 session; from connect to the last byte, then
+// thrown away.
+//
+// States   connecting  the socket is not writable yet; no calls
+//          open        calls may be submitted
+//          draining    GOAWAY came or stream ids ran out: finishes its calls, takes no new ones
+//          broken      socket closed, calls failed; deleted at the end of the loop's turn
+// Threads  confined to the loop thread.
+// Errors   any I/O or protocol error breaks it and reports Unavailable to its calls through the
+// channel.
+#ifndef SOCLE_SERVER_WIRE_CLIENT_CONNECTION_H_
+#define SOCLE_SERVER_WIRE_CLIENT_CONNECTION_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <nghttp2/nghttp2.h>
+
+#include "server/wire/client/call.h"
+#include "server/wire/client/channel.h"
+
+namespace socle::server {
+
+class ClientLoop;
+
+class Connection {
+ public:
+  Connection(ClientLoop* loop, Channel* channel);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Starts to connect. The outcome comes to the channel as OnConnected or OnBroken, later.
+  void Begin();
+  void OnReady(uint32_t events);
+
+  bool is_connecting() const { return state_ == State::kConnecting; }
+
+  bool takes_calls() const { return state_ == State::kOpen; }
+
+  // The server sent its settings: it is there and speaks HTTP/2.
+  bool has_heard() const { return has_heard_; }
+
+  // Requires: takes_calls().
+  void Submit(Call* call);
+  // There are new bytes in call->request, or it was half-closed.
+  void Resume(Call* call);
+  void Reset(Call* call, uint32_t http2_error);
+  // Writes what the session has to say. Called by the loop after MarkDirty.
+  void Flush();
+  // Closes the socket without telling the channel; the calls are still in calls().
+  void Close();
+
+  CallList& calls() { return calls_; }
+
+ private:
+  enum class State { kConnecting, kOpen, kDraining, kBroken };
+
+  void StartSession();
+  void FinishConnect();
+  void ReadAll();
+  void Break(const absl::Status& why);
+  void WriteLater();
+  bool CollectOutput();
+  void UpdateWatch(bool wants_write);
+  void CheckDrained();
+
+  static ssize_t ReadRequest(nghttp2_session* session, int32_t stream_id, uint8_t* buf,
+                             size_t length, uint32_t* data_flags, nghttp2_data_source* source,
+                             void* user);
+  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
+                      size_t name_size, const uint8_t* value, size_t value_size, uint8_t flags,
+                      void* user);
+  static int OnDataChunk(nghttp2_session* session, uint8_t flags, int32_t stream_id,
+                         const uint8_t* bytes, size_t size, void* user);
+  static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user);
+  static int OnStreamClose(nghttp2_session* session, int32_t stream_id, uint32_t error_code,
+                           void* user);
+
+  ClientLoop* const loop_;
+  Channel* const channel_;
+  State state_ = State::kConnecting;
+  int fd_ = -1;
+  nghttp2_session* session_ = nullptr;
+  CallList calls_;
+  std::string out_;
+  size_t out_sent_ = 0;
+  bool is_dirty_ = false;
+  bool wants_write_ = false;
+  bool has_heard_ = false;
+  std::string goaway_text_;
+};
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_WIRE_CLIENT_CONNECTION_H_
