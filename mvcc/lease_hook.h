@@ -30,6 +30,8 @@ class LeaseHook {
   virtual std::vector<std::string> KeysOf(LeaseId id) const = 0;
   // The lease that the key is attached to, kNoLease when to none. Asked for every put: O(1), no lock if it can be.
   virtual LeaseId LeaseOf(std::string_view key) const = 0;
+  // The TTL it was granted with. Requires Exists(id).
+  virtual int64_t GrantedTtl(LeaseId id) const = 0;
   // A stored checkpoint; 0 clears it. No effect on an unknown lease.
   virtual void Checkpoint(LeaseId id, int64_t remaining_ttl_seconds) = 0;
   // Requires Exists(id).
