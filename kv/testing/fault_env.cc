@@ -58,7 +58,8 @@ class FaultFile final : public File {
         path_(std::move(path)),
         file_(std::move(file)),
         life_(life),
-        is_read_only_(is_read_only) {}
+        is_read_only_(is_read_only),
+        failed_syncs_reported_(file_->failed_syncs()) {}
 
   absl::Status ReadAt(uint64_t offset, std::span<char> out) override {
     return env_->ReadFile(path_, file_.get(), life_, offset, out);
@@ -78,7 +79,9 @@ class FaultFile final : public File {
     return env_->WriteFile(path_, file_.get(), life_, offset, whole);
   }
 
-  absl::Status SyncData() override { return env_->SyncFile(path_, file_.get(), life_); }
+  absl::Status SyncData() override {
+    return env_->SyncFile(path_, file_.get(), life_, &failed_syncs_reported_);
+  }
 
   absl::Status Truncate(uint64_t size) override {
     RETURN_IF_ERROR(CheckWritable(CallKind::kTruncate));
@@ -104,6 +107,7 @@ class FaultFile final : public File {
   const std::shared_ptr<SimulatedFile> file_;
   const uint64_t life_;
   const bool is_read_only_;
+  uint64_t failed_syncs_reported_;  // guarded by the env's mutex
 };
 
 class FaultLock final : public FileLock {
@@ -463,14 +467,20 @@ absl::Status FaultEnv::WriteFile(const std::string& path, SimulatedFile* file, u
   return verdict.status;
 }
 
-absl::Status FaultEnv::SyncFile(const std::string& path, SimulatedFile* file, uint64_t life) {
+absl::Status FaultEnv::SyncFile(const std::string& path, SimulatedFile* file, uint64_t life,
+                                uint64_t* failed_syncs_reported) {
   Observe(CallKind::kSync, path);
   MutexLock lock(&mu_);
-  const Verdict verdict = Admit(CallKind::kSync, path, life);
+  Verdict verdict = Admit(CallKind::kSync, path, life);
   if (verdict.fate == Verdict::kFault) {
     file->Settle(DurabilityLoss::kRandom, &random_);
+    file->CountFailedSync();
   } else if (verdict.fate == Verdict::kDone && !pretends_to_sync_) {
     file->Sync();
+  }
+  if (std::exchange(*failed_syncs_reported, file->failed_syncs()) != file->failed_syncs() &&
+      verdict.status.ok()) {
+    return absl::InternalError(fmt::format("sync {}: an earlier sync of the file failed", path));
   }
   return verdict.status;
 }

@@ -138,7 +138,8 @@ class FaultEnv final : public Env {
                         uint64_t offset, std::span<char> out);
   absl::Status WriteFile(const std::string& path, SimulatedFile* file, uint64_t life,
                          uint64_t offset, std::string_view bytes);
-  absl::Status SyncFile(const std::string& path, SimulatedFile* file, uint64_t life);
+  absl::Status SyncFile(const std::string& path, SimulatedFile* file, uint64_t life,
+                        uint64_t* failed_syncs_reported);
   absl::Status TruncateFile(const std::string& path, SimulatedFile* file, uint64_t life,
                             uint64_t size);
   absl::StatusOr<uint64_t> SizeOfFile(const std::string& path, const SimulatedFile& file,

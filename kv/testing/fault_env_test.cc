@@ -175,6 +175,19 @@ TEST(FaultEnv, AFailedSyncForgetsTheDataForEver) {
   EXPECT_THAT(outcomes, ElementsAre("new", "old"));
 }
 
+TEST(FaultEnv, EveryOpenFileHearsOfAFailedSyncOnce) {
+  FaultEnv env(1);
+  const auto file = CreateDurable(&env, "/d/f", "old");
+  const auto other = Create(&env, "/d/f");
+  env.FailCall(CallKind::kSync, 1);
+  EXPECT_THAT(other->SyncData(), StatusIs(absl::StatusCode::kInternal));
+  const auto late = Create(&env, "/d/f");
+  EXPECT_THAT(file->SyncData(), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_OK(file->SyncData());
+  EXPECT_OK(other->SyncData());
+  EXPECT_OK(late->SyncData());
+}
+
 TEST(FaultEnv, AFullDiskTakesAPartOfTheWrite) {
   FaultEnv env(1);
   const auto file = CreateDurable(&env, "/d/f", "abc");

@@ -53,6 +53,12 @@ class SimulatedFile {
   // visible to readers but no later Sync writes it, as Linux does after a failed fsync.
   void Settle(DurabilityLoss loss, Random* random);
 
+  // Counts failed syncs: each open file of Linux reports every one of them once, whichever file it
+  // happened to.
+  uint64_t failed_syncs() const { return failed_syncs_; }
+
+  void CountFailedSync() { ++failed_syncs_; }
+
   absl::StatusOr<std::unique_ptr<Mapping>> MapForReading(size_t length);
 
  private:
@@ -68,6 +74,7 @@ class SimulatedFile {
   std::string seen_;
   std::string durable_;
   std::vector<Change> unsynced_;
+  uint64_t failed_syncs_ = 0;
   int mirror_fd_ = -1;  // memory file that follows seen_, once something mapped it
 };
 

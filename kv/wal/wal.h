@@ -36,6 +36,8 @@ struct WalOptions {
   bool unsafe_no_sync = false;
   // Stored in each segment's head and compared at open: a log of another store is refused.
   uint64_t store_id = 0;
+  // False: Append itself fills segments ahead, after each batch, so that a run is the same every time (tests).
+  bool prepare_in_background = true;
 };
 
 class Wal {
