@@ -57,6 +57,7 @@ class EngineModel {
     uint64_t value_bytes_max = 20000;
     uint64_t operations_max = 200;  // of one transaction
     uint64_t readers_max = 5;
+    uint64_t operations_per_bucket = 30000;  // how long a bucket lives on average
   };
 
   using Open = std::function<absl::StatusOr<std::unique_ptr<Engine>>()>;
@@ -129,7 +130,7 @@ class EngineModel {
   void Change(WriteTxn* txn, ModelState* next, uint64_t style) {
     const std::string name = BucketName();
     const auto bucket = next->find(name);
-    if (bucket == next->end() || random_->OneIn(500)) {
+    if (bucket == next->end() || random_->OneIn(shape_.operations_per_bucket)) {
       ASSERT_NO_FATAL_FAILURE(ChangeBucket(txn, next, name));
       return;
     }

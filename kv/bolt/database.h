@@ -1,0 +1,118 @@
+// Database: what the transactions of one open file share.
+//
+//   who               touches
+//   ----------------  --------------------------------------------------------------------------
+//   any thread        mapping (read), path, options; newest meta, readers, writer slot under mu_
+//   the write txn     freelist, buffers, file writes: whoever took the writer slot
+//
+// Laws     1. The newest meta is durable: Publish comes after the second sync of a commit.
+//          2. A reader is registered in the same critical section that reads the newest meta, so
+//             that no writer misses it.
+//          3. After Fail no writer slot is given out again.
+// Threads  as the table says.
+#ifndef SOCLE_KV_BOLT_DATABASE_H_
+#define SOCLE_KV_BOLT_DATABASE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "freelist/freelist.h"
+#include "kv/base/mutex.h"
+#include "kv/bolt/bolt_engine.h"
+#include "kv/bolt/file_map.h"
+#include "kv/bolt/meta.h"
+#include "kv/bolt/page.h"
+#include "kv/bolt/page_writer.h"
+#include "kv/bolt/txn_pages.h"
+#include "kv/env/env.h"
+
+namespace socle::kv::bolt {
+
+class Database {
+ public:
+  // What opening found. `lock` may be null (read-only).
+  struct Parts {
+    std::string path;
+    BoltOptions options;
+    std::unique_ptr<FileLock> lock;
+    FileMap map;
+    Meta meta;
+    std::unique_ptr<freelist::Freelist> freelist;
+  };
+
+  explicit Database(Parts parts);
+  // Requires that no transaction is open.
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  const BoltOptions& options() const { return options_; }
+
+  PageReader ReaderOf(const Meta& meta) const {
+    return {map_.base(), meta.page_size, meta.high_water, &path_};
+  }
+
+  const char* base() const { return map_.base(); }
+
+  // Pins the newest commit until EndRead of its txid.
+  Meta BeginRead();
+  void EndRead(TxnId txid);
+  uint64_t open_reads() const;
+
+  // Takes the writer slot (CHECKs that it is free) and returns the commit to start from.
+  absl::StatusOr<Meta> BeginWrite();
+  void EndWrite();
+
+  // Makes a durable commit visible (law 1).
+  void Publish(const Meta& meta);
+  // Remembers the first failure (law 3).
+  void Fail(const absl::Status& status);
+
+  // Newest commit with the spans that are free and pending in memory after it; these are missing
+  // while somebody writes. The commit is pinned as by BeginRead.
+  std::pair<Meta, std::optional<std::vector<PageSpan>>> BeginCheck();
+
+  EngineSize Size() const;
+
+  // For the holder of the writer slot.
+  freelist::Freelist* freelist() { return freelist_.get(); }
+
+  FileMap* map() { return &map_; }
+
+  BufferPool* pool() { return &pool_; }
+
+  PageWriter* page_writer() { return &page_writer_; }
+
+ private:
+  void Pin(TxnId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++readers_[txid]; }
+
+  const std::string path_;
+  const BoltOptions options_;
+  const std::unique_ptr<FileLock> lock_;
+
+  FileMap map_;
+  std::unique_ptr<freelist::Freelist> freelist_;
+  BufferPool pool_;
+  PageWriter page_writer_;
+
+  mutable Mutex mu_;
+  Meta meta_ ABSL_GUARDED_BY(mu_);
+  std::map<TxnId, uint64_t> readers_ ABSL_GUARDED_BY(mu_);
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  uint64_t free_pages_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace socle::kv::bolt
+
+#endif  // SOCLE_KV_BOLT_DATABASE_H_

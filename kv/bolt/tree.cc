@@ -1,0 +1,50 @@
+#include "kv/bolt/tree.h"
+
+#include <cstdint>
+
+#include "kv/base/status_macros.h"
+
+namespace socle::kv::bolt {
+
+absl::Status FindEntry(const PageReader& reader, const BucketRoot& bucket, std::string_view key,
+                       Entry* entry, bool* found) {
+  *found = false;
+  PageId id = bucket.root;
+  PageView page = bucket.inline_page;
+  for (uint32_t depth = 0; depth < kDepthMax; ++depth) {
+    if (!bucket.is_inline) {
+      RETURN_IF_ERROR(reader.Read(id, &page));
+    }
+    uint32_t index = 0;
+    if (page.is_leaf()) {
+      if (!page.LowerBound(key, &index, found) || (*found && !page.EntryAt(index, entry))) {
+        *found = false;
+        return reader.Broken(id, "an element reaches out of the page");
+      }
+      return absl::OkStatus();
+    }
+    if (page.count() == 0 || !page.ChildFor(key, &index)) {
+      return reader.Broken(id, "branch is empty or has an element that reaches out of the page");
+    }
+    id = PageId{page.ChildAt(index)};
+  }
+  return reader.Broken(id, "tree is too deep, or a cycle");
+}
+
+absl::Status FindBucket(const PageReader& reader, PageId root, std::string_view name,
+                        BucketRoot* bucket, bool* found) {
+  BucketRoot top;
+  top.root = root;
+  Entry entry;
+  RETURN_IF_ERROR(FindEntry(reader, top, name, &entry, found));
+  if (!*found) {
+    return absl::OkStatus();
+  }
+  if (!entry.is_bucket()) {
+    *found = false;
+    return absl::OkStatus();
+  }
+  return reader.ParseBucket(entry.value, root, bucket);
+}
+
+}  // namespace socle::kv::bolt
