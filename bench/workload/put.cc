@@ -1,0 +1,17 @@
+#include "bench/workload/put.h"
+
+#include "server/wire/client/etcd_methods.h"
+
+namespace socle::bench {
+
+std::string_view PutSource::path() const {
+  return server::method::kPut;
+}
+
+const google::protobuf::MessageLite& PutSource::Build(uint64_t sequence) {
+  shape_.AssignKey(shape_.KeyIndexOf(sequence), request_.mutable_key());
+  shape_.AssignValue(sequence, request_.mutable_value());
+  return request_;
+}
+
+}  // namespace socle::bench
