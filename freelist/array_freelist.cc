@@ -79,8 +79,10 @@ void ArrayFreelist::CutFree(PageSpan span) {
   }
 }
 
-bool ArrayFreelist::IsFree(PageId id) const {
-  return std::binary_search(std::next(ids_.begin(), static_cast<ptrdiff_t>(head_)), ids_.end(), id);
+bool ArrayFreelist::IsFree(PageSpan span) const {
+  const auto head = std::next(ids_.begin(), static_cast<ptrdiff_t>(head_));
+  const auto it = std::lower_bound(head, ids_.end(), span.first);
+  return it != ids_.end() && *it < span.end();
 }
 
 std::vector<PageSpan> ArrayFreelist::ListFree() const {

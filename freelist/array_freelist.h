@@ -26,7 +26,7 @@ class ArrayFreelist final : public TxnFreelist {
   // O(pages before the run): one scan, and one move of the pages that were scanned.
   std::optional<PageId> TakeFree(uint64_t count) override;
   void CutFree(PageSpan span) override;
-  bool IsFree(PageId id) const override;
+  bool IsFree(PageSpan span) const override;
   std::vector<PageSpan> ListFree() const override;
   uint64_t CheckFree() const override;
 

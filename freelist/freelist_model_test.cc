@@ -135,7 +135,7 @@ class Pair {
     ASSERT_EQ(real_->FreeAndPendingSpans(), ModelFreelist::SpansOf(all));
     ASSERT_EQ(real_->free_pages(), model_.free().size());
     ASSERT_EQ(real_->pending_pages(), model_.pending().size());
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 20; ++i) {
       const uint64_t id = 2 + random_.Below(model_.high_water());
       ASSERT_EQ(real_->IsFreed(PageId{id}), all.contains(id)) << id;
     }

@@ -1,6 +1,7 @@
 #include "freelist/freelist.h"
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -256,10 +257,10 @@ TEST_P(FreelistTest, IsFreedTellsFreeAndPendingPagesFromUsedOnes) {
   Free(1, 13);
   Free(1, 20, 2);
   Commit(1);
-  for (const uint64_t id : {10, 11, 12, 13, 20, 21, 1000, 1399}) {
+  for (const uint64_t id : std::initializer_list<uint64_t>{10, 11, 12, 13, 20, 21, 1000, 1399}) {
     EXPECT_TRUE(freelist_->IsFreed(PageId{id})) << id;
   }
-  for (const uint64_t id : {2, 9, 14, 19, 22, 999, 1400}) {
+  for (const uint64_t id : std::initializer_list<uint64_t>{2, 9, 14, 19, 22, 999, 1400}) {
     EXPECT_FALSE(freelist_->IsFreed(PageId{id})) << id;
   }
 }

@@ -1,52 +1,40 @@
 #include "freelist/hashmap_freelist.h"
 
-#include <algorithm>
-
 #include "kv/base/check.h"
 
 namespace socle::freelist {
 
 void HashmapFreelist::Add(PageSpan span) {
-  CHECK(forward_.emplace(Raw(span.first), span.count).second);
-  CHECK(backward_.emplace(Raw(span.end()) - 1, Raw(span.first)).second);
+  ends_.Insert(span);
   classes_.Insert(span);
 }
 
 void HashmapFreelist::Remove(PageSpan span) {
-  CHECK_EQ(forward_.erase(Raw(span.first)), 1U);
-  CHECK_EQ(backward_.erase(Raw(span.end()) - 1), 1U);
+  ends_.Erase(span);
   classes_.Erase(span);
 }
 
 void HashmapFreelist::ResetFree(std::span<const PageSpan> spans) {
-  forward_.clear();
-  backward_.clear();
+  ends_.Clear();
   classes_.Clear();
-  forward_.reserve(spans.size());
-  backward_.reserve(spans.size());
   for (const PageSpan& span : spans) {
     Add(span);
   }
 }
 
-void HashmapFreelist::InsertAndJoin(PageSpan span) {
-  PageSpan joined = span;
-  if (const auto left = backward_.find(Raw(span.first) - 1); left != backward_.end()) {
-    const PageSpan neighbour{PageId{left->second}, Raw(span.first) - left->second};
-    joined = {neighbour.first, neighbour.count + joined.count};
-    Remove(neighbour);
-  }
-  if (const auto right = forward_.find(Raw(span.end())); right != forward_.end()) {
-    const PageSpan neighbour{span.end(), right->second};
-    joined.count += neighbour.count;
-    Remove(neighbour);
-  }
-  Add(joined);
-}
-
 void HashmapFreelist::InsertFree(std::span<const PageSpan> spans) {
   for (const PageSpan& span : spans) {
-    InsertAndJoin(span);
+    CHECK(ends_.IsDisjoint(span));  // a double free
+    PageSpan joined = span;
+    if (const auto left = ends_.EndingAt(PageId{Raw(span.first) - 1}); left.has_value()) {
+      joined = {left->first, left->count + joined.count};
+      Remove(*left);
+    }
+    if (const auto right = ends_.StartingAt(span.end()); right.has_value()) {
+      joined.count += right->count;
+      Remove(*right);
+    }
+    Add(joined);
   }
 }
 
@@ -55,56 +43,45 @@ std::optional<PageId> HashmapFreelist::TakeFree(uint64_t count) {
   if (!span.has_value()) {
     return std::nullopt;
   }
-  CutFree({span->first, count});
+  if (span->count == count) {
+    Remove(*span);
+    return span->first;
+  }
+  const PageSpan rest{span->first + count, span->count - count};
+  ends_.CutFront(*span, rest.first);
+  classes_.Erase(*span);
+  classes_.Insert(rest);
   return span->first;
 }
 
 void HashmapFreelist::CutFree(PageSpan span) {
-  PageSpan holder;
-  if (const auto exact = forward_.find(Raw(span.first)); exact != forward_.end()) {
-    holder = {span.first, exact->second};
-  } else {
-    const std::optional<PageSpan> found = classes_.FindHolder(span.first);
-    CHECK(found.has_value());
-    holder = *found;
+  const std::optional<PageSpan> holder = ends_.Holding(span.first);
+  CHECK(holder.has_value() && span.end() <= holder->end());
+  Remove(*holder);
+  if (holder->first < span.first) {
+    Add({holder->first, span.first - holder->first});
   }
-  CHECK(span.end() <= holder.end());
-  Remove(holder);
-  if (holder.first < span.first) {
-    Add({holder.first, span.first - holder.first});
-  }
-  if (span.end() < holder.end()) {
-    Add({span.end(), holder.end() - span.end()});
+  if (span.end() < holder->end()) {
+    Add({span.end(), holder->end() - span.end()});
   }
 }
 
-bool HashmapFreelist::IsFree(PageId id) const {
-  return classes_.FindHolder(id).has_value();
+bool HashmapFreelist::IsFree(PageSpan span) const {
+  return !ends_.IsDisjoint(span);
 }
 
 std::vector<PageSpan> HashmapFreelist::ListFree() const {
-  std::vector<PageSpan> spans;
-  spans.reserve(forward_.size());
-  for (const auto& [first, count] : forward_) {
-    spans.push_back({PageId{first}, count});
-  }
-  std::ranges::sort(spans, {}, &PageSpan::first);
-  return spans;
+  return ends_.List();
 }
 
 uint64_t HashmapFreelist::CheckFree() const {
+  ends_.CheckInvariants();
   classes_.CheckInvariants();
-  CHECK_EQ(forward_.size(), backward_.size());
-  CHECK_EQ(forward_.size(), classes_.size());
+  CHECK_EQ(ends_.size(), classes_.size());
   uint64_t pages = 0;
-  for (const auto& [first, count] : forward_) {
-    const PageSpan span{PageId{first}, count};
-    const auto back = backward_.find(Raw(span.end()) - 1);
-    CHECK(back != backward_.end());
-    CHECK_EQ(back->second, first);
-    const std::optional<PageSpan> held = classes_.FindHolder(span.first);
-    CHECK(held.has_value() && *held == span);
-    pages += count;
+  for (const PageSpan& span : ends_.List()) {
+    CHECK(classes_.Contains(span));
+    pages += span.count;
   }
   return pages;
 }

@@ -1,7 +1,6 @@
 #include "freelist/length_classes.h"
 
 #include <bit>
-#include <iterator>
 
 #include "kv/base/check.h"
 
@@ -71,25 +70,9 @@ std::optional<PageSpan> LengthClasses::FindFit(uint64_t count) const {
   return PageSpan{PageId{it->second}, it->first};
 }
 
-std::optional<PageSpan> LengthClasses::FindHolder(PageId id) const {
-  for (uint64_t length = NextShort(1); length != 0; length = NextShort(length + 1)) {
-    const auto after = short_[length].upper_bound(Raw(id));
-    if (after != short_[length].begin() && Raw(id) - *std::prev(after) < length) {
-      return PageSpan{PageId{*std::prev(after)}, length};
-    }
-  }
-  for (auto it = long_.begin(); it != long_.end();) {
-    const uint64_t length = it->first;
-    const auto after = long_.upper_bound({length, Raw(id)});
-    if (after != long_.begin()) {
-      const auto& [before_length, before_first] = *std::prev(after);
-      if (before_length == length && Raw(id) - before_first < length) {
-        return PageSpan{PageId{before_first}, length};
-      }
-    }
-    it = long_.lower_bound({length + 1, 0});
-  }
-  return std::nullopt;
+bool LengthClasses::Contains(PageSpan span) const {
+  return span.count > kShortMax ? long_.contains({span.count, Raw(span.first)})
+                                : short_[span.count].contains(Raw(span.first));
 }
 
 void LengthClasses::CheckInvariants() const {

@@ -31,8 +31,7 @@ class LengthClasses {
   // Constant when no span suffices or a short one does.
   std::optional<PageSpan> FindFit(uint64_t count) const;
 
-  // The span that holds `id`. O(existing lengths × log spans).
-  std::optional<PageSpan> FindHolder(PageId id) const;
+  bool Contains(PageSpan span) const;
 
   uint64_t size() const { return size_; }
 

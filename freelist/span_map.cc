@@ -112,7 +112,9 @@ void SortAndJoin(std::vector<PageSpan>* spans) {
   if (spans->empty()) {
     return;
   }
-  std::ranges::sort(*spans, {}, &PageSpan::first);
+  if (!std::ranges::is_sorted(*spans, {}, &PageSpan::first)) {
+    std::ranges::sort(*spans, {}, &PageSpan::first);
+  }
   auto last = spans->begin();
   for (auto it = std::next(last); it != spans->end(); ++it) {
     CHECK(last->end() <= it->first);

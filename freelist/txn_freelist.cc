@@ -38,14 +38,14 @@ std::optional<PageId> TxnFreelist::Allocate(TxnId txn, uint64_t count) {
 
 void TxnFreelist::NoteAllocated(TxnId txn, PageSpan span) {
   CHECK(span.first >= kFirstPage);
-  DCHECK(!IsFreed(span.first));
+  CHECK(!IsFree(span));
   pending_.NoteGrown(txn, span);
 }
 
 void TxnFreelist::Free(TxnId txn, PageSpan span) {
   CHECK_GT(span.count, 0U);
   CHECK(span.first >= kFirstPage);
-  CHECK(!IsFree(span.first));
+  CHECK(!IsFree(span));  // a double free
   GiveBack(pending_.Free(txn, span));
 }
 
@@ -93,7 +93,7 @@ std::vector<PageSpan> TxnFreelist::FreeSpans() const {
 }
 
 bool TxnFreelist::IsFreed(PageId id) const {
-  return pending_.Contains(id) || IsFree(id);
+  return pending_.Contains(id) || IsFree({id, 1});
 }
 
 void TxnFreelist::CheckInvariants() const {

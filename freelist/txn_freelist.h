@@ -41,12 +41,13 @@ class TxnFreelist : public Freelist {
 
   // Makes exactly `spans` free.
   virtual void ResetFree(std::span<const PageSpan> spans) = 0;
-  // Aborts when a page is free already, as far as the structure sees it for free.
+  // Aborts when a page is free already.
   virtual void InsertFree(std::span<const PageSpan> spans) = 0;
   virtual std::optional<PageId> TakeFree(uint64_t count) = 0;
   // Requires: all pages of `span` are free.
   virtual void CutFree(PageSpan span) = 0;
-  virtual bool IsFree(PageId id) const = 0;
+  // Any page of it.
+  virtual bool IsFree(PageSpan span) const = 0;
   virtual std::vector<PageSpan> ListFree() const = 0;
   // Checks the inner structures and returns the number of free pages.
   virtual uint64_t CheckFree() const = 0;
