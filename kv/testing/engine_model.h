@@ -73,7 +73,7 @@ class EngineModel {
     ModelState next = state_;
     ASSERT_OK_AND_ASSIGN(const auto txn, engine_->BeginWrite());
     const uint64_t operations = random_->Below(shape_.operations_max) + 1;
-    const uint64_t style = random_->Below(4);
+    const uint64_t style = random_->Below(6);
     for (uint64_t i = 0; i < operations; ++i) {
       ASSERT_NO_FATAL_FAILURE(Change(txn.get(), &next, style));
     }
@@ -135,10 +135,10 @@ class EngineModel {
       return;
     }
     const uint64_t dice = random_->Below(10);
-    if (style == 3 && dice < 3) {
+    if (style == 3 && random_->OneIn(60)) {
       // A run of neighbours, as compaction deletes them.
       auto at = bucket->second.lower_bound(Key());
-      for (uint64_t i = random_->Below(100); i > 0 && at != bucket->second.end(); --i) {
+      for (uint64_t i = random_->Below(shape_.keys / 4); i > 0 && at != bucket->second.end(); --i) {
         ASSERT_OK(txn->Delete(name, at->first));
         at = bucket->second.erase(at);
       }

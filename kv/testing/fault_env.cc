@@ -153,12 +153,7 @@ void FaultEnv::SetObserver(std::function<void(CallKind, const std::string&)> obs
 
 void FaultEnv::Restart(DurabilityLoss loss) {
   MutexLock lock(&mu_);
-  for (const NameChange& change : unsynced_) {
-    if (loss == DurabilityLoss::kNone || (loss == DurabilityLoss::kRandom && random_.OneIn(2))) {
-      Apply(change, &durable_);
-    }
-  }
-  unsynced_.clear();
+  SettleNames(std::nullopt, loss);
   // Files that only an open File of the last life refers to are gone; the others begin anew, so
   // that such a File can't reach into this life.
   for (auto& [path, file] : durable_) {
@@ -365,28 +360,28 @@ absl::Status FaultEnv::SyncDir(const std::string& path) {
   const Verdict verdict = Admit(CallKind::kSyncDir, path, life_);
   const std::string dir = WithoutTrailingSlash(path);
   if (verdict.fate == Verdict::kFault) {
-    // As with a failed sync of a file: some of the names got there, the rest never will.
-    for (const NameChange& change : unsynced_) {
-      if (change.directory == dir && random_.OneIn(2)) {
-        Apply(change, &durable_);
-      }
-    }
-    std::erase_if(unsynced_, [&](const NameChange& change) { return change.directory == dir; });
+    SettleNames(dir, DurabilityLoss::kRandom);  // as with a failed sync of a file
   }
   RETURN_IF_ERROR(verdict.status);
   if (!HasDirectory(dir)) {
     return Missing(CallKind::kSyncDir, path);
   }
-  if (pretends_to_sync_) {
-    return absl::OkStatus();
+  if (!pretends_to_sync_) {
+    SettleNames(dir, DurabilityLoss::kNone);
   }
-  for (const NameChange& change : unsynced_) {
-    if (change.directory == dir) {
+  return absl::OkStatus();
+}
+
+void FaultEnv::SettleNames(std::optional<std::string_view> dir, DurabilityLoss loss) {
+  std::erase_if(unsynced_, [&](const NameChange& change) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (dir && change.directory != *dir) {
+      return false;
+    }
+    if (loss == DurabilityLoss::kNone || (loss == DurabilityLoss::kRandom && random_.OneIn(2))) {
       Apply(change, &durable_);
     }
-  }
-  std::erase_if(unsynced_, [&](const NameChange& change) { return change.directory == dir; });
-  return absl::OkStatus();
+    return true;
+  });
 }
 
 absl::StatusOr<std::vector<std::string>> FaultEnv::List(const std::string& path) {

@@ -132,6 +132,9 @@ class FaultEnv final : public Env {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint64_t FreeBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void Apply(const NameChange& change, Names* names);
+  // Lets the unsynced changes of names in the directory (null: in all) reach the disk, or not; forgets them.
+  void SettleNames(std::optional<std::string_view> dir, DurabilityLoss loss)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // The calls of a File, made in life number `life`.
   absl::Status ReadFile(const std::string& path, SimulatedFile* file, uint64_t life,
