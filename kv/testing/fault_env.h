@@ -132,7 +132,8 @@ class FaultEnv final : public Env {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint64_t FreeBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void Apply(const NameChange& change, Names* names);
-  // Lets the unsynced changes of names in the directory (null: in all) reach the disk, or not; forgets them.
+  // Lets the unsynced changes of names in the directory (null: in all) reach the disk, or not;
+  // forgets them.
   void SettleNames(std::optional<std::string_view> dir, DurabilityLoss loss)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
