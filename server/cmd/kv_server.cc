@@ -1,0 +1,235 @@
+#include "server/cmd/kv_server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "kv/base/log.h"
+#include "kv/base/status_macros.h"
+#include "lease/expirer.h"
+#include "lease/lease_store.h"
+#include "lease/lessor.h"
+#include "mvcc/store.h"
+#include "server/config/flag_table.h"
+#include "server/grpc/grpc_server.h"
+#include "server/ops/http_server.h"
+#include "server/ops/listener.h"
+#include "server/ops/metrics.h"
+#include "server/ops/ops_pages.h"
+#include "server/service/alarms.h"
+#include "server/service/auto_compactor.h"
+#include "server/service/identity.h"
+#include "server/service/node.h"
+#include "server/service/worker_pool.h"
+
+namespace socle::server {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Listener>> OpenListener(const std::vector<std::string>& texts) {
+  std::vector<Url> urls;
+  for (const std::string& text : texts) {
+    ASSIGN_OR_RETURN(Url url, ParseUrl(text));
+    const bool is_loopback = url.host == "localhost" || url.host == "::1" ||
+                             std::string_view(url.host).starts_with("127.");
+    if (!is_loopback) {
+      LogWarning("serving without TLS on an address that others may reach",
+                 {{"url", url.ToString()}});
+    }
+    urls.push_back(std::move(url));
+  }
+  return Listener::Open(urls);
+}
+
+mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lessor) {
+  mvcc::StoreOptions options;
+  options.directory = settings.data_dir;
+  options.wal_directory = settings.wal_dir;
+  options.lease_hook = lessor;
+  options.batch_interval_nanos = settings.backend_batch_interval_nanos > 0
+                                     ? settings.backend_batch_interval_nanos
+                                     : options.batch_interval_nanos;
+  options.batch_limit =
+      settings.backend_batch_limit > 0 ? settings.backend_batch_limit : options.batch_limit;
+  options.freelist_type = settings.backend_freelist_type == "array"
+                              ? freelist::FreelistType::kArray
+                              : freelist::FreelistType::kHashmap;
+  options.unsafe_no_sync = settings.unsafe_no_fsync;
+  options.txn_ops_max = settings.max_txn_ops;
+  // The services judge by the encoded message, as etcd does; the store only has to be no stricter.
+  options.request_bytes_max = settings.max_request_bytes + 2 * kGrpcOverheadBytes;
+  options.compaction_batch_limit = settings.compaction_batch_limit;
+  options.compaction_sleep_nanos = settings.compaction_sleep_nanos;
+  options.progress_notify_interval_nanos = settings.watch_progress_notify_interval_nanos;
+  return options;
+}
+
+std::string Joined(const std::vector<Url>& urls) {
+  std::string text;
+  for (const Url& url : urls) {
+    text += text.empty() ? "" : ",";
+    text += url.ToString();
+  }
+  return text;
+}
+
+class SingleKvServer final : public KvServer {
+ public:
+  explicit SingleKvServer(const Settings& settings) : settings_(settings) {}
+
+  ~SingleKvServer() override {
+    for (const auto& listener : {listener_.get(), metrics_listener_.get()}) {
+      if (listener != nullptr) {
+        listener->Stop();
+      }
+    }
+    http_.reset();
+    if (grpc_ != nullptr) {
+      grpc_->Stop();
+    }
+    compactor_.reset();
+    workers_.reset();
+    expirer_.reset();
+    lessor_.Close();
+    grpc_.reset();
+    quota_seen_.store(nullptr, std::memory_order_release);
+    store_.reset();
+  }
+
+  absl::Status Start() {
+    ASSIGN_OR_RETURN(
+        const std::optional<CompactionPlan> plan,
+        CompactionPlan::Make(settings_.auto_compaction_mode, settings_.auto_compaction_retention));
+    ASSIGN_OR_RETURN(listener_, OpenListener(settings_.listen_client_urls));
+    ASSIGN_OR_RETURN(metrics_listener_, OpenListener(settings_.listen_metrics_urls));
+    RETURN_IF_ERROR(OpenStore());
+    RETURN_IF_ERROR(MakeNode());
+    if (plan.has_value()) {
+      compactor_ = std::make_unique<AutoCompactor>(*plan, store_.get());
+    }
+    return Serve();
+  }
+
+  std::vector<Url> client_urls() const override { return listener_->urls(); }
+
+  std::vector<Url> metrics_urls() const override { return metrics_listener_->urls(); }
+
+  std::string Summary() const override {
+    const mvcc::StoreStats stats = store_->Stats();
+    const Identity& identity = node_->identity();
+    return fmt::format(
+        "socle-kv (etcd API {}) is serving {}\n"
+        "  data     {}: revision {}, {} keys, {:.1f} MiB\n"
+        "  member   {} {:x} in cluster {:x}\n"
+        "  try      ETCDCTL_API=3 etcdctl --endpoints={} put hello world\n",
+        kServerVersion, Joined(listener_->urls()), settings_.data_dir, stats.current_revision,
+        stats.keys, static_cast<double>(stats.db_size_bytes) / (1024.0 * 1024.0),
+        identity.member.name, identity.member.id, identity.cluster_id,
+        listener_->urls().front().ToString());
+  }
+
+ private:
+  absl::Status OpenStore() {
+    absl::StatusOr<std::unique_ptr<mvcc::Store>> store =
+        mvcc::Store::Open(StoreOptionsOf(settings_, &lessor_), metrics_.Observer([this] {
+          if (Quota* quota = quota_seen_.load(std::memory_order_acquire)) {
+            quota->NoteCommit();
+          }
+        }));
+    if (!store.ok()) {
+      return Annotate(store.status(), fmt::format("data directory {}", settings_.data_dir));
+    }
+    store_ = *std::move(store);
+    lessor_.StartDeadlines();
+    lease_log_.emplace(store_.get());
+    leases_.emplace(&lessor_, &*lease_log_);
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeNode() {
+    absl::StatusOr<Identity> identity =
+        BootIdentity({.name = settings_.name,
+                      .cluster_token = settings_.initial_cluster_token,
+                      .peer_urls = settings_.initial_advertise_peer_urls,
+                      .client_urls = settings_.advertise_client_urls},
+                     store_.get());
+    if (!identity.ok()) {
+      return Annotate(identity.status(), fmt::format("data directory {}", settings_.data_dir));
+    }
+    expirer_ = std::make_unique<lease::Expirer>(&lessor_, &*lease_log_);
+    expirer_->Start();
+    alarms_.emplace(store_.get());
+    RETURN_IF_ERROR(alarms_->Load());
+    quota_.emplace(store_.get(), settings_.quota_backend_bytes);
+    quota_seen_.store(&*quota_, std::memory_order_release);
+    const auto cores = static_cast<size_t>(std::max(2L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = cores});
+    node_.emplace(Node::Parts{.store = store_.get(),
+                              .leases = &*leases_,
+                              .alarms = &*alarms_,
+                              .quota = &*quota_,
+                              .workers = workers_.get(),
+                              .identity = *std::move(identity),
+                              .request_bytes_max = settings_.max_request_bytes});
+    return absl::OkStatus();
+  }
+
+  absl::Status Serve() {
+    ASSIGN_OR_RETURN(
+        grpc_, GrpcServer::Start(&*node_, metrics_.meter(),
+                                 {.max_concurrent_streams = settings_.max_concurrent_streams,
+                                  .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
+                                  .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
+                                  .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
+    pages_.emplace(&*node_, &lessor_, &metrics_);
+    ASSIGN_OR_RETURN(http_, HttpServer::Start([this](const HttpRequest& request) {
+                       return pages_->Answer(request);
+                     }));
+    const auto adopt_http1 = [this](int fd) { http_->Adopt(fd); };
+    listener_->Start({.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = adopt_http1});
+    metrics_listener_->Start({.http2 = {}, .http1 = adopt_http1});
+    LogInfo("ready to serve client requests",
+            {{"urls", Joined(listener_->urls())},
+             {"data-dir", settings_.data_dir},
+             {"member-id", fmt::format("{:x}", node_->identity().member.id)},
+             {"cluster-id", fmt::format("{:x}", node_->identity().cluster_id)},
+             {"revision", store_->current_revision()}});
+    return absl::OkStatus();
+  }
+
+  const Settings settings_;
+  Metrics metrics_;
+  lease::Lessor lessor_;
+  std::atomic<Quota*> quota_seen_{nullptr};  // Start → the store's committer
+  std::optional<lease::StoreLeaseLog> lease_log_;
+  std::optional<lease::LeaseStore> leases_;
+  std::unique_ptr<mvcc::Store> store_;
+  std::optional<Alarms> alarms_;
+  std::optional<Quota> quota_;
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<lease::Expirer> expirer_;
+  std::optional<Node> node_;
+  std::unique_ptr<AutoCompactor> compactor_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::optional<OpsPages> pages_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Listener> metrics_listener_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KvServer>> KvServer::Start(const Settings& settings) {
+  auto server = std::make_unique<SingleKvServer>(settings);
+  if (absl::Status started = server->Start(); !started.ok()) {
+    return started;
+  }
+  return server;
+}
+
+}  // namespace socle::server

@@ -1,0 +1,96 @@
+// socle-kv: the standalone server. Exit codes: 0 stopped by a signal, 1 could not start, 2 bad
+// flags.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kv/base/log.h"
+#include "kv/base/status_macros.h"
+#include "server/cmd/kv_server.h"
+#include "server/config/flags.h"
+#include "server/service/identity.h"
+
+namespace socle::server {
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+LogLevel LevelOf(const std::string& name) {
+  return name == "debug"  ? LogLevel::kDebug
+         : name == "info" ? LogLevel::kInfo
+         : name == "warn" ? LogLevel::kWarning
+                          : LogLevel::kError;
+}
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "socle-kv: %s\n", std::string(MessageOf(status)).c_str());
+  return code;
+}
+
+// Signals that end the server; blocked in every thread, waited for by the main one.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const absl::StatusOr<ParsedFlags> flags = ParseFlags(arguments, EtcdEnvironment());
+  if (!flags.ok()) {
+    return Fail(flags.status(), kExitUsage);
+  }
+  const Settings& settings = flags->settings;
+  if (settings.show_help) {
+    std::fputs(HelpText().c_str(), stdout);
+    return 0;
+  }
+  if (settings.show_version) {
+    std::printf("socle-kv\netcd Version: %s\netcd API Version: 3.6\n",
+                std::string(kServerVersion).c_str());
+    return 0;
+  }
+  const bool is_json = settings.log_format == "json";
+  if (const absl::Status log = InitLog({.level = LevelOf(settings.log_level),
+                                        .format = is_json ? LogFormat::kJson : LogFormat::kText,
+                                        .outputs = settings.log_outputs});
+      !log.ok()) {
+    return Fail(log, kExitFailure);
+  }
+  for (const std::string& warning : flags->warnings) {
+    LogWarning("flag", {{"warning", warning}});
+  }
+
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  absl::StatusOr<std::unique_ptr<KvServer>> server = KvServer::Start(settings);
+  if (!server.ok()) {
+    return Fail(server.status(), kExitFailure);
+  }
+  // For people; a collector of JSON lines sees only JSON lines.
+  if (!is_json || ::isatty(STDERR_FILENO) != 0) {
+    std::fputs((*server)->Summary().c_str(), stderr);
+  }
+  int caught = 0;
+  sigwait(&signals, &caught);
+  LogInfo("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  server->reset();
+  LogInfo("stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace socle::server
+
+int main(int argc, char** argv) {
+  return socle::server::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,461 @@
+// length: one table, one row per flag.
+#include "server/config/flag_table.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "kv/base/status_macros.h"
+#include "server/config/url.h"
+
+namespace socle::server {
+namespace {
+
+std::vector<std::string> SplitByComma(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const size_t comma = text.find(',');
+    if (const std::string_view part = text.substr(0, comma); !part.empty()) {
+      parts.emplace_back(part);
+    }
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+  }
+  return parts;
+}
+
+template <auto kMember>
+absl::Status SetText(std::string_view text, Settings* settings) {
+  settings->*kMember = std::string(text);
+  return absl::OkStatus();
+}
+
+template <auto kMember>
+absl::Status SetNonEmptyText(std::string_view text, Settings* settings) {
+  if (text.empty()) {
+    return absl::InvalidArgumentError("must not be empty");
+  }
+  return SetText<kMember>(text, settings);
+}
+
+template <auto kMember>
+absl::Status SetBool(std::string_view text, Settings* settings) {
+  ASSIGN_OR_RETURN(settings->*kMember, ParseBool(text));
+  return absl::OkStatus();
+}
+
+template <auto kMember, int64_t kMin, int64_t kMax>
+absl::Status SetInteger(std::string_view text, Settings* settings) {
+  int64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is not an integer", text));
+  }
+  if (value < kMin || value > kMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} is not between {} and {}", value, kMin, kMax));
+  }
+  settings->*kMember = value;
+  return absl::OkStatus();
+}
+
+template <auto kMember, int64_t kMin>
+absl::Status SetDuration(std::string_view text, Settings* settings) {
+  ASSIGN_OR_RETURN(const int64_t nanos, ParseDurationNanos(text));
+  if (nanos < kMin) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} is too short: the least is {} ms", text, kMin / kNanosPerMilli));
+  }
+  settings->*kMember = nanos;
+  return absl::OkStatus();
+}
+
+template <auto kMember>
+absl::Status SetUrls(std::string_view text, Settings* settings) {
+  const std::vector<std::string> urls = SplitByComma(text);
+  if (urls.empty()) {
+    return absl::InvalidArgumentError("needs at least one URL");
+  }
+  for (const std::string& url : urls) {
+    RETURN_IF_ERROR(ParseUrl(url).status());
+  }
+  settings->*kMember = urls;
+  return absl::OkStatus();
+}
+
+template <auto kMember>
+absl::Status SetList(std::string_view text, Settings* settings) {
+  settings->*kMember = SplitByComma(text);
+  return absl::OkStatus();
+}
+
+absl::Status SetOneOf(std::initializer_list<std::string_view> allowed, std::string_view text,
+                      std::string* out) {
+  std::string choices;
+  for (const std::string_view choice : allowed) {
+    if (choice == text) {
+      *out = std::string(text);
+      return absl::OkStatus();
+    }
+    choices += choices.empty() ? "" : ", ";
+    choices += choice;
+  }
+  return absl::InvalidArgumentError(fmt::format("'{}' is not one of {}", text, choices));
+}
+
+absl::Status SetFreelist(std::string_view text, Settings* settings) {
+  return SetOneOf({"map", "array"}, text, &settings->backend_freelist_type);
+}
+
+absl::Status SetLogLevel(std::string_view text, Settings* settings) {
+  return SetOneOf({"debug", "info", "warn", "error", "dpanic", "panic", "fatal"}, text,
+                  &settings->log_level);
+}
+
+absl::Status SetLogFormat(std::string_view text, Settings* settings) {
+  return SetOneOf({"json", "console", "text"}, text, &settings->log_format);
+}
+
+absl::Status SetCompactionMode(std::string_view text, Settings* settings) {
+  return SetOneOf({"periodic", "revision"}, text, &settings->auto_compaction_mode);
+}
+
+using S = Settings;
+constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMinInt = std::numeric_limits<int64_t>::min();
+
+constexpr std::string_view kMember = "Member";
+constexpr std::string_view kListen = "Listening";
+constexpr std::string_view kStorage = "Storage";
+constexpr std::string_view kLimits = "Limits";
+constexpr std::string_view kCompaction = "Compaction";
+constexpr std::string_view kLogging = "Logging";
+constexpr std::string_view kOther = "Other";
+constexpr std::string_view kAccepted = "Accepted for compatibility, without effect";
+constexpr std::string_view kNotYet = "Not supported yet: refused unless left at the default";
+
+constexpr std::string_view kNoPeers = "there are no peers: socle-kv is a single member";
+constexpr std::string_view kNoRaft = "there is no raft log to replicate";
+constexpr std::string_view kNoTls = "TLS is not supported yet";
+constexpr std::string_view kNoAuth = "authentication is not supported yet";
+constexpr std::string_view kNoTracing = "distributed tracing is not supported";
+
+constexpr FlagRow Used(std::string_view group, std::string_view name, std::string_view default_text,
+                       std::string_view help, absl::Status (*set)(std::string_view, Settings*),
+                       std::string_view second_spelling = {}) {
+  return {.name = name,
+          .second_spelling = second_spelling,
+          .group = group,
+          .default_text = default_text,
+          .help = help,
+          .set = set};
+}
+
+constexpr FlagRow UsedBool(std::string_view group, std::string_view name, std::string_view help,
+                           absl::Status (*set)(std::string_view, Settings*)) {
+  return {.name = name,
+          .group = group,
+          .default_text = "false",
+          .help = help,
+          .is_bool = true,
+          .set = set};
+}
+
+constexpr FlagRow NoEffect(std::string_view name, std::string_view default_text,
+                           std::string_view why, std::string_view second_spelling = {}) {
+  return {.name = name,
+          .second_spelling = second_spelling,
+          .group = kAccepted,
+          .default_text = default_text,
+          .help = why,
+          .use = FlagUse::kNoEffect,
+          .is_bool = default_text == "true" || default_text == "false"};
+}
+
+constexpr FlagRow Missing(std::string_view name, std::string_view default_text,
+                          std::string_view why, std::string_view second_spelling = {}) {
+  return {.name = name,
+          .second_spelling = second_spelling,
+          .group = kNotYet,
+          .default_text = default_text,
+          .help = why,
+          .use = FlagUse::kMissing,
+          .is_bool = default_text == "true" || default_text == "false"};
+}
+
+constexpr std::array kRows = {
+    Used(kMember, "name", "default", "Human-readable name of this member.",
+         &SetNonEmptyText<&S::name>),
+    Used(kMember, "data-dir", "", "Directory of the data; <name>.etcd when not given.",
+         &SetText<&S::data_dir>),
+    Used(kMember, "wal-dir", "",
+         "Directory of the write-ahead log; in the data directory when "
+         "not given.",
+         &SetText<&S::wal_dir>),
+    Used(kMember, "initial-advertise-peer-urls", "http://localhost:2380",
+         "Peer URLs; only the member id is derived from them.",
+         &SetUrls<&S::initial_advertise_peer_urls>),
+    Used(kMember, "initial-cluster-token", "etcd-cluster",
+         "Token; only the member id is derived from it.", &SetText<&S::initial_cluster_token>),
+
+    Used(kListen, "listen-client-urls", "http://localhost:2379",
+         "Where clients are served: gRPC and HTTP on one port.", &SetUrls<&S::listen_client_urls>),
+    Used(kListen, "advertise-client-urls", "",
+         "What clients are told in the member list; the listen URLs when not given.",
+         &SetUrls<&S::advertise_client_urls>),
+    Used(kListen, "listen-metrics-urls", "", "More places for /metrics and the health checks.",
+         &SetUrls<&S::listen_metrics_urls>),
+    Used(kListen, "max-concurrent-streams", "4294967295", "Streams per client connection.",
+         &SetInteger<&S::max_concurrent_streams, 1, 4'294'967'295>),
+    Used(kListen, "grpc-keepalive-min-time", "5s",
+         "A client that pings more often is disconnected.",
+         &SetDuration<&S::keepalive_min_time_nanos, 0>),
+    Used(kListen, "grpc-keepalive-interval", "2h",
+         "How often an idle client is pinged; 0 switches it off.",
+         &SetDuration<&S::keepalive_interval_nanos, 0>),
+    Used(kListen, "grpc-keepalive-timeout", "20s",
+         "How long the answer to a ping is waited for; 0 switches it off.",
+         &SetDuration<&S::keepalive_timeout_nanos, 0>),
+
+    Used(kStorage, "quota-backend-bytes", "0",
+         "Size of the database that raises the NOSPACE alarm; 0 is 2 GiB, negative is no limit.",
+         &SetInteger<&S::quota_backend_bytes, kMinInt, kMaxInt>),
+    Used(kStorage, "backend-batch-limit", "10000", "Most changes before the pages are committed.",
+         &SetInteger<&S::backend_batch_limit, 0, kMaxInt>),
+    Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
+         &SetDuration<&S::backend_batch_interval_nanos, 0>),
+    Used(kStorage, "backend-bbolt-freelist-type", "map",
+         "Structure of the free page list: map or array.", &SetFreelist,
+         "experimental-backend-bbolt-freelist-type"),
+    UsedBool(kStorage, "unsafe-no-fsync",
+             "Never sync files: a crash of the machine loses acknowledged writes.",
+             &SetBool<&S::unsafe_no_fsync>),
+
+    Used(kLimits, "max-request-bytes", "1572864", "Largest request accepted.",
+         &SetInteger<&S::max_request_bytes, 1, 2'000'000'000>),
+    Used(kLimits, "max-txn-ops", "128", "Most operations in a transaction.",
+         &SetInteger<&S::max_txn_ops, 1, 1'000'000>),
+    Used(kLimits, "watch-progress-notify-interval", "10m",
+         "How often idle watches that asked for it are told the revision.",
+         &SetDuration<&S::watch_progress_notify_interval_nanos, 100 * kNanosPerMilli>,
+         "experimental-watch-progress-notify-interval"),
+
+    Used(kCompaction, "auto-compaction-mode", "periodic",
+         "periodic: keep a span of time; revision: keep a number of revisions.",
+         &SetCompactionMode),
+    Used(kCompaction, "auto-compaction-retention", "0",
+         "How much is kept: a duration or hours, or revisions; 0 switches it off.",
+         &SetText<&S::auto_compaction_retention>),
+    Used(kCompaction, "compaction-batch-limit", "1000",
+         "Revisions removed in one step of a compaction.",
+         &SetInteger<&S::compaction_batch_limit, 1, kMaxInt>,
+         "experimental-compaction-batch-limit"),
+    Used(kCompaction, "compaction-sleep-interval", "10ms",
+         "Pause between two steps of a compaction.", &SetDuration<&S::compaction_sleep_nanos, 0>,
+         "experimental-compaction-sleep-interval"),
+
+    Used(kLogging, "log-level", "info", "debug, info, warn or error.", &SetLogLevel),
+    Used(kLogging, "log-format", "json", "json, or text (console means the same).", &SetLogFormat),
+    Used(kLogging, "log-outputs", "default",
+         "stdout, stderr, default (stderr) or file paths, with commas.", &SetList<&S::log_outputs>),
+
+    UsedBool(kOther, "version", "Print the version and exit.", &SetBool<&S::show_version>),
+    UsedBool(kOther, "help", "Print this and exit.", &SetBool<&S::show_help>),
+
+    NoEffect("listen-peer-urls", "http://localhost:2380", kNoPeers),
+    NoEffect("initial-cluster", "", kNoPeers),
+    NoEffect("initial-cluster-state", "new", kNoPeers),
+    NoEffect("initial-election-tick-advance", "true", kNoRaft),
+    NoEffect("strict-reconfig-check", "true", kNoPeers),
+    NoEffect("pre-vote", "true", kNoRaft),
+    NoEffect("heartbeat-interval", "100", kNoRaft),
+    NoEffect("election-timeout", "1000", kNoRaft),
+    NoEffect("snapshot-count", "10000", kNoRaft),
+    NoEffect("snapshot-catchup-entries", "5000", kNoRaft, "experimental-snapshot-catchup-entries"),
+    NoEffect("max-snapshots", "5", kNoRaft),
+    NoEffect("max-wals", "5", "the write-ahead log is recycled"),
+    NoEffect("max-learners", "1", kNoPeers, "experimental-max-learners"),
+    NoEffect("discovery", "", kNoPeers),
+    NoEffect("discovery-fallback", "proxy", kNoPeers),
+    NoEffect("discovery-proxy", "", kNoPeers),
+    NoEffect("discovery-srv", "", kNoPeers),
+    NoEffect("discovery-srv-name", "", kNoPeers),
+    NoEffect("enable-v2", "false", "the v2 API does not exist any more"),
+    NoEffect("proxy", "off", "the v2 proxy does not exist any more"),
+    NoEffect("logger", "zap", "there is one logger"),
+    NoEffect("log-package-levels", "", "use --log-level"),
+    NoEffect("debug", "false", "use --log-level=debug"),
+    NoEffect("enable-pprof", "false", "there is no Go profiler; use perf"),
+    NoEffect("metrics", "basic", "every metric is always there"),
+    NoEffect("memory-mlock", "false", "pages are not locked in memory",
+             "experimental-memory-mlock"),
+    NoEffect("bootstrap-defrag-threshold-megabytes", "0", "pages are reused in place",
+             "experimental-bootstrap-defrag-threshold-megabytes"),
+    NoEffect("warning-apply-duration", "100ms", "slow requests show in the metrics",
+             "experimental-warning-apply-duration"),
+    NoEffect("warning-unary-request-duration", "300ms", "slow requests show in the metrics",
+             "experimental-warning-unary-request-duration"),
+    NoEffect("corrupt-check-time", "0s", kNoPeers, "experimental-corrupt-check-time"),
+    NoEffect("compact-hash-check-enabled", "false", kNoPeers,
+             "experimental-compact-hash-check-enabled"),
+    NoEffect("compact-hash-check-time", "1m0s", kNoPeers, "experimental-compact-hash-check-time"),
+    NoEffect("initial-corrupt-check", "false", "files are verified when they are opened",
+             "experimental-initial-corrupt-check"),
+    NoEffect("downgrade-check-time", "5s", kNoPeers, "experimental-downgrade-check-time"),
+    NoEffect("txn-mode-write-with-shared-buffer", "true", "reads never copy the buffer",
+             "experimental-txn-mode-write-with-shared-buffer"),
+    NoEffect("enable-lease-checkpoint", "false", "a lease restarts with its full TTL",
+             "experimental-enable-lease-checkpoint"),
+    NoEffect("enable-lease-checkpoint-persist", "false", "a lease restarts with its full TTL",
+             "experimental-enable-lease-checkpoint-persist"),
+    NoEffect("stop-grpc-service-on-defrag", "false", "Defragment does not block",
+             "experimental-stop-grpc-service-on-defrag"),
+    NoEffect("socket-reuse-port", "false", "the port is not shared"),
+    NoEffect("socket-reuse-address", "false", "it is always on"),
+    NoEffect("feature-gates", "", "there are no feature gates"),
+    NoEffect("set-member-localaddr", "false", kNoPeers, "experimental-set-member-localaddr"),
+    NoEffect("v2-deprecation", "write-only", "the v2 API does not exist any more"),
+    NoEffect("auto-tls-self-signed-years", "1", kNoTls),
+    NoEffect("self-signed-cert-validity", "1", kNoTls),
+    NoEffect("peer-cert-file", "", kNoPeers),
+    NoEffect("peer-key-file", "", kNoPeers),
+    NoEffect("peer-client-cert-file", "", kNoPeers),
+    NoEffect("peer-client-key-file", "", kNoPeers),
+    NoEffect("peer-client-cert-auth", "false", kNoPeers),
+    NoEffect("peer-trusted-ca-file", "", kNoPeers),
+    NoEffect("peer-auto-tls", "false", kNoPeers),
+    NoEffect("peer-crl-file", "", kNoPeers),
+    NoEffect("peer-cert-allowed-cn", "", kNoPeers),
+    NoEffect("peer-cert-allowed-hostname", "", kNoPeers),
+    NoEffect("peer-skip-client-san-verification", "false", kNoPeers,
+             "experimental-peer-skip-client-san-verification"),
+    NoEffect("bcrypt-cost", "10", kNoAuth),
+    NoEffect("auth-token-ttl", "300", kNoAuth),
+
+    Missing("config-file", "", "configuration files are not supported yet"),
+    Missing("force-new-cluster", "false", "directories of real clusters are not opened yet"),
+    Missing("listen-client-http-urls", "", "gRPC and HTTP share the client URLs"),
+    Missing("enable-grpc-gateway", "true", "the JSON gateway is not supported yet"),
+    Missing("cert-file", "", kNoTls),
+    Missing("key-file", "", kNoTls),
+    Missing("client-cert-file", "", kNoTls),
+    Missing("client-key-file", "", kNoTls),
+    Missing("client-cert-auth", "false", kNoTls),
+    Missing("client-crl-file", "", kNoTls),
+    Missing("client-cert-allowed-hostname", "", kNoTls),
+    Missing("trusted-ca-file", "", kNoTls),
+    Missing("auto-tls", "false", kNoTls),
+    Missing("cipher-suites", "", kNoTls),
+    Missing("tls-min-version", "TLS1.2", kNoTls),
+    Missing("tls-max-version", "", kNoTls),
+    Missing("cors", "*", "the JSON gateway is not supported yet"),
+    Missing("host-whitelist", "*", "the JSON gateway is not supported yet"),
+    Missing("auth-token", "simple", kNoAuth),
+    Missing("enable-log-rotation", "false", "log files are not rotated: use logrotate"),
+    Missing("log-rotation-config-json", "", "log files are not rotated: use logrotate"),
+    Missing("enable-distributed-tracing", "false", kNoTracing,
+            "experimental-enable-distributed-tracing"),
+    Missing("distributed-tracing-address", "localhost:4317", kNoTracing,
+            "experimental-distributed-tracing-address"),
+    Missing("distributed-tracing-service-name", "etcd", kNoTracing,
+            "experimental-distributed-tracing-service-name"),
+    Missing("distributed-tracing-instance-id", "", kNoTracing,
+            "experimental-distributed-tracing-instance-id"),
+    Missing("distributed-tracing-sampling-rate", "0", kNoTracing,
+            "experimental-distributed-tracing-sampling-rate"),
+};
+
+struct Unit {
+  std::string_view name;
+  double nanos;
+};
+
+constexpr std::array kUnits = {
+    Unit{"ns", 1},   Unit{"us", 1e3}, Unit{"\u00b5s", 1e3}, Unit{"\u03bcs", 1e3},
+    Unit{"ms", 1e6}, Unit{"s", 1e9},  Unit{"m", 60e9},      Unit{"h", 3600e9},
+};
+
+}  // namespace
+
+std::span<const FlagRow> FlagTable() {
+  return kRows;
+}
+
+const FlagRow* FindFlag(std::string_view name) {
+  for (const FlagRow& row : kRows) {
+    if (row.name == name || (!row.second_spelling.empty() && row.second_spelling == name)) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+std::string EnvironmentNameOf(const FlagRow& row) {
+  std::string name = "ETCD_";
+  for (const char c : row.name) {
+    name.push_back(c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
+  }
+  return name;
+}
+
+absl::StatusOr<int64_t> ParseDurationNanos(std::string_view text) {
+  const auto bad = [text] {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is not a duration such as 100ms, 5s or 1h30m", text));
+  };
+  std::string_view rest = text;
+  const bool is_negative = rest.starts_with('-');
+  if (is_negative || rest.starts_with('+')) {
+    rest.remove_prefix(1);
+  }
+  if (rest == "0") {
+    return 0;
+  }
+  if (rest.empty()) {
+    return bad();
+  }
+  double total = 0;
+  while (!rest.empty()) {
+    const size_t digits = std::min(rest.find_first_not_of("0123456789."), rest.size());
+    double number = 0;
+    const auto parsed = std::from_chars(rest.data(), rest.data() + digits, number);
+    if (digits == 0 || parsed.ec != std::errc() || parsed.ptr != rest.data() + digits) {
+      return bad();
+    }
+    rest.remove_prefix(digits);
+    const std::string_view unit_name =
+        rest.substr(0, std::min(rest.find_first_of("0123456789."), rest.size()));
+    const Unit* unit = nullptr;
+    for (const Unit& candidate : kUnits) {
+      unit = candidate.name == unit_name ? &candidate : unit;
+    }
+    if (unit == nullptr) {
+      return bad();
+    }
+    total += number * unit->nanos;
+    rest.remove_prefix(unit_name.size());
+  }
+  if (total > 9.2e18) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is too long a duration", text));
+  }
+  const auto nanos = static_cast<int64_t>(std::llround(total));
+  return is_negative ? -nanos : nanos;
+}
+
+absl::StatusOr<bool> ParseBool(std::string_view text) {
+  for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"}) {
+    if (text == yes) {
+      return true;
+    }
+  }
+  for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"}) {
+    if (text == no) {
+      return false;
+    }
+  }
+  return absl::InvalidArgumentError(fmt::format("'{}' is neither true nor false", text));
+}
+
+}  // namespace socle::server

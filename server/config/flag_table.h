@@ -1,0 +1,56 @@
+// FlagTable: every flag of socle-kv, one row each: name, second spelling, group, default, help, and
+// what becomes of it.
+//
+// Laws     1. Every flag of an etcd 3.6 server has a row: none is "unknown", and none is silently
+// ignored.
+//          2. The environment name is ETCD_ and the flag in capitals with underscores.
+// Threads  pure functions.
+// Source   spec etcd 1.12.
+#ifndef SOCLE_SERVER_CONFIG_FLAG_TABLE_H_
+#define SOCLE_SERVER_CONFIG_FLAG_TABLE_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "server/config/settings.h"
+
+namespace socle::server {
+
+enum class FlagUse {
+  kUsed,
+  kNoEffect,  // makes no sense on one node: accepted with a warning
+  kMissing,   // a feature that is not there yet: any value but the default is refused
+};
+
+struct FlagRow {
+  std::string_view name;
+  std::string_view second_spelling = {};  // empty: none
+  std::string_view group;
+  std::string_view default_text;
+  std::string_view help = {};  // for kNoEffect and kMissing: why, as said in the message
+  FlagUse use = FlagUse::kUsed;
+  bool is_bool = false;
+  // Null unless kUsed. Fails with what is wrong with the text, without the flag's name.
+  absl::Status (*set)(std::string_view text, Settings* settings) = nullptr;
+};
+
+std::span<const FlagRow> FlagTable();
+
+// By name or second spelling; null when there is none.
+const FlagRow* FindFlag(std::string_view name);
+
+std::string EnvironmentNameOf(const FlagRow& row);
+
+// Go's spelling: "100ms", "1h30m", "1.5s", "0".
+absl::StatusOr<int64_t> ParseDurationNanos(std::string_view text);
+// Go's spelling: 1, t, T, true, TRUE, True, 0, f …
+absl::StatusOr<bool> ParseBool(std::string_view text);
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_CONFIG_FLAG_TABLE_H_

@@ -1,0 +1,41 @@
+// Flags: from command line and environment to Settings, as etcd reads them.
+//
+// Laws     1. A flag on the command line beats the environment; the last of two equal flags wins.
+//          2. `--flag=value`, `--flag value`, `-flag value`; a bool never takes the next argument.
+//          3. What has no effect is said in `warnings`; what is not there yet is an error.
+// Threads  pure functions.
+// Errors   InvalidArgument with one line that names the flag and the cure.
+// Source   spec etcd 1.12.
+#ifndef SOCLE_SERVER_CONFIG_FLAGS_H_
+#define SOCLE_SERVER_CONFIG_FLAGS_H_
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "server/config/settings.h"
+
+namespace socle::server {
+
+struct ParsedFlags {
+  Settings settings;
+  std::vector<std::string> warnings;
+};
+
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+absl::StatusOr<ParsedFlags> ParseFlags(std::span<const std::string> arguments,
+                                       const Environment& environment);
+
+// The variables of this process that start with ETCD_.
+Environment EtcdEnvironment();
+
+// The text of --help, by groups.
+std::string HelpText();
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_CONFIG_FLAGS_H_

@@ -1,0 +1,56 @@
+// Settings: what the flags of socle-kv decide, as typed values with etcd's defaults.
+//
+// Threads  values.
+// Source   spec etcd 1.12.
+#ifndef SOCLE_SERVER_CONFIG_SETTINGS_H_
+#define SOCLE_SERVER_CONFIG_SETTINGS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kv/base/clock.h"
+
+namespace socle::server {
+
+struct Settings {
+  std::string name = "default";
+  std::string data_dir;  // empty: <name>.etcd
+  std::string wal_dir;
+
+  std::vector<std::string> listen_client_urls = {"http://localhost:2379"};
+  std::vector<std::string> advertise_client_urls;  // empty: the listen URLs
+  std::vector<std::string> listen_metrics_urls;
+  std::vector<std::string> initial_advertise_peer_urls = {"http://localhost:2380"};
+  std::string initial_cluster_token = "etcd-cluster";
+
+  int64_t quota_backend_bytes = 0;
+  int64_t backend_batch_limit = 10'000;
+  int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
+  std::string backend_freelist_type = "map";
+  bool unsafe_no_fsync = false;
+
+  int64_t max_request_bytes = 1'572'864;
+  int64_t max_txn_ops = 128;
+  int64_t max_concurrent_streams = 4'294'967'295;
+  int64_t keepalive_min_time_nanos = 5 * kNanosPerSecond;
+  int64_t keepalive_interval_nanos = 7'200 * kNanosPerSecond;
+  int64_t keepalive_timeout_nanos = 20 * kNanosPerSecond;
+  int64_t watch_progress_notify_interval_nanos = 600 * kNanosPerSecond;
+
+  std::string auto_compaction_mode = "periodic";
+  std::string auto_compaction_retention = "0";
+  int64_t compaction_batch_limit = 1'000;
+  int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
+
+  std::string log_level = "info";
+  std::string log_format = "json";
+  std::vector<std::string> log_outputs = {"default"};
+
+  bool show_help = false;
+  bool show_version = false;
+};
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_CONFIG_SETTINGS_H_

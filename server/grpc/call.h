@@ -1,0 +1,51 @@
+// Call: what every adapter does with a call: count it, answer it, translate its status.
+//
+// Threads  as the callback API says: Finish may come from any thread.
+#ifndef SOCLE_SERVER_GRPC_CALL_H_
+#define SOCLE_SERVER_GRPC_CALL_H_
+
+#include <string>
+
+#include <grpcpp/grpcpp.h>
+
+#include "kv/base/status_macros.h"
+#include "server/ops/rpc_meter.h"
+#include "server/service/node.h"
+
+namespace socle::server {
+
+// Codes of absl and gRPC are the same numbers.
+inline grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) {
+    return grpc::Status::OK;
+  }
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(MessageOf(status))};
+}
+
+// Runs a unary call; `start(done)` answers now or later, through `done`.
+template <typename Start>
+grpc::ServerUnaryReactor* StartUnary(grpc::CallbackServerContext* context, RpcMeter* meter,
+                                     RpcMethod method, Start start) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  meter->Started(method);
+  meter->Received(method);
+  start(Done([reactor, meter, method](const absl::Status& status) {
+    meter->Handled(method, status.code());
+    if (status.ok()) {
+      meter->Sent(method);
+    }
+    reactor->Finish(ToGrpc(status));
+  }));
+  return reactor;
+}
+
+// The same for a call whose answer is there at once.
+template <typename Answer>
+grpc::ServerUnaryReactor* AnswerUnary(grpc::CallbackServerContext* context, RpcMeter* meter,
+                                      RpcMethod method, Answer answer) {
+  return StartUnary(context, meter, method, [&answer](Done done) { done(answer()); });
+}
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_GRPC_CALL_H_

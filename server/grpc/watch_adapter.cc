@@ -1,0 +1,106 @@
+#include "etcd/rpc.grpc.pb.h"
+
+#include "kv/base/mutex.h"
+#include "server/grpc/adapters.h"
+#include "server/grpc/call.h"
+#include "server/service/watch_service.h"
+
+namespace socle::server {
+namespace {
+
+namespace pb = etcdserverpb;
+
+// One client stream. Deletes itself when gRPC is done with it.
+//
+// Facts: at most one write is outstanding (is_writing_). Finish is called once, when the call is
+// cancelled or a write failed, and never beside an outstanding write. The client closing its side
+// changes nothing: events go on.
+class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::WatchResponse> {
+ public:
+  WatchReactor(Node* node, RpcMeter* meter) : meter_(meter), session_(node, [this] { Pump(); }) {
+    meter_->Started(RpcMethod::kWatch);
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      return;
+    }
+    meter_->Received(RpcMethod::kWatch);
+    session_.Receive(request_);
+    StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    MutexLock lock(&mu_);
+    is_writing_ = false;
+    is_over_ = is_over_ || !ok;
+    SendNext();
+  }
+
+  void OnCancel() override {
+    MutexLock lock(&mu_);
+    is_over_ = true;
+    SendNext();
+  }
+
+  void OnDone() override {
+    meter_->Handled(RpcMethod::kWatch, absl::StatusCode::kCancelled);
+    delete this;
+  }
+
+ private:
+  void Pump() {
+    MutexLock lock(&mu_);
+    SendNext();
+  }
+
+  void SendNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (is_writing_ || is_finished_) {
+      return;
+    }
+    if (is_over_) {
+      is_finished_ = true;
+      Finish(grpc::Status(grpc::StatusCode::CANCELLED, "etcdserver: watch canceled"));
+      return;
+    }
+    response_.Clear();
+    if (session_.Next(&response_)) {
+      is_writing_ = true;
+      meter_->Sent(RpcMethod::kWatch);
+      StartWrite(&response_);
+    }
+  }
+
+  RpcMeter* const meter_;
+  pb::WatchRequest request_;  // of the read reaction
+  Mutex mu_;
+  pb::WatchResponse response_ ABSL_GUARDED_BY(mu_);
+  bool is_writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_over_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_finished_ ABSL_GUARDED_BY(mu_) = false;
+  // Last: calls Pump from its birth on, and no more once it is destroyed.
+  WatchSession session_;
+};
+
+class WatchAdapter final : public pb::Watch::CallbackService {
+ public:
+  WatchAdapter(Node* node, RpcMeter* meter) : node_(node), meter_(meter) {}
+
+  grpc::ServerBidiReactor<pb::WatchRequest, pb::WatchResponse>* Watch(
+      grpc::CallbackServerContext* /*context*/) override {
+    return new WatchReactor(node_, meter_);
+  }
+
+ private:
+  Node* const node_;
+  RpcMeter* const meter_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeWatchAdapter(Node* node, RpcMeter* meter) {
+  return std::make_unique<WatchAdapter>(node, meter);
+}
+
+}  // namespace socle::server

@@ -1,0 +1,268 @@
+#include "server/ops/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <deque>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+#include <fmt/format.h>
+
+#include "kv/base/clock.h"
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
+#include "kv/base/thread.h"
+#include "server/ops/epoll.h"
+
+namespace socle::server {
+namespace {
+
+constexpr std::string_view kHttp2Start = "PRI";
+constexpr int64_t kSilenceNanos = 10 * kNanosPerSecond;
+constexpr size_t kUndecidedMax = 1'024;
+constexpr int kBacklog = 1'024;
+
+std::string ErrorText() {
+  return std::generic_category().message(errno);
+}
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+absl::StatusOr<Address> AddressOf(const Url& url) {
+  Address address;
+  const std::string host = url.host == "localhost" ? "127.0.0.1" : url.host;
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  if (::inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(url.port);
+    address.size = sizeof(*v4);
+  } else if (::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(url.port);
+    address.size = sizeof(*v6);
+  } else {
+    return absl::InvalidArgumentError(
+        fmt::format("cannot listen on {}: '{}' is not an IP address", url.ToString(), url.host));
+  }
+  return address;
+}
+
+uint16_t BoundPort(int fd) {
+  Address address;
+  address.size = sizeof(address.storage);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) {
+    return 0;
+  }
+  return ntohs(address.storage.ss_family == AF_INET
+                   ? reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_port
+                   : reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_port);
+}
+
+// A listening socket; `url->port` becomes the bound one.
+absl::StatusOr<int> ListenOn(Url* url) {
+  ASSIGN_OR_RETURN(const Address address, AddressOf(*url));
+  const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    return absl::UnavailableError(
+        fmt::format("cannot listen on {}: {}", url->ToString(), ErrorText()));
+  }
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (address.storage.ss_family == AF_INET6) {
+    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  }
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 ||
+      ::listen(fd, kBacklog) != 0) {
+    const absl::Status status = absl::UnavailableError(
+        fmt::format("cannot listen on {}: {}", url->ToString(), ErrorText()));
+    ::close(fd);
+    return status;
+  }
+  url->port = BoundPort(fd);
+  return fd;
+}
+
+class PeekingListener final : public Listener {
+ public:
+  PeekingListener(std::unique_ptr<Epoll> epoll, std::vector<Url> urls, std::vector<int> sockets)
+      : epoll_(std::move(epoll)),
+        urls_(std::move(urls)),
+        sockets_(sockets.begin(), sockets.end()) {}
+
+  ~PeekingListener() override {
+    Stop();
+    for (const int fd : sockets_) {
+      ::close(fd);
+    }
+  }
+
+  std::vector<Url> urls() const override { return urls_; }
+
+  void Start(Callbacks callbacks) override {
+    callbacks_ = std::move(callbacks);
+    for (const int fd : sockets_) {
+      epoll_->Add(fd, EPOLLIN);
+    }
+    thread_ = Thread("listener", [this] { Run(); });
+  }
+
+  void Stop() override {
+    is_stopping_.store(true, std::memory_order_relaxed);
+    epoll_->Wake();
+    thread_.Join();
+    for (const auto& [fd, since] : undecided_) {
+      ::close(fd);
+    }
+    undecided_.clear();
+  }
+
+ private:
+  void Run() {
+    std::array<epoll_event, 128> events{};
+    while (!is_stopping_.load(std::memory_order_relaxed)) {
+      constexpr int kTickMs = 1'000;
+      const size_t found = epoll_->Wait(events, undecided_.empty() ? -1 : kTickMs);
+      for (size_t i = 0; i < found; ++i) {
+        const int fd = events[i].data.fd;
+        if (sockets_.contains(fd)) {
+          AcceptFrom(fd);
+        } else if (undecided_.contains(fd)) {
+          Decide(fd, (events[i].events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0);
+        }
+      }
+      CloseSilent();
+    }
+  }
+
+  void AcceptFrom(int socket) {
+    constexpr int kAcceptedPerTurn = 256;
+    for (int i = 0; i < kAcceptedPerTurn; ++i) {
+      const int fd = ::accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+          PROBE("listener: out of descriptors");
+          LogWarning("a connection could not be accepted", {{"error", ErrorText()}});
+          constexpr int64_t kPauseNanos = 50 * kNanosPerMilli;
+          clock_->SleepFor(kPauseNanos);  // the backlog keeps the clients meanwhile
+        }
+        return;
+      }
+      Greet(fd);
+    }
+  }
+
+  void Greet(int fd) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    // Readable only when there is enough to decide on.
+    const int enough = static_cast<int>(kHttp2Start.size());
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof(enough));
+    if (undecided_.size() >= kUndecidedMax || !epoll_->Add(fd, EPOLLIN | EPOLLRDHUP)) {
+      ::close(fd);
+      return;
+    }
+    const int64_t since = clock_->MonotonicNanos();
+    undecided_[fd] = since;
+    silent_since_.emplace_back(since, fd);
+  }
+
+  void Decide(int fd, bool is_over) {
+    std::array<char, kHttp2Start.size()> bytes{};
+    const ssize_t seen = ::recv(fd, bytes.data(), bytes.size(), MSG_PEEK);
+    if (seen < 0 && (errno == EAGAIN || errno == EINTR) && !is_over) {
+      return;
+    }
+    if (seen <= 0) {
+      Forget(fd);
+      ::close(fd);
+      return;
+    }
+    const std::string_view start(bytes.data(), static_cast<size_t>(seen));
+    if (start.size() < kHttp2Start.size() && !is_over) {
+      return;
+    }
+    Forget(fd);
+    const int one = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+    const auto& take = start == kHttp2Start ? callbacks_.http2 : callbacks_.http1;
+    if (take) {
+      take(fd);
+    } else {
+      ::close(fd);
+    }
+  }
+
+  void Forget(int fd) {
+    epoll_->Remove(fd);
+    undecided_.erase(fd);
+  }
+
+  void CloseSilent() {
+    if (silent_since_.empty()) {
+      return;
+    }
+    const int64_t now = clock_->MonotonicNanos();
+    while (!silent_since_.empty()) {
+      const auto [since, fd] = silent_since_.front();
+      const auto found = undecided_.find(fd);
+      const bool is_waiting = found != undecided_.end() && found->second == since;
+      if (is_waiting && now - since < kSilenceNanos) {
+        return;
+      }
+      if (is_waiting) {
+        PROBE("listener: a silent connection is closed");
+        Forget(fd);
+        ::close(fd);
+      }
+      silent_since_.pop_front();
+    }
+  }
+
+  Clock* const clock_ = Clock::Real();
+  const std::unique_ptr<Epoll> epoll_;
+  const std::vector<Url> urls_;
+  const absl::flat_hash_set<int> sockets_;
+  Callbacks callbacks_;  // set by Start, before the thread
+  // Of the thread, and of Stop after it.
+  absl::flat_hash_map<int, int64_t> undecided_;       // socket → accepted at
+  std::deque<std::pair<int64_t, int>> silent_since_;  // oldest first; decided ones are skipped
+  std::atomic<bool> is_stopping_{false};              // Stop → thread
+  Thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::vector<Url>& wanted) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Epoll> epoll, Epoll::Make());
+  std::vector<Url> urls = wanted;
+  std::vector<int> sockets;
+  for (Url& url : urls) {
+    const absl::StatusOr<int> fd = ListenOn(&url);
+    if (!fd.ok()) {
+      for (const int opened : sockets) {
+        ::close(opened);
+      }
+      return fd.status();
+    }
+    sockets.push_back(*fd);
+  }
+  return std::make_unique<PeekingListener>(std::move(epoll), std::move(urls), std::move(sockets));
+}
+
+}  // namespace socle::server

@@ -1,0 +1,49 @@
+// OpsPages: /health, /livez, /readyz, /version and /metrics.
+//
+// Laws     1. Bodies and codes are etcd's: probes, dashboards and scripts read them.
+// Threads  thread-safe.
+// Source   spec etcd 1.11.
+#ifndef SOCLE_SERVER_OPS_OPS_PAGES_H_
+#define SOCLE_SERVER_OPS_OPS_PAGES_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lease/lessor.h"
+#include "server/ops/http_server.h"
+#include "server/ops/metrics.h"
+#include "server/service/node.h"
+
+namespace socle::server {
+
+class OpsPages {
+ public:
+  OpsPages(const Node* node, const lease::Lessor* lessor, Metrics* metrics)
+      : node_(node), lessor_(lessor), metrics_(metrics) {}
+
+  HttpResponse Answer(const HttpRequest& request) const;
+
+ private:
+  struct Check {
+    std::string_view name;
+    std::string (OpsPages::*failure)() const;  // empty: passed
+  };
+
+  HttpResponse Health(const HttpRequest& request) const;
+  HttpResponse RunChecks(std::string_view name, std::span<const Check> checks,
+                         const HttpRequest& request) const;
+
+  std::string ReadFailure() const;
+  std::string CorruptionFailure() const;
+
+  std::string LearnerFailure() const { return {}; }
+
+  const Node* const node_;
+  const lease::Lessor* const lessor_;
+  Metrics* const metrics_;
+};
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_OPS_OPS_PAGES_H_

@@ -1,0 +1,177 @@
+#include "server/service/kv_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kv/base/status_macros.h"
+#include "server/service/convert.h"
+#include "server/service/error_table.h"
+
+namespace socle::server {
+namespace {
+
+namespace pb = etcdserverpb;
+
+constexpr int64_t kCostPerPut = 256;
+constexpr int64_t kShortRangeKeys = 64;
+
+// Whether a transport thread may answer it: one key, or few keys straight from the index.
+bool IsShort(const pb::RangeRequest& request) {
+  if (request.range_end().empty()) {
+    return true;
+  }
+  const bool is_plain = request.sort_target() == pb::RangeRequest::KEY &&
+                        request.sort_order() != pb::RangeRequest::DESCEND &&
+                        request.min_mod_revision() == 0 && request.max_mod_revision() == 0 &&
+                        request.min_create_revision() == 0 && request.max_create_revision() == 0;
+  return is_plain && request.revision() <= 0 &&
+         (request.count_only() || (request.limit() > 0 && request.limit() <= kShortRangeKeys));
+}
+
+using Ops = google::protobuf::RepeatedPtrField<pb::RequestOp>;
+
+// Whether the store answers it as a read, on the calling thread.
+bool IsRead(const pb::TxnRequest& request) {
+  const auto is_range = [](const pb::RequestOp& op) { return op.has_request_range(); };
+  return std::all_of(request.success().begin(), request.success().end(), is_range) &&
+         std::all_of(request.failure().begin(), request.failure().end(), is_range);
+}
+
+bool IsShort(const pb::TxnRequest& request) {
+  const auto is_short = [](const pb::RequestOp& op) { return IsShort(op.request_range()); };
+  const auto is_point = [](const pb::Compare& compare) { return compare.range_end().empty(); };
+  return std::all_of(request.compare().begin(), request.compare().end(), is_point) &&
+         std::all_of(request.success().begin(), request.success().end(), is_short) &&
+         std::all_of(request.failure().begin(), request.failure().end(), is_short);
+}
+
+int64_t CostOf(const Ops& ops) {
+  int64_t cost = 0;
+  for (const pb::RequestOp& op : ops) {
+    if (op.has_request_put()) {
+      cost += server::CostOf(op.request_put());
+    } else if (op.has_request_txn()) {
+      cost += server::CostOf(op.request_txn());
+    }
+  }
+  return cost;
+}
+
+}  // namespace
+
+int64_t CostOf(const pb::PutRequest& request) {
+  return kCostPerPut + static_cast<int64_t>(request.key().size() + request.value().size());
+}
+
+int64_t CostOf(const pb::TxnRequest& request) {
+  return std::max(CostOf(request.success()), CostOf(request.failure()));
+}
+
+void KvService::Range(const pb::RangeRequest& request, pb::RangeResponse* response, Done done) {
+  if (IsShort(request)) {
+    done(RangeNow(request, response));
+    return;
+  }
+  node_->RunOnWorker(
+      [this, &request, response](Done answer) { answer(RangeNow(request, response)); },
+      std::move(done));
+}
+
+absl::Status KvService::RangeNow(const pb::RangeRequest& request,
+                                 pb::RangeResponse* response) const {
+  const absl::StatusOr<mvcc::RangeResult> result = node_->store().Range(ToStore(request));
+  if (!result.ok()) {
+    return WireStatus(result.status());
+  }
+  FromStore(*result, response);
+  node_->FillHeader(response->mutable_header());
+  return absl::OkStatus();
+}
+
+void KvService::Put(const pb::PutRequest& request, pb::PutResponse* response, Done done) {
+  if (!node_->Admit(CostOf(request), done)) {
+    return;
+  }
+  if (!request.key().empty() && node_->IsTooLarge(request.ByteSizeLong())) {
+    done(WireStatus(EtcdError::kRequestTooLarge));
+    return;
+  }
+  node_->store().Put(ToStore(request), [this, response, done = std::move(done)](
+                                           const absl::StatusOr<mvcc::PutResult>& result) mutable {
+    if (result.ok()) {
+      FromStore(*result, response);
+      node_->FillHeader(response->mutable_header());
+    }
+    done(WireStatus(result.status()));
+  });
+}
+
+void KvService::DeleteRange(const pb::DeleteRangeRequest& request,
+                            pb::DeleteRangeResponse* response, Done done) {
+  if (!node_->Admit(0, done)) {
+    return;
+  }
+  if (!request.key().empty() && node_->IsTooLarge(request.ByteSizeLong())) {
+    done(WireStatus(EtcdError::kRequestTooLarge));
+    return;
+  }
+  node_->store().DeleteRange(ToStore(request),
+                             [this, response, done = std::move(done)](
+                                 const absl::StatusOr<mvcc::DeleteRangeResult>& result) mutable {
+                               if (result.ok()) {
+                                 FromStore(*result, response);
+                                 node_->FillHeader(response->mutable_header());
+                               }
+                               done(WireStatus(result.status()));
+                             });
+}
+
+void KvService::Txn(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
+  if (IsRead(request)) {
+    if (IsShort(request)) {
+      TxnNow(request, response, std::move(done));
+      return;
+    }
+    node_->RunOnWorker(
+        [this, &request, response](Done answer) { TxnNow(request, response, std::move(answer)); },
+        std::move(done));
+    return;
+  }
+  if (!node_->Admit(CostOf(request), done)) {
+    return;
+  }
+  if (node_->IsTooLarge(request.ByteSizeLong())) {
+    done(WireStatus(EtcdError::kRequestTooLarge));
+    return;
+  }
+  TxnNow(request, response, std::move(done));
+}
+
+void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
+  node_->store().Txn(ToStore(request), [this, response, done = std::move(done)](
+                                           const absl::StatusOr<mvcc::TxnResult>& result) mutable {
+    if (result.ok()) {
+      FromStore(*result, response);
+      node_->FillHeader(response->mutable_header());
+    }
+    done(WireStatus(result.status()));
+  });
+}
+
+void KvService::Compact(const pb::CompactionRequest& request, pb::CompactionResponse* response,
+                        Done done) {
+  if (!node_->Admit(0, done)) {
+    return;
+  }
+  node_->store().Compact(request.revision(), request.physical(),
+                         [this, response, done = std::move(done)](
+                             const absl::StatusOr<mvcc::CompactResult>& result) mutable {
+                           if (result.ok()) {
+                             response->mutable_header()->set_revision(result->revision);
+                             node_->FillHeader(response->mutable_header());
+                           }
+                           done(WireStatus(result.status()));
+                         });
+}
+
+}  // namespace socle::server

@@ -1,0 +1,46 @@
+// KvService: Range, Put, DeleteRange, Txn, Compact of etcdserverpb.KV, without transport.
+//
+// Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
+// ones.
+//          2. Order of refusals: alarms and quota, then size, then what the store validates.
+// Threads  thread-safe; `done` runs on the caller, a worker or the store's write loop.
+// Source   spec etcd 1.4, 1.7.
+#ifndef SOCLE_SERVER_SERVICE_KV_SERVICE_H_
+#define SOCLE_SERVER_SERVICE_KV_SERVICE_H_
+
+#include "etcd/rpc.pb.h"
+
+#include "server/service/node.h"
+
+namespace socle::server {
+
+class KvService {
+ public:
+  explicit KvService(Node* node) : node_(node) {}
+
+  void Range(const etcdserverpb::RangeRequest& request, etcdserverpb::RangeResponse* response,
+             Done done);
+  void Put(const etcdserverpb::PutRequest& request, etcdserverpb::PutResponse* response, Done done);
+  void DeleteRange(const etcdserverpb::DeleteRangeRequest& request,
+                   etcdserverpb::DeleteRangeResponse* response, Done done);
+  void Txn(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response, Done done);
+  void Compact(const etcdserverpb::CompactionRequest& request,
+               etcdserverpb::CompactionResponse* response, Done done);
+
+ private:
+  absl::Status RangeNow(const etcdserverpb::RangeRequest& request,
+                        etcdserverpb::RangeResponse* response) const;
+  void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
+              Done done);
+
+  Node* const node_;
+};
+
+// Bytes a write may add to the store, as etcd estimates: 256 per put plus key and value, heavier
+// branch of a txn.
+int64_t CostOf(const etcdserverpb::PutRequest& request);
+int64_t CostOf(const etcdserverpb::TxnRequest& request);
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_SERVICE_KV_SERVICE_H_

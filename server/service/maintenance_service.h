@@ -1,0 +1,44 @@
+// MaintenanceService: etcdserverpb.Maintenance of a single member, without transport.
+//
+// Laws     1. Defragment commits and answers with an empty message: pages are reused in place,
+// files never grow
+//             holes that a copy would cure. MoveLeader and Defragment carry no header.
+//          2. HashKV is answered as a server that lacks it would (Unimplemented), never with a
+//          made-up number.
+// Threads  thread-safe.
+// Source   spec etcd 1.7.
+#ifndef SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_
+#define SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_
+
+#include <functional>
+#include <memory>
+
+#include "etcd/rpc.pb.h"
+
+#include "server/service/node.h"
+#include "server/service/snapshot_stream.h"
+
+namespace socle::server {
+
+class MaintenanceService {
+ public:
+  explicit MaintenanceService(Node* node) : node_(node) {}
+
+  void Alarm(const etcdserverpb::AlarmRequest& request, etcdserverpb::AlarmResponse* response,
+             Done done);
+  absl::Status Status(etcdserverpb::StatusResponse* response) const;
+  void Defragment(etcdserverpb::DefragmentResponse* response, Done done);
+  void Hash(etcdserverpb::HashResponse* response, Done done);
+  absl::Status HashKv() const;
+  absl::Status MoveLeader(const etcdserverpb::MoveLeaderRequest& request) const;
+  absl::Status Downgrade(const etcdserverpb::DowngradeRequest& request,
+                         etcdserverpb::DowngradeResponse* response) const;
+  std::unique_ptr<SnapshotStream> Snapshot(std::function<void()> on_ready);
+
+ private:
+  Node* const node_;
+};
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_

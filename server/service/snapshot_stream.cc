@@ -1,0 +1,139 @@
+#include "server/service/snapshot_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include <openssl/evp.h>
+
+#include "kv/base/check.h"
+#include "kv/base/log.h"
+#include "kv/base/status_macros.h"
+#include "server/service/error_table.h"
+#include "server/service/identity.h"
+
+namespace socle::server {
+namespace {
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+    CHECK(context_ != nullptr);
+    CHECK_EQ(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr), 1);
+  }
+
+  void Update(std::string_view bytes) {
+    CHECK_EQ(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()), 1);
+  }
+
+  std::string Finish() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    CHECK_EQ(EVP_DigestFinal_ex(context_.get(), digest.data(), &size), 1);
+    return {reinterpret_cast<const char*>(digest.data()), size};
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
+
+SnapshotStream::SnapshotStream(mvcc::Store* store, std::function<void()> on_ready)
+    : store_(store), on_ready_(std::move(on_ready)), reader_("snapshot", [this] { Run(); }) {}
+
+SnapshotStream::~SnapshotStream() {
+  {
+    MutexLock lock(&mu_);
+    is_dropped_ = true;
+    room_.Signal();
+  }
+  reader_.Join();
+}
+
+absl::StatusOr<SnapshotStream::Step> SnapshotStream::Next(
+    etcdserverpb::SnapshotResponse* response) {
+  MutexLock lock(&mu_);
+  if (blobs_.empty()) {
+    if (!has_ended_) {
+      return Step::kWait;
+    }
+    if (!end_status_.ok()) {
+      return end_status_;
+    }
+    return Step::kEnd;
+  }
+  Blob& blob = blobs_.front();
+  response->set_remaining_bytes(blob.remaining_bytes);
+  response->set_blob(std::move(blob.bytes));
+  response->set_version(std::string(kStorageVersion));
+  blobs_.pop_front();
+  room_.Signal();
+  return Step::kMessage;
+}
+
+void SnapshotStream::Run() {
+  End(ReadPages());
+}
+
+absl::Status SnapshotStream::ReadPages() {
+  ASSIGN_OR_RETURN(const std::unique_ptr<kv::ReadTxn> pages, store_->CommitAndRead());
+  uint64_t remaining = pages->SnapshotSize();
+  Sha256 sha;
+  Blob blob;
+  const auto flush = [&]() -> absl::Status {
+    remaining -= std::min<uint64_t>(remaining, blob.bytes.size());
+    blob.remaining_bytes = remaining;
+    return Push(std::exchange(blob, Blob{}));
+  };
+  const absl::Status written = pages->WriteSnapshot([&](std::string_view piece) -> absl::Status {
+    sha.Update(piece);
+    while (!piece.empty()) {
+      const size_t taken = std::min(piece.size(), kBlobBytes - blob.bytes.size());
+      blob.bytes.append(piece.substr(0, taken));
+      piece.remove_prefix(taken);
+      if (blob.bytes.size() == kBlobBytes) {
+        RETURN_IF_ERROR(flush());
+      }
+    }
+    return absl::OkStatus();
+  });
+  RETURN_IF_ERROR(written);
+  if (!blob.bytes.empty()) {
+    RETURN_IF_ERROR(flush());
+  }
+  return Push({.bytes = sha.Finish(), .remaining_bytes = 0});
+}
+
+absl::Status SnapshotStream::Push(Blob blob) {
+  {
+    MutexLock lock(&mu_);
+    while (blobs_.size() >= kBlobsMax && !is_dropped_) {
+      room_.Wait(&mu_);
+    }
+    if (is_dropped_) {
+      return absl::CancelledError("the client is gone");
+    }
+    blobs_.push_back(std::move(blob));
+  }
+  on_ready_();
+  return absl::OkStatus();
+}
+
+void SnapshotStream::End(absl::Status status) {
+  {
+    MutexLock lock(&mu_);
+    has_ended_ = true;
+    end_status_ = WireStatus(status);
+    if (is_dropped_) {
+      return;
+    }
+  }
+  if (!status.ok()) {
+    LogError("the snapshot could not be read", {{"error", status}});
+  }
+  on_ready_();
+}
+
+}  // namespace socle::server
