@@ -4,25 +4,26 @@
 //
 // Exits with 1 at the first response that differs, having printed the seed, the place in the
 // script, the request and both responses.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
+#include <vector>
 
-#include <etcd/rpc.grpc.pb.h>
+#include <etcd/rpc.pb.h>
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
 #include "tests/conformance/normalize.h"
 #include "tests/conformance/operation.h"
+#include "tests/conformance/peer.h"
 
 namespace socle::conformance {
 namespace {
-
-constexpr int kCallSeconds = 30;
 
 struct Options {
   std::string left;
@@ -30,39 +31,6 @@ struct Options {
   uint64_t seed = 1;
   uint64_t operations = 10'000;
   bool plant = false;  // a wrong request on the right: shows that the comparison can fail
-};
-
-// The stubs of one server.
-class Peer {
- public:
-  explicit Peer(const std::string& address)
-      : channel_(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
-        kv_(etcdserverpb::KV::NewStub(channel_)),
-        lease_(etcdserverpb::Lease::NewStub(channel_)) {}
-
-#define SOCLE_PEER_CALL(stub, method, request_type, response_type)                         \
-  grpc::Status Call(const etcdserverpb::request_type& request,                             \
-                    etcdserverpb::response_type* response) {                               \
-    grpc::ClientContext context;                                                           \
-    context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME),                         \
-                                      gpr_time_from_seconds(kCallSeconds, GPR_TIMESPAN))); \
-    context.set_wait_for_ready(true);                                                      \
-    return stub->method(&context, request, response);                                      \
-  }
-  SOCLE_PEER_CALL(kv_, Range, RangeRequest, RangeResponse)
-  SOCLE_PEER_CALL(kv_, Put, PutRequest, PutResponse)
-  SOCLE_PEER_CALL(kv_, DeleteRange, DeleteRangeRequest, DeleteRangeResponse)
-  SOCLE_PEER_CALL(kv_, Txn, TxnRequest, TxnResponse)
-  SOCLE_PEER_CALL(kv_, Compact, CompactionRequest, CompactionResponse)
-  SOCLE_PEER_CALL(lease_, LeaseGrant, LeaseGrantRequest, LeaseGrantResponse)
-  SOCLE_PEER_CALL(lease_, LeaseRevoke, LeaseRevokeRequest, LeaseRevokeResponse)
-  SOCLE_PEER_CALL(lease_, LeaseTimeToLive, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse)
-#undef SOCLE_PEER_CALL
-
- private:
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<etcdserverpb::KV::Stub> kv_;
-  std::unique_ptr<etcdserverpb::Lease::Stub> lease_;
 };
 
 template <typename Request>
@@ -115,12 +83,65 @@ bool SendToBoth(const Message& request, Peer* left, Peer* right, StoreState* sta
   Normalize(request, &on_right);
   const std::string left_text = Shown(left_status, on_left);
   const std::string right_text = Shown(right_status, on_right);
-  if (left_text == right_text) {
+  const auto code = left_status.error_code();
+  const bool is_gone =
+      code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED;
+  if (left_text == right_text && !is_gone) {
     return true;
   }
   fmt::print("{} {{\n{}}}\n--- left\n{}--- right\n{}", request.GetTypeName(),
              request.Utf8DebugString(), left_text, right_text);
   return false;
+}
+
+// Compares every event that is left, with previous values, for everything and for a part of the
+// keys.
+bool SameEvents(const Options& options, Peer* left, Peer* right, const StoreState& state) {
+  for (const bool part : {false, true}) {
+    etcdserverpb::WatchCreateRequest create;
+    create.set_key(part ? "b" : std::string(1, '\0'));
+    create.set_range_end(part ? "d" : std::string(1, '\0'));
+    create.set_start_revision(state.compacted + 1);
+    create.set_prev_kv(true);
+    std::vector<std::string> on_left;
+    std::vector<std::string> on_right;
+    const grpc::Status left_status = left->Watch(create, state.revision, &on_left);
+    const grpc::Status right_status = right->Watch(create, state.revision, &on_right);
+    if (!left_status.ok() || !right_status.ok()) {
+      fmt::print("watch: left {}, right {}\n", left_status.error_message(),
+                 right_status.error_message());
+      return false;
+    }
+    const auto [a, b] =
+        std::mismatch(on_left.begin(), on_left.end(), on_right.begin(), on_right.end());
+    if (a != on_left.end() || b != on_right.end()) {
+      fmt::print("seed {}: event {} of {} and {} differs\n--- left\n{}--- right\n{}", options.seed,
+                 a - on_left.begin(), on_left.size(), on_right.size(),
+                 a == on_left.end() ? "nothing\n" : *a, b == on_right.end() ? "nothing\n" : *b);
+      return false;
+    }
+    fmt::print("{} events agree\n", on_left.size());
+  }
+  return true;
+}
+
+// Compares the whole history that is left, revision by revision, and as events.
+bool SameHistory(const Options& options, Peer* left, Peer* right, StoreState* state, Tally* tally) {
+  for (int64_t revision = std::max<int64_t>(1, state->compacted); revision <= state->revision;
+       ++revision) {
+    etcdserverpb::RangeRequest range;
+    range.set_key(std::string(1, '\0'));
+    range.set_range_end(std::string(1, '\0'));
+    range.set_revision(revision);
+    if (!SendToBoth(range, left, right, state, tally)) {
+      fmt::print("seed {}: the stores differ at revision {}\n", options.seed, revision);
+      return false;
+    }
+  }
+  // The last event of both watches below.
+  etcdserverpb::PutRequest put;
+  put.set_key("c-last");
+  return SendToBoth(put, left, right, state, tally) && SameEvents(options, left, right, *state);
 }
 
 bool RunScript(const Options& options) {
@@ -151,17 +172,8 @@ bool RunScript(const Options& options) {
       std::fflush(stdout);
     }
   }
-  // The whole history that is left, revision by revision.
-  for (int64_t revision = std::max<int64_t>(1, state.compacted); revision <= state.revision;
-       ++revision) {
-    etcdserverpb::RangeRequest range;
-    range.set_key(std::string(1, '\0'));
-    range.set_range_end(std::string(1, '\0'));
-    range.set_revision(revision);
-    if (!SendToBoth(range, &left, &right, &state, &tally)) {
-      fmt::print("seed {}: the stores differ at revision {}\n", options.seed, revision);
-      return false;
-    }
+  if (!SameHistory(options, &left, &right, &state, &tally)) {
+    return false;
   }
   fmt::print("seed {}: {} operations, {} succeeded, {} refused alike, revision {}\n", options.seed,
              options.operations, tally.succeeded, tally.refused, state.revision);

@@ -18,6 +18,29 @@ constexpr int64_t kTtlSecondsMax = 9'000'000'000;
 constexpr int kTxnOpsMax = 128;  // --max-txn-ops of both servers
 constexpr int kTxnDepthMax = 3;
 
+bool HasDelete(const TxnRequest& txn) {
+  const auto deletes = [](const RequestOp& op) {
+    return op.has_request_delete_range() || (op.has_request_txn() && HasDelete(op.request_txn()));
+  };
+  return std::any_of(txn.success().begin(), txn.success().end(), deletes) ||
+         std::any_of(txn.failure().begin(), txn.failure().end(), deletes);
+}
+
+// V4 of DIFFERENCES.md: etcd aborts when a transaction deletes a key and then keeps its value or
+// lease.
+void ForgetIgnores(TxnRequest* txn) {
+  for (auto* ops : {txn->mutable_success(), txn->mutable_failure()}) {
+    for (RequestOp& op : *ops) {
+      if (op.has_request_put()) {
+        op.mutable_request_put()->clear_ignore_value();
+        op.mutable_request_put()->clear_ignore_lease();
+      } else if (op.has_request_txn()) {
+        ForgetIgnores(op.mutable_request_txn());
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Request OperationSource::Next(const StoreState& state) {
@@ -37,7 +60,11 @@ Request OperationSource::Next(const StoreState& state) {
     return DeleteRange();
   }
   if (dice < 88) {
-    return random_.OneIn(40) ? LongTxn() : Txn(state, 0);
+    TxnRequest txn = random_.OneIn(40) ? LongTxn() : Txn(state, 0);
+    if (HasDelete(txn)) {
+      ForgetIgnores(&txn);
+    }
+    return txn;
   }
   if (dice < 91) {
     return Compaction(state);
@@ -249,7 +276,7 @@ TxnRequest OperationSource::LongTxn() {
 etcdserverpb::CompactionRequest OperationSource::Compaction(const StoreState& state) {
   etcdserverpb::CompactionRequest request;
   request.set_revision(random_.OneIn(4) ? RevisionNear(state)
-                                        : std::max<int64_t>(state.compacted, state.revision - 100));
+                                        : std::max<int64_t>(state.compacted, state.revision - 600));
   request.set_physical(random_.OneIn(4));
   return request;
 }

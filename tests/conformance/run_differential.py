@@ -30,7 +30,7 @@ def main():
         code = subprocess.run(command + (["--plant"] if arguments.plant else []), check=False).returncode
         if code != 0:
             print("left is etcd, right is", subject)
-            print(right.log_tail())
+            print(f"end of etcd's log:\n{left.log_tail()}\nend of the other log:\n{right.log_tail()}")
     if arguments.plant:
         print("the planted difference was " + ("found" if code == 1 else "NOT found"))
         return 0 if code == 1 else 1
