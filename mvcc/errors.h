@@ -1,15 +1,16 @@
 // StoreError: what can go wrong in the store that a caller tells apart.
 //
 // Laws     1. The enum travels as a payload of the Status; nobody matches on message text.
-//          2. Exact etcd texts and gRPC codes are made from it in one table, server/service/error_table.
+//          2. Exact etcd texts and gRPC codes are made from it in one table,
+//          server/service/error_table.
 // Threads  pure functions.
 #ifndef SOCLE_MVCC_ERRORS_H_
 #define SOCLE_MVCC_ERRORS_H_
 
-#include <absl/status/status.h>
-
 #include <optional>
 #include <string_view>
+
+#include <absl/status/status.h>
 
 namespace socle::mvcc {
 

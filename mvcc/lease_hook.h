@@ -1,6 +1,7 @@
 // LeaseHook: what the store tells the leases; lease/ implements it.
 //
-// Laws     1. Every call comes from the write loop, in log order, so that replay after a crash repeats them.
+// Laws     1. Every call comes from the write loop, in log order, so that replay after a crash
+// repeats them.
 //          2. A key belongs to at most one lease; the store says Detach before Attach to another.
 //          3. Deadlines are the hook's: the store knows only ids, granted and remaining TTLs.
 // Threads  called from the write loop; during Store::Open from the opening thread.
@@ -28,7 +29,8 @@ class LeaseHook {
   virtual void Revoke(LeaseId id) = 0;
   // Keys attached to the lease, ascending. Requires Exists(id).
   virtual std::vector<std::string> KeysOf(LeaseId id) const = 0;
-  // The lease that the key is attached to, kNoLease when to none. Asked for every put: O(1), no lock if it can be.
+  // The lease that the key is attached to, kNoLease when to none. Asked for every put: O(1), no
+  // lock if it can be.
   virtual LeaseId LeaseOf(std::string_view key) const = 0;
   // The TTL it was granted with. Requires Exists(id).
   virtual int64_t GrantedTtl(LeaseId id) const = 0;

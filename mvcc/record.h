@@ -1,6 +1,7 @@
 // Record: the stored form of a key-value pair, mvccpb.KeyValue in canonical protobuf bytes.
 //
-// Laws     1. Fields in number order, zero fields left out: equal histories give equal bytes (HashKV, trap 26).
+// Laws     1. Fields in number order, zero fields left out: equal histories give equal bytes
+// (HashKV, trap 26).
 //          2. Decoding never reads beyond the bytes and tolerates unknown fields.
 // Memory   a KeyValueView points into the bytes it was decoded from.
 // Threads  pure functions.
@@ -19,7 +20,9 @@ enum class LeaseId : int64_t {};
 
 inline constexpr LeaseId kNoLease{0};
 
-constexpr int64_t Raw(LeaseId id) { return static_cast<int64_t>(id); }
+constexpr int64_t Raw(LeaseId id) {
+  return static_cast<int64_t>(id);
+}
 
 struct KeyValueView {
   std::string_view key;

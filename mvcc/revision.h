@@ -1,4 +1,5 @@
-// Revision: when a change happened: main counts transactions, sub the changes inside one; and its key encoding.
+// Revision: when a change happened: main counts transactions, sub the changes inside one; and its
+// key encoding.
 //
 // Laws     1. An empty store is at main revision 1; the first write is 2.
 //          2. Byte order of encoded revisions is their order in time.

@@ -5,17 +5,16 @@
 //   auto old = store->Range({.key = "a", .revision = rev});
 //
 // Laws     1. An answered write is durable, and every later read sees it.
-//          2. A read sees one revision, whole, and never waits for a writer, a commit or a compaction.
+//          2. A read sees one revision, whole, and never waits for a writer, a commit or a
+//          compaction.
 //          3. Writes are applied in one order, the order of the log.
-// Threads  thread-safe. Callbacks run on the write loop: they must be quick and must not wait for the store.
-// Errors   mvcc/errors.h; DataLoss for broken files; after a failed write or sync of a file every write answers
+// Threads  thread-safe. Callbacks run on the write loop: they must be quick and must not wait for
+// the store. Errors   mvcc/errors.h; DataLoss for broken files; after a failed write or sync of a
+// file every write answers
 //          with that first error and reads go on.
 // Source   DESIGN 2, 3; spec etcd 1.4 to 1.6.
 #ifndef SOCLE_MVCC_STORE_H_
 #define SOCLE_MVCC_STORE_H_
-
-#include <absl/functional/any_invocable.h>
-#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <functional>
@@ -23,6 +22,9 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
 
 #include "freelist/freelist.h"
 #include "kv/base/clock.h"
@@ -37,10 +39,11 @@
 namespace socle::mvcc {
 
 struct StoreOptions {
-  std::string directory;  // holds member/snap/db (bbolt format) and member/socle-wal; made when missing
-  std::string wal_directory;  // empty: in `directory`
-  Env* env = nullptr;         // null: Env::Posix()
-  Clock* clock = nullptr;     // null: Clock::Real()
+  std::string
+      directory;  // holds member/snap/db (bbolt format) and member/socle-wal; made when missing
+  std::string wal_directory;        // empty: in `directory`
+  Env* env = nullptr;               // null: Env::Posix()
+  Clock* clock = nullptr;           // null: Clock::Real()
   LeaseHook* lease_hook = nullptr;  // null: leases are refused as unknown; must outlive the store
 
   int64_t batch_interval_nanos = 100 * kNanosPerMilli;  // pages are committed at least this often …
@@ -58,7 +61,8 @@ struct StoreOptions {
   int64_t progress_notify_interval_nanos = 600 * kNanosPerSecond;
 };
 
-// A change of one of the small system buckets (alarm, members, cluster, auth …), which only the server reads.
+// A change of one of the small system buckets (alarm, members, cluster, auth …), which only the
+// server reads.
 struct SystemWrite {
   std::string bucket;
   std::string key;
@@ -74,11 +78,11 @@ struct LeaseCheckpoint {
 struct StoreStats {
   int64_t current_revision = 1;
   int64_t compact_revision = -1;
-  uint64_t log_index = 0;       // last entry of the write-ahead log
+  uint64_t log_index = 0;  // last entry of the write-ahead log
   uint64_t db_size_bytes = 0;
   uint64_t db_in_use_bytes = 0;
-  int64_t keys = 0;             // live keys
-  uint64_t commits = 0;         // page-store commits since open
+  int64_t keys = 0;      // live keys
+  uint64_t commits = 0;  // page-store commits since open
   uint64_t wal_written_bytes = 0;
   uint64_t pending_bytes = 0;
   int64_t watchers = 0;
@@ -105,13 +109,15 @@ class Store {
  public:
   static absl::StatusOr<std::unique_ptr<Store>> Open(StoreOptions options,
                                                      StoreObserver observer = {});
-  // Finishes what was accepted, commits, and stops. Watch streams must be destroyed before.
+  // Finishes what was accepted, commits, and stops. Results and watch streams must be destroyed
+  // before.
   virtual ~Store() = default;
 
   // Reads at one consistent view; linearizable.
   virtual absl::StatusOr<RangeResult> Range(const RangeRequest& request) const = 0;
 
-  // Writes: validated at once (the callback may run before the call returns), then logged, applied, answered.
+  // Writes: validated at once (the callback may run before the call returns), then logged, applied,
+  // answered.
   virtual void Put(PutRequest request, Callback<PutResult> done) = 0;
   virtual void DeleteRange(DeleteRangeRequest request, Callback<DeleteRangeResult> done) = 0;
   // A transaction of plain ranges only is a read and runs on the calling thread.

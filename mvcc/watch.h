@@ -1,10 +1,13 @@
 // Watch: requests, events and the stream through which a consumer takes them.
 //
-// Laws     1. Ordered, unique, atomic, reliable: every event of a watched range from the start revision on, in
+// Laws     1. Ordered, unique, atomic, reliable: every event of a watched range from the start
+// revision on, in
 //             order, once, all events of a revision together.
 //          2. Nothing is delivered for a watch before its created response.
-//          3. A progress response at revision R comes after every event <= R, and never below a future start.
-//          4. A consumer that does not take its responses holds back only itself: its queue is bounded, beyond it
+//          3. A progress response at revision R comes after every event <= R, and never below a
+//          future start.
+//          4. A consumer that does not take its responses holds back only itself: its queue is
+//          bounded, beyond it
 //             the watcher falls back to reading history.
 // Threads  WatchStream is thread-safe.
 // Source   spec etcd 1.5, 7.1 traps 14 to 19.
@@ -21,8 +24,8 @@
 namespace socle::mvcc {
 
 struct WatchRequest {
-  std::string key;        // empty: as one zero byte
-  std::string range_end;  // as in ranges
+  std::string key;             // empty: as one zero byte
+  std::string range_end;       // as in ranges
   int64_t start_revision = 0;  // 0: from the next revision on
   int64_t watch_id = 0;        // 0: chosen by the stream, counting from 0
   bool progress_notify = false;
@@ -58,7 +61,8 @@ class WatchStream {
   virtual void Create(WatchRequest request) = 0;
   virtual void Cancel(int64_t watch_id) = 0;
   virtual void RequestProgress() = 0;
-  // Takes the next response; nullopt when there is none now: on_ready is called when there is one again.
+  // Takes the next response; nullopt when there is none now: on_ready is called when there is one
+  // again.
   virtual std::optional<WatchResponse> Next() = 0;
 };
 

@@ -4,6 +4,7 @@ add_library(socle_flags INTERFACE)
 target_include_directories(socle_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(socle_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Wimplicit-fallthrough
+  -Wno-missing-field-initializers  # designated initialisers leave the rest at its default
   -Werror -fno-omit-frame-pointer -msse4.2)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(socle_flags INTERFACE -Wthread-safety -Wthread-safety-beta)

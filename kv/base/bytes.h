@@ -7,9 +7,6 @@
 #ifndef SOCLE_KV_BASE_BYTES_H_
 #define SOCLE_KV_BASE_BYTES_H_
 
-#include <absl/container/flat_hash_map.h>
-#include <absl/container/flat_hash_set.h>
-#include <absl/strings/string_view.h>
 #include <xxhash.h>
 
 #include <bit>
@@ -19,6 +16,10 @@
 #include <functional>
 #include <string>
 #include <string_view>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+#include <absl/strings/string_view.h>
 
 namespace socle {
 
@@ -84,9 +85,13 @@ inline bool ConsumeLengthPrefixed(std::string_view* in, std::string_view* bytes)
   return true;
 }
 
-inline absl::string_view AbslView(std::string_view view) { return {view.data(), view.size()}; }
+inline absl::string_view AbslView(std::string_view view) {
+  return {view.data(), view.size()};
+}
 
-inline std::string_view StdView(absl::string_view view) { return {view.data(), view.size()}; }
+inline std::string_view StdView(absl::string_view view) {
+  return {view.data(), view.size()};
+}
 
 struct StringHash {
   using is_transparent = void;

@@ -12,8 +12,7 @@ void CheckFailed(const char* file, int line, const char* expression, const std::
   const std::string message = fmt::format("{}:{}: CHECK failed: {}{}{}\n", file, line, expression,
                                           operands.empty() ? "" : ": ", operands);
   // write(2) and not a stream: the process may be in any state.
-  [[maybe_unused]] const ssize_t written =
-      ::write(STDERR_FILENO, message.data(), message.size());
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, message.data(), message.size());
   std::array<void*, 64> frames{};
   const int count = ::backtrace(frames.data(), static_cast<int>(frames.size()));
   ::backtrace_symbols_fd(frames.data(), count, STDERR_FILENO);

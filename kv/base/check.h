@@ -1,16 +1,18 @@
 // CHECK: aborts on a broken invariant of our own memory, printing both operands.
 //
-// Laws     1. Never used for anything that came from outside (input, files, the network): those are Status.
-//          2. CHECK is on in every build; DCHECK only without NDEBUG, for what is too costly to ship.
+// Laws     1. Never used for anything that came from outside (input, files, the network): those are
+// Status.
+//          2. CHECK is on in every build; DCHECK only without NDEBUG, for what is too costly to
+//          ship.
 // Threads  thread-safe.
 // Source   GUIDE 4: errors in three kinds.
 #ifndef SOCLE_KV_BASE_CHECK_H_
 #define SOCLE_KV_BASE_CHECK_H_
 
-#include <fmt/format.h>
-
 #include <string>
 #include <type_traits>
+
+#include <fmt/format.h>
 
 namespace socle::internal {
 
@@ -39,11 +41,11 @@ template <typename A, typename B>
 
 }  // namespace socle::internal
 
-#define CHECK(condition)                                                      \
-  do {                                                                        \
-    if (!(condition)) [[unlikely]] {                                          \
-      ::socle::internal::CheckFailed(__FILE__, __LINE__, #condition, "");     \
-    }                                                                         \
+#define CHECK(condition)                                                  \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]] {                                      \
+      ::socle::internal::CheckFailed(__FILE__, __LINE__, #condition, ""); \
+    }                                                                     \
   } while (false)
 
 #define SOCLE_CHECK_OP(a, op, b)                                                             \
@@ -64,13 +66,13 @@ template <typename A, typename B>
 #define CHECK_GE(a, b) SOCLE_CHECK_OP(a, >=, b)
 
 // Aborts when a Status is not OK: for calls that cannot fail unless our own memory is broken.
-#define CHECK_OK(expression)                                                                  \
-  do {                                                                                        \
-    const auto socle_check_status = (expression);                                             \
-    if (!socle_check_status.ok()) [[unlikely]] {                                              \
-      ::socle::internal::CheckFailed(__FILE__, __LINE__, #expression,                         \
-                                     socle_check_status.ToString());                          \
-    }                                                                                         \
+#define CHECK_OK(expression)                                          \
+  do {                                                                \
+    const auto socle_check_status = (expression);                     \
+    if (!socle_check_status.ok()) [[unlikely]] {                      \
+      ::socle::internal::CheckFailed(__FILE__, __LINE__, #expression, \
+                                     socle_check_status.ToString());  \
+    }                                                                 \
   } while (false)
 
 #ifdef NDEBUG

@@ -1,10 +1,10 @@
 #include "kv/base/log.h"
 
+#include <memory>
+
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <memory>
 
 #include "kv/base/check.h"
 
@@ -42,8 +42,8 @@ Sink MakeSink(std::vector<spdlog::sink_ptr> sinks, LogLevel level, LogFormat for
 }
 
 Sink& Current() {
-  static Sink* const sink = new Sink(MakeSink(
-      {std::make_shared<spdlog::sinks::stderr_sink_mt>()}, LogLevel::kWarning, LogFormat::kText));
+  static Sink* const sink = new Sink(MakeSink({std::make_shared<spdlog::sinks::stderr_sink_mt>()},
+                                              LogLevel::kWarning, LogFormat::kText));
   return *sink;
 }
 
@@ -85,7 +85,9 @@ absl::Status InitLog(const LogOptions& options) {
   return absl::OkStatus();
 }
 
-bool LogEnabled(LogLevel level) { return Current().logger->should_log(LevelOf(level)); }
+bool LogEnabled(LogLevel level) {
+  return Current().logger->should_log(LevelOf(level));
+}
 
 void LogLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   const Sink& sink = Current();

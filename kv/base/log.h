@@ -2,20 +2,22 @@
 //
 //   LogInfo("commit finished", {{"pages", pages}, {"took", "3ms"}});
 //
-// Laws     1. error = someone must act, warning = degraded and self-healing, info = lifecycle, debug = per request.
+// Laws     1. error = someone must act, warning = degraded and self-healing, info = lifecycle,
+// debug = per request.
 //          2. No secrets, no user values.
-// Threads  thread-safe. Before InitLog everything of level warning and above goes to stderr as text.
+// Threads  thread-safe. Before InitLog everything of level warning and above goes to stderr as
+// text.
 #ifndef SOCLE_KV_BASE_LOG_H_
 #define SOCLE_KV_BASE_LOG_H_
-
-#include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
+
+#include <absl/status/status.h>
+#include <fmt/format.h>
 
 namespace socle {
 
@@ -44,8 +46,8 @@ struct LogField {
       : key(key_in), value(status.ToString()) {}
 
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  LogField(std::string_view key_in, T number)
+
+  requires std::is_arithmetic_v<T> LogField(std::string_view key_in, T number)
       : key(key_in), value(fmt::format("{}", number)), is_bare(true) {}
 
   std::string_view key;

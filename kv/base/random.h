@@ -1,4 +1,5 @@
-// Random: the only source of chance; small, fast, the same numbers for the same seed on every machine.
+// Random: the only source of chance; small, fast, the same numbers for the same seed on every
+// machine.
 //
 // Threads  thread-compatible.
 // Source   xoshiro256** seeded by splitmix64 (Blackman, Vigna).

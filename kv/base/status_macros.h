@@ -7,12 +7,12 @@
 #ifndef SOCLE_KV_BASE_STATUS_MACROS_H_
 #define SOCLE_KV_BASE_STATUS_MACROS_H_
 
+#include <string_view>
+#include <utility>
+
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <fmt/format.h>
-
-#include <string_view>
-#include <utility>
 
 namespace socle {
 
@@ -41,12 +41,12 @@ inline std::string_view MessageOf(const absl::Status& status) {
 #define SOCLE_MACRO_JOIN_INNER(a, b) a##b
 #define SOCLE_MACRO_JOIN(a, b) SOCLE_MACRO_JOIN_INNER(a, b)
 
-#define RETURN_IF_ERROR(expression)                           \
-  do {                                                        \
-    absl::Status socle_return_status = (expression);          \
-    if (!socle_return_status.ok()) [[unlikely]] {             \
-      return socle_return_status;                             \
-    }                                                         \
+#define RETURN_IF_ERROR(expression)                  \
+  do {                                               \
+    absl::Status socle_return_status = (expression); \
+    if (!socle_return_status.ok()) [[unlikely]] {    \
+      return socle_return_status;                    \
+    }                                                \
   } while (false)
 
 #define SOCLE_ASSIGN_OR_RETURN(result, declaration, expression) \
@@ -56,8 +56,7 @@ inline std::string_view MessageOf(const absl::Status& status) {
   }                                                             \
   declaration = *std::move(result)
 
-#define ASSIGN_OR_RETURN(declaration, expression)                                            \
-  SOCLE_ASSIGN_OR_RETURN(SOCLE_MACRO_JOIN(socle_status_or_, __COUNTER__), declaration, \
-                         expression)
+#define ASSIGN_OR_RETURN(declaration, expression) \
+  SOCLE_ASSIGN_OR_RETURN(SOCLE_MACRO_JOIN(socle_status_or_, __COUNTER__), declaration, expression)
 
 #endif  // SOCLE_KV_BASE_STATUS_MACROS_H_

@@ -1,0 +1,279 @@
+#include "kv/backend/backend.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "kv/base/check.h"
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
+
+namespace socle::kv {
+
+absl::StatusOr<std::optional<std::string_view>> BackendSnapshot::Get(BucketId bucket,
+                                                                     std::string_view key,
+                                                                     uint64_t seq) const {
+  for (const auto* buffer : {active.get(), sealed.get()}) {
+    if (buffer == nullptr) {
+      continue;
+    }
+    if (const auto entry = buffer->Find(bucket, key, seq)) {
+      if (entry->is_delete) {
+        return std::optional<std::string_view>();
+      }
+      return std::optional<std::string_view>(entry->value);
+    }
+  }
+  return pages->Get((*buckets)[static_cast<size_t>(bucket)], key);
+}
+
+absl::Status BackendSnapshot::Scan(
+    BucketId bucket, uint64_t seq,
+    const std::function<absl::Status(std::string_view, std::string_view)>& visit) const {
+  // The pending part is small: gathered first, newest entry of each key winning, then merged with
+  // the pages.
+  std::map<std::string_view, PendingEntry> pending;
+  for (const auto* buffer : {active.get(), sealed.get()}) {
+    if (buffer == nullptr) {
+      continue;
+    }
+    PendingBuffer::Iterator it(*buffer, bucket);
+    for (it.SeekToFirst(); it.Valid(); it.Next()) {
+      const PendingEntry entry = it.entry();
+      if (entry.seq <= seq) {
+        pending.emplace(entry.key, entry);
+      }
+    }
+  }
+  ASSIGN_OR_RETURN(const auto cursor, pages->NewCursor((*buckets)[static_cast<size_t>(bucket)]));
+  auto next = pending.begin();
+  const auto visit_pending = [&]() -> absl::Status {
+    const PendingEntry entry = next->second;
+    ++next;
+    return entry.is_delete ? absl::OkStatus() : visit(entry.key, entry.value);
+  };
+  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+    while (next != pending.end() && next->first < cursor->key()) {
+      RETURN_IF_ERROR(visit_pending());
+    }
+    if (next != pending.end() && next->first == cursor->key()) {
+      RETURN_IF_ERROR(visit_pending());
+    } else {
+      RETURN_IF_ERROR(visit(cursor->key(), cursor->value()));
+    }
+  }
+  RETURN_IF_ERROR(cursor->status());
+  while (next != pending.end()) {
+    RETURN_IF_ERROR(visit_pending());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> Backend::Open(std::unique_ptr<Engine> engine,
+                                                       BackendOptions options) {
+  std::unique_ptr<Backend> backend(new Backend(std::move(engine), std::move(options)));
+  RETURN_IF_ERROR(backend->CreateBuckets());
+  ASSIGN_OR_RETURN(std::shared_ptr<const ReadTxn> pages, backend->engine_->BeginRead());
+  {
+    MutexLock lock(&backend->mu_);
+    backend->snapshot_ =
+        std::make_shared<BackendSnapshot>(BackendSnapshot{.buckets = backend->buckets_,
+                                                          .pages = pages,
+                                                          .sealed = nullptr,
+                                                          .active = backend->active_});
+  }
+  backend->committer_ = Thread("committer", [raw = backend.get()] { raw->CommitterLoop(); });
+  return backend;
+}
+
+Backend::Backend(std::unique_ptr<Engine> engine, BackendOptions options)
+    : options_(std::move(options)),
+      engine_(std::move(engine)),
+      buckets_(std::make_shared<const std::vector<std::string>>(options_.buckets)),
+      active_(std::make_shared<PendingBuffer>(options_.buckets.size())) {}
+
+Backend::~Backend() {
+  {
+    MutexLock lock(&mu_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  committer_.Join();
+}
+
+absl::Status Backend::CreateBuckets() {
+  ASSIGN_OR_RETURN(const auto pages, engine_->BeginRead());
+  ASSIGN_OR_RETURN(const std::vector<std::string> present, pages->Buckets());
+  std::vector<std::string> missing;
+  for (const std::string& bucket : *buckets_) {
+    if (std::find(present.begin(), present.end(), bucket) == present.end()) {
+      missing.push_back(bucket);
+    }
+  }
+  if (missing.empty()) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const auto txn, engine_->BeginWrite());
+  for (const std::string& bucket : missing) {
+    RETURN_IF_ERROR(txn->CreateBucket(bucket));
+  }
+  return txn->Commit();
+}
+
+PendingEntry Backend::Put(BucketId bucket, std::string_view key, std::string_view value) {
+  return Add(bucket, key, value, /*is_delete=*/false);
+}
+
+PendingEntry Backend::Delete(BucketId bucket, std::string_view key) {
+  return Add(bucket, key, {}, /*is_delete=*/true);
+}
+
+PendingEntry Backend::Add(BucketId bucket, std::string_view key, std::string_view value,
+                          bool is_delete) {
+  if (active_->count() == 0) {
+    oldest_pending_nanos_ = options_.clock->MonotonicNanos();
+  }
+  return active_->Add(bucket, {.key = key, .value = value, .seq = ++seq_, .is_delete = is_delete});
+}
+
+bool Backend::IsSealDue() const {
+  if (active_->count() == 0) {
+    return false;
+  }
+  if (active_->count() < static_cast<uint64_t>(options_.batch_limit) && !NeedsRoom() &&
+      options_.clock->MonotonicNanos() - oldest_pending_nanos_ < options_.batch_interval_nanos) {
+    return false;
+  }
+  MutexLock lock(&mu_);
+  return snapshot_->sealed == nullptr;
+}
+
+int64_t Backend::NanosUntilSeal() const {
+  if (active_->count() == 0) {
+    return -1;
+  }
+  const int64_t age = options_.clock->MonotonicNanos() - oldest_pending_nanos_;
+  return std::max<int64_t>(0, options_.batch_interval_nanos - age);
+}
+
+void Backend::Seal() {
+  std::shared_ptr<PendingBuffer> sealed = std::move(active_);
+  active_ = std::make_shared<PendingBuffer>(buckets_->size());
+  MutexLock lock(&mu_);
+  CHECK(snapshot_->sealed == nullptr);
+  auto next = std::make_shared<BackendSnapshot>(*snapshot_);
+  next->sealed = std::move(sealed);
+  next->active = active_;
+  snapshot_ = std::move(next);
+  sealed_seq_ = seq_;
+  changed_.SignalAll();
+}
+
+bool Backend::NeedsRoom() const {
+  return active_->bytes() >= options_.pending_bytes_max / 2;
+}
+
+absl::Status Backend::WaitForCommit() {
+  MutexLock lock(&mu_);
+  while (snapshot_->sealed != nullptr && status_.ok()) {
+    changed_.Wait(&mu_);
+  }
+  return status_;
+}
+
+std::shared_ptr<const BackendSnapshot> Backend::snapshot() const {
+  MutexLock lock(&mu_);
+  return snapshot_;
+}
+
+uint64_t Backend::committed_seq() const {
+  MutexLock lock(&mu_);
+  return committed_seq_;
+}
+
+bool Backend::IsCommitting() const {
+  MutexLock lock(&mu_);
+  return snapshot_->sealed != nullptr;
+}
+
+absl::Status Backend::status() const {
+  MutexLock lock(&mu_);
+  return status_;
+}
+
+uint64_t Backend::pending_bytes() const {
+  const auto current = snapshot();
+  return current->active->bytes() + (current->sealed == nullptr ? 0 : current->sealed->bytes());
+}
+
+uint64_t Backend::commits() const {
+  MutexLock lock(&mu_);
+  return commits_;
+}
+
+void Backend::CommitterLoop() {
+  while (true) {
+    std::shared_ptr<const PendingBuffer> buffer;
+    {
+      MutexLock lock(&mu_);
+      while (!is_stopping_ && (snapshot_->sealed == nullptr || !status_.ok())) {
+        changed_.Wait(&mu_);
+      }
+      if (snapshot_->sealed == nullptr || !status_.ok()) {
+        return;
+      }
+      buffer = snapshot_->sealed;
+    }
+    const int64_t start = options_.clock->MonotonicNanos();
+    FinishCommit(CommitBuffer(*buffer));
+    if (options_.on_commit) {
+      options_.on_commit(options_.clock->MonotonicNanos() - start);
+    }
+  }
+}
+
+absl::Status Backend::CommitBuffer(const PendingBuffer& buffer) {
+  ASSIGN_OR_RETURN(const auto txn, engine_->BeginWrite());
+  for (size_t i = 0; i < buckets_->size(); ++i) {
+    const std::string& name = (*buckets_)[i];
+    PendingBuffer::Iterator it(buffer, BucketId{static_cast<uint8_t>(i)});
+    std::string_view last_key;
+    bool is_first = true;
+    for (it.SeekToFirst(); it.Valid(); it.Next()) {
+      const PendingEntry entry = it.entry();
+      if (!is_first && entry.key == last_key) {
+        continue;  // An older change of the same key.
+      }
+      is_first = false;
+      last_key = entry.key;
+      RETURN_IF_ERROR(entry.is_delete ? txn->Delete(name, entry.key)
+                                      : txn->Put(name, entry.key, entry.value));
+    }
+  }
+  return txn->Commit();
+}
+
+void Backend::FinishCommit(const absl::Status& status) {
+  absl::StatusOr<std::unique_ptr<ReadTxn>> pages =
+      status.ok() ? engine_->BeginRead() : absl::StatusOr<std::unique_ptr<ReadTxn>>(status);
+  std::shared_ptr<const BackendSnapshot>
+      old;  // Released outside the lock: it may hold the last pin.
+  MutexLock lock(&mu_);
+  if (pages.ok()) {
+    auto next = std::make_shared<BackendSnapshot>(*snapshot_);
+    next->pages = *std::move(pages);
+    next->sealed = nullptr;
+    old = std::move(snapshot_);
+    snapshot_ = std::move(next);
+    ++commits_;
+    committed_seq_ = sealed_seq_;
+  } else {
+    PROBE("backend: commit failed");
+    status_ = Annotate(pages.status(), "page store commit failed, writing has stopped");
+    LogError("page store commit failed, writing has stopped", {{"error", status_}});
+  }
+  changed_.SignalAll();
+}
+
+}  // namespace socle::kv

@@ -1,0 +1,258 @@
+#include "mvcc/applier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kv/base/bytes.h"
+#include "kv/base/check.h"
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
+#include "mvcc/errors.h"
+#include "mvcc/range.h"
+#include "mvcc/schema.h"
+#include "mvcc/txn.h"
+
+namespace socle::mvcc {
+namespace {
+
+// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical.
+std::string EncodeLease(LeaseId id, int64_t ttl_seconds, int64_t remaining_ttl_seconds) {
+  std::string out;
+  uint64_t tag = 8;
+  for (const int64_t field : {Raw(id), ttl_seconds, remaining_ttl_seconds}) {
+    if (field != 0) {
+      AppendVarint(tag, &out);
+      AppendVarint(static_cast<uint64_t>(field), &out);
+    }
+    tag += 8;
+  }
+  return out;
+}
+
+std::string LeaseKey(LeaseId id) {
+  return BigEndian64(static_cast<uint64_t>(Raw(id)));
+}
+
+}  // namespace
+
+Applier::Applier(kv::Backend* backend, LeaseHook* lease_hook)
+    : backend_(backend), lease_hook_(lease_hook), storage_(backend->snapshot()) {}
+
+ReadState Applier::state() const {
+  return {.revision = visible_revision(),
+          .compact_revision = compact_revision_,
+          .index = index_.root(),
+          .storage = storage_,
+          .seq = backend_->seq()};
+}
+
+absl::Status Applier::Fail(absl::Status status) {
+  if (failure_.ok()) {
+    failure_ = Annotate(status, "a logged operation can't be applied, writing has stopped");
+    LogError("a logged operation can't be applied, writing has stopped", {{"error", status}});
+  }
+  return failure_;
+}
+
+void Applier::BeginRevision() {
+  changes_ = 0;
+}
+
+int64_t Applier::EndRevision() {
+  if (changes_ > 0) {
+    ++revision_;
+    changes_ = 0;
+  }
+  return revision_;
+}
+
+void Applier::MoveLease(std::string_view key, LeaseId lease) {
+  if (lease_hook_ == nullptr) {
+    return;
+  }
+  const LeaseId old = lease_hook_->LeaseOf(key);
+  if (old == lease) {
+    return;
+  }
+  if (old != kNoLease) {
+    lease_hook_->Detach(old, key);
+  }
+  if (lease != kNoLease) {
+    lease_hook_->Attach(lease, key);
+  }
+}
+
+void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease) {
+  const Revision at{revision_ + 1, changes_++};
+  const Index::Added added = index_.Add(key, at, /*is_tombstone=*/false);
+  if (added.superseded && !added.superseded->is_tombstone()) {
+    garbage_.AddSuperseded(*added.superseded, at.main);
+  }
+  scratch_.clear();
+  AppendRecord({.key = key,
+                .create_revision = added.entry->create_revision,
+                .mod_revision = at.main,
+                .version = added.entry->version,
+                .value = value,
+                .lease = lease},
+               &scratch_);
+  const kv::PendingEntry stored = backend_->Put(kKeyBucket, RevisionKey(at).view(), scratch_);
+  MoveLease(key, lease);
+  ++puts_;
+  if (wants_events_) {
+    const auto kv = DecodeRecord(stored.value);
+    CHECK(kv.has_value());
+    events_.push_back({.revision = at.main, .is_delete = false, .kv = *kv});
+  }
+}
+
+void Applier::DeleteKey(std::string_view key) {
+  const Revision at{revision_ + 1, changes_++};
+  const Index::Added added = index_.Add(key, at, /*is_tombstone=*/true);
+  garbage_.AddSuperseded(*added.superseded, at.main);
+  garbage_.AddTombstone(HistoryItem(at, true));
+  scratch_.clear();
+  AppendRecord({.key = key, .value = {}}, &scratch_);
+  const kv::PendingEntry stored = backend_->Put(kKeyBucket, RevisionKey(at, true).view(), scratch_);
+  MoveLease(key, kNoLease);
+  ++deletes_;
+  if (wants_events_) {
+    const auto kv = DecodeRecord(stored.value);
+    CHECK(kv.has_value());
+    events_.push_back({.revision = at.main,
+                       .is_delete = true,
+                       .kv = {.key = kv->key, .mod_revision = at.main, .value = {}}});
+  }
+}
+
+absl::StatusOr<PutResult> Applier::Apply(const PutRequest& request) {
+  TxnRun run(this);
+  return run.RunPut(request);
+}
+
+absl::StatusOr<DeleteRangeResult> Applier::Apply(const DeleteRangeRequest& request) {
+  TxnRun run(this);
+  return run.RunDeleteRange(request);
+}
+
+absl::StatusOr<TxnResult> Applier::Apply(const TxnRequest& request) {
+  TxnRun run(this);
+  return run.Run(request);
+}
+
+void Applier::PutScheduled(int64_t revision) {
+  backend_->Put(kMetaBucket, kScheduledCompactKey, RevisionKey({revision, 0}).view());
+}
+
+absl::StatusOr<CompactResult> Applier::Apply(const CompactOp& op) {
+  if (op.revision <= compact_revision_) {
+    return MakeError(StoreError::kCompacted);
+  }
+  if (op.revision > revision_) {
+    return MakeError(StoreError::kFutureRevision);
+  }
+  compact_revision_ = op.revision;
+  scheduled_compact_ = op.revision;
+  PutScheduled(op.revision);
+  return CompactResult{.revision = revision_};
+}
+
+absl::StatusOr<LeaseGrantResult> Applier::Apply(const LeaseGrantOp& op) {
+  if (lease_hook_ == nullptr) {
+    return absl::FailedPreconditionError("this store was opened without leases");
+  }
+  if (lease_hook_->Exists(op.id)) {
+    return MakeError(StoreError::kLeaseExists);
+  }
+  lease_hook_->Grant(op.id, op.ttl_seconds, 0);
+  backend_->Put(kLeaseBucket, LeaseKey(op.id), EncodeLease(op.id, op.ttl_seconds, 0));
+  return LeaseGrantResult{.revision = revision_};
+}
+
+absl::StatusOr<LeaseRevokeResult> Applier::Apply(const LeaseRevokeOp& op) {
+  if (!LeaseExists(op.id)) {
+    return MakeError(StoreError::kLeaseNotFound);
+  }
+  BeginRevision();
+  for (const std::string& key : lease_hook_->KeysOf(op.id)) {
+    const KeyEntry* const entry = index_.Find(key);
+    if (entry != nullptr && entry->is_live()) {
+      DeleteKey(key);
+    }
+  }
+  lease_hook_->Revoke(op.id);
+  backend_->Delete(kLeaseBucket, LeaseKey(op.id));
+  return LeaseRevokeResult{.revision = EndRevision()};
+}
+
+absl::StatusOr<int64_t> Applier::Apply(const CheckpointOp& op) {
+  for (const LeaseCheckpoint& checkpoint : op.checkpoints) {
+    if (!LeaseExists(checkpoint.id)) {
+      continue;
+    }
+    lease_hook_->Checkpoint(checkpoint.id, checkpoint.remaining_ttl_seconds);
+    backend_->Put(kLeaseBucket, LeaseKey(checkpoint.id),
+                  EncodeLease(checkpoint.id, lease_hook_->GrantedTtl(checkpoint.id),
+                              checkpoint.remaining_ttl_seconds));
+  }
+  return revision_;
+}
+
+absl::StatusOr<uint64_t> Applier::Apply(const SystemOp& op) {
+  for (const SystemWrite& write : op.writes) {
+    const auto bucket = FindBucket(write.bucket);
+    if (!bucket) {
+      return absl::InvalidArgumentError(fmt::format("no system bucket '{}'", write.bucket));
+    }
+  }
+  for (const SystemWrite& write : op.writes) {
+    const kv::BucketId bucket = *FindBucket(write.bucket);
+    if (write.is_delete) {
+      backend_->Delete(bucket, write.key);
+    } else {
+      backend_->Put(bucket, write.key, write.value);
+    }
+  }
+  return 0;
+}
+
+absl::StatusOr<bool> Applier::CompactStep(int64_t steps) {
+  if (!is_compacting()) {
+    return true;
+  }
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto item = garbage_.PopUpTo(scheduled_compact_);
+    if (!item) {
+      finished_compact_ = scheduled_compact_;
+      backend_->Put(kMetaBucket, kFinishedCompactKey, RevisionKey({finished_compact_, 0}).view());
+      return true;
+    }
+    const absl::Status dropped = DropRevision(*item);
+    if (!dropped.ok()) {
+      return Fail(dropped);
+    }
+  }
+  return false;
+}
+
+absl::Status Applier::DropRevision(HistoryItem item) {
+  const RevisionKey revision_key(item.revision(), item.is_tombstone());
+  ASSIGN_OR_RETURN(const auto bytes,
+                   storage_->Get(kKeyBucket, revision_key.view(), backend_->seq()));
+  if (!bytes) {
+    // Deleted by a compaction before a crash that did not come to mark itself finished.
+    PROBE("compaction: revision already gone");
+    return absl::OkStatus();
+  }
+  const auto kv = DecodeRecord(*bytes);
+  if (!kv) {
+    return absl::DataLossError(fmt::format("revision {}/{} does not hold a key-value record",
+                                           item.main(), item.revision().sub));
+  }
+  index_.Compact(kv->key, scheduled_compact_);
+  backend_->Delete(kKeyBucket, revision_key.view());
+  return absl::OkStatus();
+}
+
+}  // namespace socle::mvcc

@@ -1,0 +1,108 @@
+// IndexNode: a node of the copy-on-write index tree, and the walk over a tree of them.
+//
+//   inner: children c0 … cn-1, separators s1 … sn-1 (si <= every key under ci, > every key under
+//   ci-1),
+//          live0 … liven-1 (live keys under each child at the newest revision)
+//   leaf:  key entries in key order
+//
+// Laws     1. A node reachable from a published root never changes.
+//          2. live counts are of the newest revision of that root: count and skip in O(log n)
+//          there.
+// Threads  immutable once published.
+// Source   DESIGN 3 (mvcc); google/btree's ownership token.
+#ifndef SOCLE_MVCC_INDEX_NODE_H_
+#define SOCLE_MVCC_INDEX_NODE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "mvcc/key_entry.h"
+
+namespace socle::mvcc {
+
+inline constexpr size_t kLeafMax = 64;
+inline constexpr size_t kInnerMax = 64;
+
+// A separator key: shared by the copies of an inner node, freed when the last of them may be.
+struct Separator {
+  uint64_t birth = 0;
+  uint32_t size = 0;
+
+  std::string_view view() const { return {reinterpret_cast<const char*>(this + 1), size}; }
+
+  static Separator* New(uint64_t birth, std::string_view key);
+  static void Delete(Separator* separator);
+};
+
+struct IndexNode {
+  uint64_t birth = 0;  // index version that may change it
+  uint16_t count = 0;
+  bool is_leaf = false;
+};
+
+struct IndexLeaf : IndexNode {
+  uint32_t live = 0;
+  std::array<KeyEntry*, kLeafMax> entries{};
+
+  // First position whose key is >= `key`.
+  size_t LowerBound(std::string_view key) const;
+};
+
+struct IndexInner : IndexNode {
+  std::array<IndexNode*, kInnerMax> children{};
+  std::array<Separator*, kInnerMax> separators{};  // [0] is unused
+  std::array<uint64_t, kInnerMax> live{};
+
+  // The child under which `key` belongs.
+  size_t ChildFor(std::string_view key) const;
+};
+
+// A tree as a reader sees it.
+struct IndexRoot {
+  const IndexNode* node = nullptr;  // null: no keys
+  uint64_t live = 0;
+
+  // Null when the key has no history.
+  const KeyEntry* Find(std::string_view key) const;
+
+  // Live keys (newest revision) below `key`. O(log n).
+  uint64_t LiveBelow(std::string_view key) const;
+};
+
+// Walks key entries in key order, dead ones included.
+class IndexIterator {
+ public:
+  explicit IndexIterator(const IndexRoot& root) : root_(root.node) {}
+
+  // Positions at the first entry with key >= `key`.
+  void Seek(std::string_view key);
+
+  bool Valid() const { return leaf_ != nullptr; }
+
+  void Next();
+
+  const KeyEntry& entry() const { return *leaf_->entries[position_]; }
+
+ private:
+  static constexpr size_t kMaxHeight = 16;
+
+  struct Step {
+    const IndexInner* node;
+    size_t child;
+  };
+
+  void DescendFirst(const IndexNode* node);
+  void NextLeaf();
+
+  const IndexNode* const root_;
+  std::array<Step, kMaxHeight> path_{};
+  size_t depth_ = 0;
+  const IndexLeaf* leaf_ = nullptr;
+  size_t position_ = 0;
+};
+
+}  // namespace socle::mvcc
+
+#endif  // SOCLE_MVCC_INDEX_NODE_H_

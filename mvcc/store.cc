@@ -1,0 +1,447 @@
+#include "mvcc/store.h"
+
+#include <optional>
+#include <utility>
+
+#include "kv/backend/backend.h"
+#include "kv/base/check.h"
+#include "kv/base/log.h"
+#include "kv/base/mutex.h"
+#include "kv/base/random.h"
+#include "kv/base/status_macros.h"
+#include "kv/bolt/bolt_engine.h"
+#include "kv/wal/wal.h"
+#include "mvcc/applier.h"
+#include "mvcc/log_entry.h"
+#include "mvcc/range.h"
+#include "mvcc/restore.h"
+#include "mvcc/schema.h"
+#include "mvcc/txn.h"
+#include "mvcc/validate.h"
+#include "mvcc/watch_hub.h"
+#include "mvcc/write_loop.h"
+
+namespace socle::mvcc {
+namespace {
+
+constexpr int64_t kLeaseTtlMax = 9'000'000'000;
+
+// Carries one request through the write loop to its callback.
+template <typename Request, typename Result>
+class TypedProposal final : public Proposal {
+ public:
+  TypedProposal(std::string entry, Request request, Callback<Result> done)
+      : Proposal(std::move(entry)), request_(std::move(request)), done_(std::move(done)) {}
+
+  void Apply(Applier* applier) override { result_ = applier->Apply(request_); }
+
+  void Answer() override { done_(std::move(result_)); }
+
+  void Fail(const absl::Status& status) override { done_(status); }
+
+ private:
+  Request request_;
+  Callback<Result> done_;
+  absl::StatusOr<Result> result_ = absl::UnknownError("not applied");
+};
+
+// Blocks a caller until the write loop has answered.
+template <typename T>
+class Answer {
+ public:
+  Callback<T> callback() {
+    return [this](absl::StatusOr<T> result) {
+      MutexLock lock(&mu_);
+      result_ = std::move(result);
+      changed_.Signal();
+    };
+  }
+
+  absl::StatusOr<T> Wait() {
+    MutexLock lock(&mu_);
+    while (!result_) {
+      changed_.Wait(&mu_);
+    }
+    return *std::move(result_);
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  std::optional<absl::StatusOr<T>> result_ ABSL_GUARDED_BY(mu_);
+};
+
+void PinRanges(const Pin& pin, TxnResult* result) {
+  for (ResponseOp& response : result->responses) {
+    if (auto* const range = std::get_if<RangeResult>(&response)) {
+      range->pin = pin;
+    }
+  }
+}
+
+std::string Join(const std::string& directory, std::string_view name) {
+  return fmt::format("{}/{}", directory, name);
+}
+
+// A directory that an etcd server wrote may hold entries that are only in its own log.
+absl::Status RefuseEtcdLog(Env* env, const std::string& directory) {
+  const std::string wal = Join(directory, "member/wal");
+  ASSIGN_OR_RETURN(const bool exists, env->Exists(wal));
+  if (!exists) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, env->List(wal));
+  for (const std::string& name : names) {
+    if (name.ends_with(".wal")) {
+      return absl::FailedPreconditionError(fmt::format(
+          "{} is the log of an etcd server, which is not replayed here: stop etcd, take "
+          "'etcdctl snapshot save FILE' and start on a new directory with the snapshot as "
+          "member/snap/db",
+          wal));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+class StoreImpl final : public Store {
+ public:
+  StoreImpl(StoreOptions options, StoreObserver observer)
+      : options_(std::move(options)), observer_(std::move(observer)) {}
+
+  ~StoreImpl() override {
+    if (loop_ != nullptr) {
+      loop_->Stop();
+      hub_.reset();
+      loop_->RetractView();
+    }
+    applier_.reset();  // Before the engine: it holds pages.
+    // The committer calls the loop, which must be there until it has stopped.
+    backend_.reset();
+    loop_.reset();
+  }
+
+  absl::Status Init();
+
+  absl::StatusOr<RangeResult> Range(const RangeRequest& request) const override {
+    RETURN_IF_ERROR(Validate(request));
+    ReadViewRef view = loop_->TakeView();
+    ASSIGN_OR_RETURN(RangeResult result, ReadRange(view->state(), request));
+    result.pin = std::make_shared<ReadViewRef>(std::move(view));
+    return result;
+  }
+
+  void Put(PutRequest request, Callback<PutResult> done) override {
+    absl::Status valid = Validate(request);
+    Propose(std::move(valid), std::move(request), std::move(done));
+  }
+
+  void DeleteRange(DeleteRangeRequest request, Callback<DeleteRangeResult> done) override {
+    absl::Status valid = Validate(request);
+    Propose(std::move(valid), std::move(request), std::move(done));
+  }
+
+  void Txn(TxnRequest request, Callback<TxnResult> done) override {
+    txns_.fetch_add(1, std::memory_order_relaxed);
+    absl::Status valid = Validate(request, options_.txn_ops_max);
+    if (valid.ok() && IsReadOnly(request)) {
+      done(ReadTxn(request));
+      return;
+    }
+    Propose(std::move(valid), std::move(request), std::move(done));
+  }
+
+  void Compact(int64_t revision, bool physical, Callback<CompactResult> done) override {
+    if (!physical) {
+      Propose(absl::OkStatus(), CompactOp{.revision = revision}, std::move(done));
+      return;
+    }
+    Propose(absl::OkStatus(), CompactOp{.revision = revision},
+            Callback<CompactResult>(
+                [this, done = std::move(done)](absl::StatusOr<CompactResult> result) mutable {
+                  if (!result.ok()) {
+                    done(std::move(result));
+                    return;
+                  }
+                  loop_->WhenCompacted(
+                      [result = *result, done = std::move(done)](absl::Status status) mutable {
+                        done(status.ok() ? absl::StatusOr<CompactResult>(result) : status);
+                      });
+                }));
+  }
+
+  void LeaseGrant(LeaseId id, int64_t ttl_seconds, Callback<LeaseGrantResult> done) override {
+    Propose(
+        ttl_seconds > kLeaseTtlMax ? MakeError(StoreError::kLeaseTtlTooLarge) : absl::OkStatus(),
+        LeaseGrantOp{.id = id, .ttl_seconds = ttl_seconds}, std::move(done));
+  }
+
+  void LeaseRevoke(LeaseId id, Callback<LeaseRevokeResult> done) override {
+    Propose(absl::OkStatus(), LeaseRevokeOp{.id = id}, std::move(done));
+  }
+
+  void LeaseCheckpoints(std::vector<LeaseCheckpoint> checkpoints, Callback<int64_t> done) override {
+    Propose(absl::OkStatus(), CheckpointOp{.checkpoints = std::move(checkpoints)}, std::move(done));
+  }
+
+  void WriteSystem(std::vector<SystemWrite> writes, Callback<uint64_t> done) override {
+    Propose(absl::OkStatus(), SystemOp{.writes = std::move(writes)}, std::move(done));
+  }
+
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ReadSystem(
+      std::string_view bucket) const override {
+    const auto id = FindBucket(bucket);
+    if (!id) {
+      return absl::InvalidArgumentError(fmt::format("no system bucket '{}'", bucket));
+    }
+    const ReadViewRef view = loop_->TakeView();
+    std::vector<std::pair<std::string, std::string>> pairs;
+    RETURN_IF_ERROR(view->state().storage->Scan(
+        *id, view->state().seq, [&pairs](std::string_view key, std::string_view value) {
+          pairs.emplace_back(key, value);
+          return absl::OkStatus();
+        }));
+    return pairs;
+  }
+
+  std::unique_ptr<WatchStream> NewWatchStream(std::function<void()> on_ready) override {
+    return hub_->NewStream(std::move(on_ready));
+  }
+
+  absl::StatusOr<std::unique_ptr<kv::ReadTxn>> CommitAndRead() override {
+    Answer<bool> committed;
+    loop_->WhenCommitted([done = committed.callback()](absl::Status status) mutable {
+      done(status.ok() ? absl::StatusOr<bool>(true) : status);
+    });
+    RETURN_IF_ERROR(committed.Wait().status());
+    return backend_->engine()->BeginRead();
+  }
+
+  int64_t current_revision() const override { return loop_->TakeView()->state().revision; }
+
+  int64_t compact_revision() const override { return loop_->TakeView()->state().compact_revision; }
+
+  StoreStats Stats() const override {
+    const kv::EngineSize size = backend_->engine()->Size();
+    const WatchStats watch = hub_->Stats();
+    const ReadViewRef view = loop_->TakeView();
+    return {.current_revision = view->state().revision,
+            .compact_revision = view->state().compact_revision,
+            .log_index = loop_->log_index(),
+            .db_size_bytes = size.total_bytes,
+            .db_in_use_bytes = size.in_use_bytes,
+            .keys = static_cast<int64_t>(view->state().index.live),
+            .commits = backend_->commits(),
+            .wal_written_bytes = wal_->written_bytes(),
+            .pending_bytes = backend_->pending_bytes(),
+            .watchers = watch.watchers,
+            .watch_streams = watch.streams,
+            .slow_watchers = watch.slow_watchers,
+            .watch_events_sent = watch.events_sent,
+            .open_reads = backend_->engine()->open_reads(),
+            .puts = loop_->puts(),
+            .deletes = loop_->deletes(),
+            .txns = txns_.load(std::memory_order_relaxed)};
+  }
+
+  absl::Status Health() const override { return loop_->status(); }
+
+  absl::Status Check() override { return backend_->engine()->Check(); }
+
+ private:
+  absl::Status OpenPages();
+  absl::Status OpenLog(uint64_t consistent_index);
+  absl::Status Replay(kv::LogIndex index, std::string_view entry);
+  absl::Status EnsureStoreId(kv::Engine* engine);
+
+  template <typename Request, typename Result>
+  void Propose(absl::Status valid, Request request, Callback<Result> done) {
+    if (!valid.ok()) {
+      done(std::move(valid));
+      return;
+    }
+    Operation operation(std::in_place_type<Request>, std::move(request));
+    std::string entry = EncodeOperation(operation);
+    if (static_cast<int64_t>(entry.size()) > options_.request_bytes_max) {
+      done(MakeError(StoreError::kRequestTooLarge));
+      return;
+    }
+    loop_->Submit(std::make_unique<TypedProposal<Request, Result>>(
+        std::move(entry), std::get<Request>(std::move(operation)), std::move(done)));
+  }
+
+  absl::StatusOr<TxnResult> ReadTxn(const TxnRequest& request) const {
+    ReadViewRef view = loop_->TakeView();
+    TxnRun run(view->state());
+    ASSIGN_OR_RETURN(TxnResult result, run.Run(request));
+    PinRanges(std::make_shared<ReadViewRef>(std::move(view)), &result);
+    return result;
+  }
+
+  StoreOptions options_;
+  StoreObserver observer_;
+  Env* env_ = nullptr;
+  Clock* clock_ = nullptr;
+  Restored restored_;
+  std::unique_ptr<kv::Backend> backend_;
+  std::unique_ptr<kv::Wal> wal_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<WriteLoop> loop_;
+  std::unique_ptr<WatchHub> hub_;
+  uint64_t replayed_ = 0;
+  std::atomic<uint64_t> txns_{0};
+};
+
+absl::Status StoreImpl::Init() {
+  env_ = options_.env != nullptr ? options_.env : Env::Posix();
+  clock_ = options_.clock != nullptr ? options_.clock : Clock::Real();
+  RETURN_IF_ERROR(OpenPages());
+  const int64_t start = clock_->MonotonicNanos();
+  {
+    ASSIGN_OR_RETURN(const auto pages, backend_->engine()->BeginRead());
+    RETURN_IF_ERROR(RestoreState(*pages, applier_.get()));
+  }
+  RETURN_IF_ERROR(OpenLog(restored_.consistent_index));
+  RETURN_IF_ERROR(backend_->status());
+  LogInfo("store restored", {{"keys", applier_->index()->keys()},
+                             {"revision", applier_->revision()},
+                             {"compact-revision", applier_->compact_revision()},
+                             {"replayed-log-entries", replayed_},
+                             {"took-ms", (clock_->MonotonicNanos() - start) / kNanosPerMilli}});
+  hub_ = std::make_unique<WatchHub>([this] { return loop_->TakeView(); }, clock_,
+                                    options_.progress_notify_interval_nanos);
+  loop_->Start(hub_.get());
+  return absl::OkStatus();
+}
+
+absl::Status StoreImpl::OpenPages() {
+  const std::string snap = Join(options_.directory, "member/snap");
+  RETURN_IF_ERROR(env_->CreateDirs(snap));
+  RETURN_IF_ERROR(RefuseEtcdLog(env_, options_.directory));
+  ASSIGN_OR_RETURN(std::unique_ptr<kv::Engine> engine,
+                   kv::OpenBolt(env_, Join(snap, "db"),
+                                {.freelist_type = options_.freelist_type,
+                                 .map_size_bytes = options_.map_size_bytes}));
+  {
+    ASSIGN_OR_RETURN(const auto pages, engine->BeginRead());
+    ASSIGN_OR_RETURN(restored_, ReadBookkeeping(*pages));
+  }
+  RETURN_IF_ERROR(EnsureStoreId(engine.get()));
+  kv::BackendOptions backend_options;
+  backend_options.buckets = BucketNames();
+  backend_options.batch_interval_nanos = options_.batch_interval_nanos;
+  backend_options.batch_limit = options_.batch_limit;
+  backend_options.pending_bytes_max = options_.pending_bytes_max;
+  backend_options.clock = clock_;
+  backend_options.on_commit = [this](int64_t nanos) {
+    if (observer_.commit) {
+      observer_.commit(nanos);
+    }
+    if (loop_ != nullptr) {
+      loop_->NoteCommit();
+    }
+  };
+  ASSIGN_OR_RETURN(backend_, kv::Backend::Open(std::move(engine), std::move(backend_options)));
+  applier_ = std::make_unique<Applier>(backend_.get(), options_.lease_hook);
+  return absl::OkStatus();
+}
+
+absl::Status StoreImpl::EnsureStoreId(kv::Engine* engine) {
+  if (restored_.store_id != 0) {
+    return absl::OkStatus();
+  }
+  restored_.store_id = Random::FreshSeed() | 1U;
+  ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
+  RETURN_IF_ERROR(txn->CreateBucket("meta"));
+  RETURN_IF_ERROR(txn->Put("meta", kStoreIdKey, BigEndian64(restored_.store_id)));
+  return txn->Commit();
+}
+
+absl::Status StoreImpl::OpenLog(uint64_t consistent_index) {
+  const std::string directory = options_.wal_directory.empty()
+                                    ? Join(options_.directory, "member/socle-wal")
+                                    : options_.wal_directory;
+  RETURN_IF_ERROR(env_->CreateDirs(directory));
+  const kv::WalOptions wal_options{.segment_bytes = options_.wal_segment_bytes,
+                                   .unsafe_no_sync = options_.unsafe_no_sync,
+                                   .store_id = restored_.store_id};
+  ASSIGN_OR_RETURN(wal_, kv::Wal::Open(env_, directory, wal_options, kv::LogIndex{consistent_index},
+                                       [this](kv::LogIndex index, std::string_view entry) {
+                                         return Replay(index, entry);
+                                       }));
+  loop_ = std::make_unique<WriteLoop>(
+      backend_.get(), wal_.get(), applier_.get(), clock_,
+      WriteLoopOptions{.compaction_batch_limit = options_.compaction_batch_limit,
+                       .compaction_sleep_nanos = options_.compaction_sleep_nanos},
+      observer_, Raw(wal_->last_index()));
+  return absl::OkStatus();
+}
+
+absl::Status StoreImpl::Replay(kv::LogIndex index, std::string_view entry) {
+  absl::StatusOr<Operation> operation = DecodeOperation(entry);
+  if (!operation.ok()) {
+    return Annotate(operation.status(), fmt::format("log entry {}", Raw(index)));
+  }
+  // What failed when it was first applied fails again: the outcome was told then.
+  std::visit([this](const auto& op) { applier_->Apply(op).status().IgnoreError(); }, *operation);
+  RETURN_IF_ERROR(applier_->failure());
+  ++replayed_;
+  if (backend_->NeedsRoom()) {
+    RETURN_IF_ERROR(backend_->WaitForCommit());
+    backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(Raw(index)));
+    backend_->Seal();
+    applier_->RefreshStorage();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(StoreOptions options, StoreObserver observer) {
+  auto store = std::make_unique<StoreImpl>(std::move(options), std::move(observer));
+  RETURN_IF_ERROR(store->Init());
+  return store;
+}
+
+absl::StatusOr<PutResult> Store::Put(PutRequest request) {
+  Answer<PutResult> answer;
+  Put(std::move(request), answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<DeleteRangeResult> Store::DeleteRange(DeleteRangeRequest request) {
+  Answer<DeleteRangeResult> answer;
+  DeleteRange(std::move(request), answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<TxnResult> Store::Txn(TxnRequest request) {
+  Answer<TxnResult> answer;
+  Txn(std::move(request), answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<CompactResult> Store::Compact(int64_t revision, bool physical) {
+  Answer<CompactResult> answer;
+  Compact(revision, physical, answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<LeaseGrantResult> Store::LeaseGrant(LeaseId id, int64_t ttl_seconds) {
+  Answer<LeaseGrantResult> answer;
+  LeaseGrant(id, ttl_seconds, answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<LeaseRevokeResult> Store::LeaseRevoke(LeaseId id) {
+  Answer<LeaseRevokeResult> answer;
+  LeaseRevoke(id, answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<uint64_t> Store::WriteSystem(std::vector<SystemWrite> writes) {
+  Answer<uint64_t> answer;
+  WriteSystem(std::move(writes), answer.callback());
+  return answer.Wait();
+}
+
+}  // namespace socle::mvcc

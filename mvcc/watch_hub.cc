@@ -1,0 +1,528 @@
+#include "mvcc/watch_hub.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "kv/base/check.h"
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
+#include "mvcc/history_scan.h"
+#include "mvcc/range.h"
+
+namespace socle::mvcc {
+namespace {
+
+// Laggards read together in one pass: bounds a pass, not the number of laggards.
+constexpr size_t kGroupMax = 512;
+
+constexpr std::string_view kZeroByte("\0", 1);
+
+template <typename T>
+void EraseValue(std::vector<T>* values, const T& value) {
+  const auto at = std::find(values->begin(), values->end(), value);
+  CHECK(at != values->end());
+  *at = values->back();
+  values->pop_back();
+}
+
+}  // namespace
+
+// The consumer's end of a stream: every call becomes a command in the FIFO.
+class HubStream final : public WatchStream {
+ public:
+  HubStream(WatchHub* hub, std::shared_ptr<StreamQueue> queue)
+      : hub_(hub), queue_(std::move(queue)) {}
+
+  ~HubStream() override {
+    queue_->Close();
+    hub_->stream_count_.fetch_sub(1, std::memory_order_seq_cst);
+    hub_->Push(WatchHub::CloseCommand{.stream = queue_});
+  }
+
+  void Create(WatchRequest request) override {
+    hub_->Push(WatchHub::CreateCommand{.stream = queue_, .request = std::move(request)});
+  }
+
+  void Cancel(int64_t watch_id) override {
+    hub_->Push(WatchHub::CancelCommand{.stream = queue_, .watch_id = watch_id});
+  }
+
+  void RequestProgress() override { hub_->Push(WatchHub::ProgressCommand{.stream = queue_}); }
+
+  std::optional<WatchResponse> Next() override {
+    bool was_freed = false;
+    std::optional<WatchResponse> response = queue_->Pop(&was_freed);
+    if (was_freed && hub_->lagging_count_.load(std::memory_order_relaxed) > 0) {
+      hub_->Wake();
+    }
+    return response;
+  }
+
+ private:
+  WatchHub* const hub_;
+  const std::shared_ptr<StreamQueue> queue_;
+};
+
+WatchHub::WatchHub(std::function<ReadViewRef()> take_view, Clock* clock,
+                   int64_t progress_interval_nanos)
+    : take_view_(std::move(take_view)),
+      clock_(clock),
+      progress_interval_nanos_(progress_interval_nanos) {
+  thread_ = Thread("watch hub", [this] { Loop(); });
+}
+
+WatchHub::~WatchHub() {
+  {
+    MutexLock lock(&mu_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  thread_.Join();
+}
+
+void WatchHub::Push(Item item) {
+  MutexLock lock(&mu_);
+  queue_.push_back(std::move(item));
+  changed_.Signal();
+}
+
+void WatchHub::Publish(EventBatch batch) {
+  Push(std::move(batch));
+}
+
+void WatchHub::Wake() {
+  MutexLock lock(&mu_);
+  has_room_ = true;
+  changed_.Signal();
+}
+
+std::unique_ptr<WatchStream> WatchHub::NewStream(std::function<void()> on_ready) {
+  // Counted before the view is taken: a batch that was not published to the hub is in this view
+  // (or, when it was under way, comes as incomplete). Both sides are read-modify-writes of seq_cst
+  // order.
+  stream_count_.fetch_add(1, std::memory_order_seq_cst);
+  Push(OpenCommand{.revision = take_view_()->state().revision});
+  return std::make_unique<HubStream>(this, std::make_shared<StreamQueue>(std::move(on_ready)));
+}
+
+WatchStats WatchHub::Stats() const {
+  return {.streams = stream_count_.load(std::memory_order_relaxed),
+          .watchers = watcher_count_.load(std::memory_order_relaxed),
+          .slow_watchers = lagging_count_.load(std::memory_order_relaxed),
+          .events_sent = events_sent_.load(std::memory_order_relaxed)};
+}
+
+void WatchHub::Loop() {
+  std::vector<Item> items;
+  while (true) {
+    const bool has_work = !LaggardsWithRoom().empty();
+    {
+      MutexLock lock(&mu_);
+      while (queue_.empty() && !is_stopping_ && !has_room_ && !has_work) {
+        if (progress_watchers_ == 0) {
+          changed_.Wait(&mu_);
+        } else {
+          const int64_t wait = next_progress_nanos_ - clock_->MonotonicNanos();
+          if (wait <= 0 || !changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait))) {
+            break;
+          }
+        }
+      }
+      if (is_stopping_ && queue_.empty()) {
+        return;
+      }
+      has_room_ = false;
+      items.swap(queue_);
+    }
+    for (Item& item : items) {
+      std::visit([this](auto& command) { Handle(command); }, item);
+    }
+    items.clear();
+    CatchUp();
+    NotifyProgress();
+  }
+}
+
+void WatchHub::Handle(OpenCommand& command) {
+  revision_ = std::max(revision_, command.revision);
+}
+
+void WatchHub::Handle(EventBatch& batch) {
+  if (batch.is_incomplete && batch.revision > revision_) {
+    PROBE("watch: a batch was applied before the first stream");
+    revision_ = batch.revision;
+    MakeAllLagging(batch.revision);
+    return;
+  }
+  size_t i = 0;
+  while (i < batch.events.size()) {
+    const int64_t revision = batch.events[i].revision;
+    for (; i < batch.events.size() && batch.events[i].revision == revision; ++i) {
+      if (revision <= revision_) {
+        continue;  // Before the first stream; history has it.
+      }
+      const ChangeEvent& event = batch.events[i];
+      const auto at_key = by_key_.find(event.kv.key);
+      if (at_key != by_key_.end()) {
+        for (Watcher* const watcher : at_key->second) {
+          Offer(watcher, event);
+        }
+      }
+      for (Watcher* const watcher : by_range_) {
+        if (IntervalOf(watcher->key, watcher->range_end).Contains(event.kv.key)) {
+          Offer(watcher, event);
+        }
+      }
+    }
+    revision_ = std::max(revision_, revision);
+    SendTouched(revision, batch.storage);
+  }
+  revision_ = std::max(revision_, batch.revision);
+}
+
+void WatchHub::Offer(Watcher* watcher, const ChangeEvent& event) {
+  if (event.revision < watcher->next_revision ||
+      (event.is_delete ? watcher->no_delete : watcher->no_put)) {
+    return;
+  }
+  if (watcher->gathered.empty()) {
+    touched_.push_back(watcher);
+  }
+  watcher->gathered.push_back({.is_delete = event.is_delete, .kv = event.kv});
+}
+
+void WatchHub::SendTouched(int64_t header_revision, const Pin& pin) {
+  ReadViewRef view;
+  for (Watcher* const watcher : touched_) {
+    if (watcher->is_synced && !watcher->stream->HasRoom()) {
+      PROBE("watch: a full queue makes its watcher lag");
+      MakeLagging(watcher, watcher->gathered.front().kv.mod_revision);
+      watcher->gathered.clear();
+      continue;
+    }
+    WatchResponse response;
+    response.revision = header_revision;
+    response.watch_id = watcher->id;
+    response.fragment = watcher->fragment;
+    response.events = std::move(watcher->gathered);
+    response.pins.push_back(pin);
+    watcher->gathered.clear();
+    if (watcher->prev_kv) {
+      if (!view) {
+        view = take_view_();
+      }
+      FillPrevious(*view, &response);
+    }
+    if (watcher->is_synced) {
+      watcher->next_revision = header_revision + 1;
+    }
+    watcher->last_event_nanos = progress_watchers_ == 0 ? 0 : clock_->MonotonicNanos();
+    events_sent_.fetch_add(response.events.size(), std::memory_order_relaxed);
+    watcher->stream->Push(std::move(response));
+  }
+  touched_.clear();
+}
+
+void WatchHub::FillPrevious(const ReadView& view, WatchResponse* response) {
+  const ReadState& state = view.state();
+  for (WatchEvent& event : response->events) {
+    const int64_t before = event.kv.mod_revision - 1;
+    const bool is_creation = !event.is_delete && event.kv.create_revision == event.kv.mod_revision;
+    if (is_creation || before < state.compact_revision) {
+      continue;
+    }
+    const KeyEntry* const entry = state.index.Find(event.kv.key);
+    const auto item = entry == nullptr ? std::nullopt : entry->At(before);
+    if (!item || item->is_tombstone()) {
+      continue;
+    }
+    const absl::StatusOr<KeyValueView> previous = state.Record(item->revision());
+    if (previous.ok()) {
+      event.prev_kv = *previous;
+    }
+  }
+  response->pins.push_back(state.storage);
+}
+
+void WatchHub::Refuse(const CreateCommand& command, std::string reason) {
+  WatchResponse response;
+  response.revision = revision_;
+  response.watch_id = -1;
+  response.created = true;
+  response.canceled = true;
+  response.cancel_reason = std::move(reason);
+  command.stream->Push(std::move(response));
+}
+
+void WatchHub::Handle(CreateCommand& command) {
+  WatchRequest& request = command.request;
+  if (request.key.empty()) {
+    request.key = kZeroByte;
+  }
+  if (!request.range_end.empty() && request.range_end != kZeroByte &&
+      request.range_end <= request.key) {
+    Refuse(command, "mvcc: watcher range is empty");
+    return;
+  }
+  StreamState& stream = streams_[command.stream.get()];
+  if (request.watch_id != 0 && stream.watchers.contains(request.watch_id)) {
+    Refuse(command, "mvcc: duplicate watch ID provided on the WatchStream");
+    return;
+  }
+  if (request.start_revision < 0) {
+    Refuse(command, "etcdserver: mvcc: required revision has been compacted");
+    return;
+  }
+  if (request.watch_id == 0) {
+    while (stream.watchers.contains(stream.next_id)) {
+      ++stream.next_id;
+    }
+    request.watch_id = stream.next_id++;
+  }
+  auto watcher = std::make_unique<Watcher>();
+  watcher->stream = command.stream;
+  watcher->id = request.watch_id;
+  watcher->key = std::move(request.key);
+  watcher->range_end = std::move(request.range_end);
+  watcher->next_revision = request.start_revision == 0 ? revision_ + 1 : request.start_revision;
+  watcher->last_event_nanos = clock_->MonotonicNanos();
+  watcher->progress_notify = request.progress_notify;
+  watcher->no_put = request.no_put;
+  watcher->no_delete = request.no_delete;
+  watcher->prev_kv = request.prev_kv;
+  watcher->fragment = request.fragment;
+
+  WatchResponse created;
+  created.revision = revision_;
+  created.watch_id = watcher->id;
+  created.created = true;
+  command.stream->Push(std::move(created));
+
+  Watcher* const raw = watcher.get();
+  stream.watchers.emplace(raw->id, std::move(watcher));
+  watcher_count_.fetch_add(1, std::memory_order_relaxed);
+  if (raw->progress_notify && progress_watchers_++ == 0) {
+    next_progress_nanos_ = clock_->MonotonicNanos() + progress_interval_nanos_;
+  }
+  if (raw->next_revision > revision_) {
+    AddSynced(raw);
+  } else {
+    lagging_.push_back(raw);
+    lagging_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void WatchHub::Handle(CancelCommand& command) {
+  StreamState& stream = streams_[command.stream.get()];
+  const auto at = stream.watchers.find(command.watch_id);
+  if (at == stream.watchers.end()) {
+    return;
+  }
+  WatchResponse response;
+  response.revision = revision_;
+  response.watch_id = command.watch_id;
+  response.canceled = true;
+  Remove(at->second.get());
+  stream.watchers.erase(at);
+  command.stream->Push(std::move(response));
+}
+
+void WatchHub::Handle(ProgressCommand& command) {
+  for (const auto& [id, watcher] : streams_[command.stream.get()].watchers) {
+    if (!watcher->is_synced || watcher->next_revision > revision_ + 1) {
+      return;  // The client asks again.
+    }
+  }
+  WatchResponse response;
+  response.revision = revision_;
+  response.watch_id = -1;
+  command.stream->Push(std::move(response));
+}
+
+void WatchHub::Handle(CloseCommand& command) {
+  const auto at = streams_.find(command.stream.get());
+  if (at == streams_.end()) {
+    return;
+  }
+  for (const auto& [id, watcher] : at->second.watchers) {
+    Remove(watcher.get());
+  }
+  streams_.erase(at);
+}
+
+void WatchHub::AddSynced(Watcher* watcher) {
+  watcher->is_synced = true;
+  if (watcher->range_end.empty()) {
+    by_key_[watcher->key].push_back(watcher);
+  } else {
+    by_range_.push_back(watcher);
+  }
+}
+
+void WatchHub::RemoveSynced(Watcher* watcher) {
+  watcher->is_synced = false;
+  if (!watcher->range_end.empty()) {
+    EraseValue(&by_range_, watcher);
+    return;
+  }
+  const auto at = by_key_.find(watcher->key);
+  EraseValue(&at->second, watcher);
+  if (at->second.empty()) {
+    by_key_.erase(at);
+  }
+}
+
+void WatchHub::MakeLagging(Watcher* watcher, int64_t next_revision) {
+  RemoveSynced(watcher);
+  watcher->next_revision = next_revision;
+  lagging_.push_back(watcher);
+  lagging_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void WatchHub::MakeAllLagging(int64_t up_to_revision) {
+  for (const auto& [queue, stream] : streams_) {
+    for (const auto& [id, watcher] : stream.watchers) {
+      if (watcher->is_synced && watcher->next_revision <= up_to_revision) {
+        MakeLagging(watcher.get(), watcher->next_revision);
+      }
+    }
+  }
+}
+
+void WatchHub::Remove(Watcher* watcher) {
+  if (watcher->is_synced) {
+    RemoveSynced(watcher);
+  } else {
+    EraseValue(&lagging_, watcher);
+    lagging_count_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  watcher_count_.fetch_sub(1, std::memory_order_relaxed);
+  progress_watchers_ -= watcher->progress_notify ? 1 : 0;
+}
+
+std::vector<WatchHub::Watcher*> WatchHub::LaggardsWithRoom() const {
+  std::vector<Watcher*> group;
+  for (Watcher* const watcher : lagging_) {
+    if (group.size() == kGroupMax) {
+      break;
+    }
+    if (watcher->stream->HasRoom()) {
+      group.push_back(watcher);
+    }
+  }
+  return group;
+}
+
+void WatchHub::CancelCompacted(Watcher* watcher, int64_t compact_revision) {
+  WatchResponse response;
+  response.watch_id = watcher->id;
+  response.canceled = true;
+  response.compact_revision = compact_revision;
+  const std::shared_ptr<StreamQueue> stream = watcher->stream;
+  Remove(watcher);
+  streams_[stream.get()].watchers.erase(response.watch_id);
+  stream->Push(std::move(response));
+}
+
+void WatchHub::CatchUp() {
+  std::vector<Watcher*> group = LaggardsWithRoom();
+  if (group.empty()) {
+    return;
+  }
+  const ReadViewRef view = take_view_();
+  const int64_t compact_revision = view->state().compact_revision;
+  std::erase_if(group, [this, compact_revision](Watcher* watcher) {
+    const bool is_compacted = watcher->next_revision < compact_revision;
+    if (is_compacted) {
+      CancelCompacted(watcher, compact_revision);
+    }
+    return is_compacted;
+  });
+  if (group.empty()) {
+    return;
+  }
+  const int64_t done = ReadHistory(*view, group);
+  SendTouched(revision_, view->state().storage);
+  for (Watcher* const watcher : group) {
+    watcher->next_revision = std::max(watcher->next_revision, done + 1);
+    if (watcher->next_revision > revision_) {
+      EraseValue(&lagging_, watcher);
+      lagging_count_.fetch_sub(1, std::memory_order_relaxed);
+      AddSynced(watcher);
+    }
+  }
+}
+
+int64_t WatchHub::ReadHistory(const ReadView& view, const std::vector<Watcher*>& group) {
+  StringMap<std::vector<Watcher*>> by_key;
+  std::vector<Watcher*> by_range;
+  int64_t from = revision_ + 1;
+  for (Watcher* const watcher : group) {
+    from = std::min(from, watcher->next_revision);
+    if (watcher->range_end.empty()) {
+      by_key[watcher->key].push_back(watcher);
+    } else {
+      by_range.push_back(watcher);
+    }
+  }
+  const HistoryBounds bounds{.from = from, .to = revision_};
+  const absl::StatusOr<int64_t> done =
+      ScanHistory(view.state(), bounds, [&](const ChangeEvent& event) {
+        if (const auto at = by_key.find(event.kv.key); at != by_key.end()) {
+          for (Watcher* const watcher : at->second) {
+            Offer(watcher, event);
+          }
+        }
+        for (Watcher* const watcher : by_range) {
+          if (IntervalOf(watcher->key, watcher->range_end).Contains(event.kv.key)) {
+            Offer(watcher, event);
+          }
+        }
+      });
+  if (done.ok()) {
+    return *done;
+  }
+  // History that can't be read is not skipped: these watchers end, others go on.
+  LogError("watch history can't be read, cancelling watchers", {{"error", done.status()}});
+  for (Watcher* const watcher : group) {
+    watcher->gathered.clear();
+  }
+  touched_.clear();
+  for (Watcher* const watcher : group) {
+    WatchResponse response;
+    response.revision = revision_;
+    response.watch_id = watcher->id;
+    response.canceled = true;
+    response.cancel_reason = done.status().ToString();
+    watcher->stream->Push(std::move(response));
+    watcher->next_revision =
+        INT64_MAX;  // Nothing more is delivered; the client's cancel or close removes it.
+  }
+  return revision_;
+}
+
+void WatchHub::NotifyProgress() {
+  if (progress_watchers_ == 0) {
+    return;
+  }
+  const int64_t now = clock_->MonotonicNanos();
+  if (now < next_progress_nanos_) {
+    return;
+  }
+  next_progress_nanos_ = now + progress_interval_nanos_;
+  for (const auto& [queue, stream] : streams_) {
+    for (const auto& [id, watcher] : stream.watchers) {
+      if (watcher->progress_notify && watcher->is_synced &&
+          watcher->next_revision <= revision_ + 1 &&
+          now - watcher->last_event_nanos >= progress_interval_nanos_) {
+        WatchResponse response;
+        response.revision = revision_;
+        response.watch_id = watcher->id;
+        watcher->stream->Push(std::move(response));
+      }
+    }
+  }
+}
+
+}  // namespace socle::mvcc

@@ -1,0 +1,368 @@
+#include "mvcc/write_loop.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+
+#include "kv/base/bytes.h"
+#include "kv/base/check.h"
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
+#include "mvcc/schema.h"
+
+namespace socle::mvcc {
+namespace {
+
+// Obsolete revisions dropped between two looks at the queue: well under a millisecond.
+constexpr int64_t kCompactionStep = 128;
+// Bytes of operations put into one batch: bounds how long the last one waits for its neighbours.
+constexpr size_t kBatchBytesMax = size_t{8} << 20U;
+
+}  // namespace
+
+WriteLoop::WriteLoop(kv::Backend* backend, kv::Wal* wal, Applier* applier, Clock* clock,
+                     const WriteLoopOptions& options, StoreObserver observer, uint64_t log_index)
+    : backend_(backend),
+      wal_(wal),
+      applier_(applier),
+      clock_(clock),
+      options_(options),
+      observer_(std::move(observer)),
+      log_index_(log_index) {}
+
+WriteLoop::~WriteLoop() {
+  Stop();
+}
+
+void WriteLoop::Start(WatchHub* hub) {
+  hub_ = hub;
+  applier_->RefreshStorage();
+  PublishView();
+  thread_ = Thread("write loop", [this] { Loop(); });
+}
+
+void WriteLoop::Stop() {
+  {
+    MutexLock lock(&mu_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  thread_.Join();
+}
+
+void WriteLoop::RetractView() {
+  view_.Publish(nullptr);
+  applier_->index()->Collect();
+}
+
+void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
+  absl::Status refused;
+  {
+    MutexLock lock(&mu_);
+    if (!status_.ok()) {
+      refused = status_;
+    } else if (is_stopping_) {
+      refused = MakeError(StoreError::kStopped);
+    } else if (queue_bytes_ >= options_.queue_bytes_max) {
+      refused = MakeError(StoreError::kTooManyRequests);
+    } else {
+      queue_bytes_ += proposal->entry().size();
+      queue_.push_back(std::move(proposal));
+      if (queue_.size() == 1) {
+        changed_.Signal();
+      }
+    }
+  }
+  if (!refused.ok()) {
+    proposal->Fail(refused);
+  }
+}
+
+void WriteLoop::WhenCommitted(Waiter done) {
+  MutexLock lock(&mu_);
+  new_commit_waiters_.push_back(std::move(done));
+  changed_.Signal();
+}
+
+void WriteLoop::WhenCompacted(Waiter done) {
+  MutexLock lock(&mu_);
+  new_compact_waiters_.push_back(std::move(done));
+  changed_.Signal();
+}
+
+void WriteLoop::NoteCommit() {
+  if (backend_->status().ok()) {
+    const absl::Status truncated =
+        wal_->TruncateBefore(kv::LogIndex{sealed_log_index_.load(std::memory_order_acquire)});
+    if (!truncated.ok()) {
+      LogWarning("covered log segments can't be recycled", {{"error", truncated}});
+    }
+  }
+  MutexLock lock(&mu_);
+  commit_finished_ = true;
+  changed_.Signal();
+}
+
+absl::Status WriteLoop::status() const {
+  MutexLock lock(&mu_);
+  return status_;
+}
+
+void WriteLoop::Fail(const absl::Status& status) {
+  MutexLock lock(&mu_);
+  if (status_.ok()) {
+    status_ = status;
+  }
+}
+
+void WriteLoop::Loop() {
+  std::vector<std::unique_ptr<Proposal>> batch;
+  while (TakeWork(&batch)) {
+    if (!batch.empty()) {
+      RunBatch(batch);
+      batch.clear();
+    }
+    StepCompaction();
+    SealIfDue();
+    applier_->RefreshStorage();
+    PublishView();
+    ServeWaiters();
+    applier_->index()->Collect();
+  }
+  Finish();
+}
+
+bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
+  MutexLock lock(&mu_);
+  while (queue_.empty() && !is_stopping_ && !commit_finished_ && new_commit_waiters_.empty() &&
+         new_compact_waiters_.empty()) {
+    if (applier_->is_compacting() && status_.ok()) {
+      break;  // Nobody waits: compaction goes on at once.
+    }
+    const int64_t wait = status_.ok() ? backend_->NanosUntilSeal() : -1;
+    if (wait < 0 || backend_->IsCommitting()) {
+      changed_.Wait(&mu_);
+    } else if (wait == 0 || !changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait))) {
+      break;
+    }
+  }
+  commit_finished_ = false;
+  for (Waiter& waiter : new_commit_waiters_) {
+    commit_waiters_.push_back({.seq = backend_->seq(), .done = std::move(waiter)});
+  }
+  new_commit_waiters_.clear();
+  std::move(new_compact_waiters_.begin(), new_compact_waiters_.end(),
+            std::back_inserter(compact_waiters_));
+  new_compact_waiters_.clear();
+  size_t bytes = 0;
+  size_t taken = 0;
+  while (taken < queue_.size() && bytes < kBatchBytesMax) {
+    bytes += queue_[taken]->entry().size();
+    batch->push_back(std::move(queue_[taken++]));
+  }
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
+  queue_bytes_ -= bytes;
+  return !is_stopping_ || !batch->empty();
+}
+
+absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch) {
+  std::vector<std::string_view> entries;
+  entries.reserve(batch.size());
+  for (const auto& proposal : batch) {
+    entries.push_back(proposal->entry());
+  }
+  const int64_t start = clock_->MonotonicNanos();
+  ASSIGN_OR_RETURN(const kv::LogIndex last, wal_->Append(entries));
+  if (observer_.wal_sync) {
+    observer_.wal_sync(clock_->MonotonicNanos() - start);
+  }
+  log_index_.store(Raw(last), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
+  absl::Status failure = status();
+  if (failure.ok()) {
+    MakeRoom();
+    failure = backend_->status();
+  }
+  if (failure.ok()) {
+    failure = Log(batch);
+    if (!failure.ok()) {
+      failure = Annotate(failure, "the write-ahead log failed, writing has stopped");
+      LogError("the write-ahead log failed, writing has stopped", {{"error", failure}});
+    }
+  }
+  const bool wants_events = hub_->has_streams();
+  applier_->set_wants_events(wants_events);
+  const int64_t start = clock_->MonotonicNanos();
+  for (const auto& proposal : batch) {
+    if (!failure.ok()) {
+      break;
+    }
+    proposal->Apply(applier_);
+    failure = applier_->failure();
+  }
+  if (!failure.ok()) {
+    // Nothing of this batch is published: what it applied is seen by nobody.
+    Fail(failure);
+    for (const auto& proposal : batch) {
+      proposal->Fail(failure);
+    }
+    return;
+  }
+  puts_.store(applier_->puts(), std::memory_order_relaxed);
+  deletes_.store(applier_->deletes(), std::memory_order_relaxed);
+  PublishView();
+  PublishEvents(wants_events);
+  if (observer_.apply) {
+    observer_.apply(clock_->MonotonicNanos() - start);
+  }
+  for (const auto& proposal : batch) {
+    proposal->Answer();
+  }
+}
+
+void WriteLoop::PublishView() {
+  if (!status().ok()) {
+    return;  // The last view of a sound state stays.
+  }
+  ReadState state = applier_->state();
+  if (state.seq == published_seq_ && state.compact_revision == published_compact_ &&
+      state.storage.get() == published_storage_) {
+    return;
+  }
+  published_seq_ = state.seq;
+  published_compact_ = state.compact_revision;
+  published_storage_ = state.storage.get();
+  const Index::Version version = applier_->index()->Publish();
+  view_.Publish(new ReadView(std::move(state), applier_->index(), version.version));
+}
+
+void WriteLoop::PublishEvents(bool were_wanted) {
+  EventBatch batch;
+  batch.revision = applier_->revision();
+  if (were_wanted) {
+    batch.events = applier_->TakeEvents();
+    batch.storage = applier_->storage();
+    hub_->Publish(std::move(batch));
+  } else if (hub_->has_streams()) {
+    batch.is_incomplete = true;
+    hub_->Publish(std::move(batch));
+  }
+}
+
+void WriteLoop::StepCompaction() {
+  if (!applier_->is_compacting() || !status().ok()) {
+    return;
+  }
+  if (compact_after_nanos_ != 0) {
+    bool is_idle = false;
+    {
+      MutexLock lock(&mu_);
+      is_idle = queue_.empty();
+    }
+    if (!is_idle && clock_->MonotonicNanos() < compact_after_nanos_) {
+      return;
+    }
+    compact_after_nanos_ = 0;
+  }
+  MakeRoom();
+  const absl::StatusOr<bool> finished = applier_->CompactStep(kCompactionStep);
+  if (!finished.ok()) {
+    Fail(finished.status());
+    return;
+  }
+  compacted_in_batch_ += kCompactionStep;
+  if (compacted_in_batch_ >= options_.compaction_batch_limit) {
+    compacted_in_batch_ = 0;
+    compact_after_nanos_ = clock_->MonotonicNanos() + options_.compaction_sleep_nanos;
+  }
+}
+
+void WriteLoop::MakeRoom() {
+  while (backend_->NeedsRoom() && backend_->status().ok()) {
+    PROBE("write loop: writers wait for the committer");
+    if (!backend_->WaitForCommit().ok()) {
+      return;
+    }
+    Seal();
+  }
+}
+
+void WriteLoop::SealIfDue() {
+  if (!status().ok() || backend_->IsCommitting()) {
+    return;
+  }
+  const bool is_awaited = !commit_waiters_.empty() &&
+                          commit_waiters_.back().seq > backend_->committed_seq() &&
+                          backend_->NanosUntilSeal() >= 0;
+  if (is_awaited || backend_->IsSealDue()) {
+    Seal();
+  }
+}
+
+void WriteLoop::Seal() {
+  const uint64_t log_index = log_index_.load(std::memory_order_relaxed);
+  backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(log_index));
+  sealed_log_index_.store(log_index, std::memory_order_release);
+  backend_->Seal();
+  applier_->RefreshStorage();
+}
+
+void WriteLoop::ServeWaiters() {
+  const absl::Status failure = status().ok() ? backend_->status() : status();
+  if (!failure.ok()) {
+    Fail(failure);
+  }
+  if (!applier_->is_compacting() || !failure.ok()) {
+    for (Waiter& waiter : compact_waiters_) {
+      commit_waiters_.push_back({.seq = backend_->seq(), .done = std::move(waiter)});
+    }
+    compact_waiters_.clear();
+    SealIfDue();
+  }
+  const uint64_t committed = backend_->committed_seq();
+  // Finished ones are moved out first: a callback may submit new work.
+  std::vector<CommitWaiter> finished;
+  for (CommitWaiter& waiter : commit_waiters_) {
+    if (!failure.ok() || waiter.seq <= committed) {
+      finished.push_back(std::move(waiter));
+    }
+  }
+  std::erase_if(commit_waiters_, [&](const CommitWaiter& waiter) {
+    return !failure.ok() || waiter.seq <= committed;
+  });
+  for (CommitWaiter& waiter : finished) {
+    waiter.done(failure);
+  }
+}
+
+void WriteLoop::Finish() {
+  if (status().ok() && backend_->status().ok()) {
+    if (backend_->WaitForCommit().ok() && backend_->NanosUntilSeal() >= 0) {
+      Seal();
+      backend_->WaitForCommit()
+          .IgnoreError();  // Remembered by the backend; the log has everything.
+    }
+  }
+  std::vector<Waiter> waiters;
+  {
+    MutexLock lock(&mu_);
+    std::move(new_commit_waiters_.begin(), new_commit_waiters_.end(), std::back_inserter(waiters));
+    std::move(new_compact_waiters_.begin(), new_compact_waiters_.end(),
+              std::back_inserter(waiters));
+    new_commit_waiters_.clear();
+    new_compact_waiters_.clear();
+  }
+  std::move(compact_waiters_.begin(), compact_waiters_.end(), std::back_inserter(waiters));
+  for (CommitWaiter& waiter : commit_waiters_) {
+    waiters.push_back(std::move(waiter.done));
+  }
+  for (Waiter& waiter : waiters) {
+    waiter(MakeError(StoreError::kStopped));
+  }
+}
+
+}  // namespace socle::mvcc

@@ -1,0 +1,158 @@
+// WriteLoop: the one thread that logs, applies, publishes and answers writes.
+//
+//   Submit ──► queue ──► one batch: log (one sync) ─► apply in order ─► publish view ─► watch hub
+//   ─► answer
+//                                └ between batches: a step of compaction, seal the pending buffer
+//                                when due
+//
+// Laws     1. An operation is applied only after its log entry is durable, and answered only after
+// its view is
+//             published (DESIGN law 1).
+//          2. After the log, the page store or applying failed, every operation answers with that
+//          first error.
+//          3. A step of compaction is bounded; writes that wait are served between steps.
+// Threads  Submit, WhenCommitted, TakeView, status: any thread. All else runs on the loop ("write
+// loop" role).
+#ifndef SOCLE_MVCC_WRITE_LOOP_H_
+#define SOCLE_MVCC_WRITE_LOOP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
+
+#include "kv/backend/backend.h"
+#include "kv/base/mutex.h"
+#include "kv/base/thread.h"
+#include "kv/wal/wal.h"
+#include "mvcc/applier.h"
+#include "mvcc/read_view.h"
+#include "mvcc/store.h"
+#include "mvcc/watch_hub.h"
+
+namespace socle::mvcc {
+
+// An operation on its way through the loop.
+class Proposal {
+ public:
+  explicit Proposal(std::string entry) : entry_(std::move(entry)) {}
+
+  virtual ~Proposal() = default;
+  virtual void Apply(Applier* applier) = 0;
+  virtual void Answer() = 0;
+  virtual void Fail(const absl::Status& status) = 0;
+
+  const std::string& entry() const { return entry_; }
+
+ private:
+  const std::string entry_;  // as logged
+};
+
+struct WriteLoopOptions {
+  int64_t compaction_batch_limit = 1'000;
+  int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
+  uint64_t queue_bytes_max = uint64_t{64} << 20U;
+};
+
+class WriteLoop {
+ public:
+  // All must outlive the loop. `log_index`: the last entry that is applied.
+  WriteLoop(kv::Backend* backend, kv::Wal* wal, Applier* applier, Clock* clock,
+            const WriteLoopOptions& options, StoreObserver observer, uint64_t log_index);
+  // Serves what was submitted, commits, and stops.
+  ~WriteLoop();
+
+  // Publishes the first view and starts. `hub` must outlive the loop's thread.
+  void Start(WatchHub* hub);
+  void Stop();
+  // After Stop, and before the applier goes: no view can be taken any more.
+  void RetractView();
+
+  void Submit(std::unique_ptr<Proposal> proposal);
+  // `done` runs on the loop once everything applied before is committed to the pages.
+  void WhenCommitted(absl::AnyInvocable<void(absl::Status)> done);
+  // `done` runs on the loop once no compaction is going on and that is committed.
+  void WhenCompacted(absl::AnyInvocable<void(absl::Status)> done);
+
+  ReadViewRef TakeView() const { return view_.Take(); }
+
+  absl::Status status() const;
+
+  uint64_t log_index() const { return log_index_.load(std::memory_order_acquire); }
+
+  uint64_t puts() const { return puts_.load(std::memory_order_relaxed); }
+
+  uint64_t deletes() const { return deletes_.load(std::memory_order_relaxed); }
+
+  // The committer finished (or failed): the loop looks at the new pages.
+  void NoteCommit();
+
+ private:
+  using Waiter = absl::AnyInvocable<void(absl::Status)>;
+
+  struct CommitWaiter {
+    uint64_t seq;
+    Waiter done;
+  };
+
+  void Loop();
+  // Waits for something to do and takes the queue. False: stop.
+  bool TakeWork(std::vector<std::unique_ptr<Proposal>>* batch);
+  void RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch);
+  absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch);
+  void StepCompaction();
+  void MakeRoom();
+  void SealIfDue();
+  void Seal();
+  void PublishView();
+  void PublishEvents(bool were_wanted);
+  void ServeWaiters();
+  void Finish();
+  void Fail(const absl::Status& status);
+
+  kv::Backend* const backend_;
+  kv::Wal* const wal_;
+  Applier* const applier_;
+  Clock* const clock_;
+  const WriteLoopOptions options_;
+  const StoreObserver observer_;
+  WatchHub* hub_ = nullptr;
+
+  Published<ReadView> view_;
+  std::atomic<uint64_t> log_index_;
+  // Last log entry whose effect is in the sealed buffer; read by the committer when it is
+  // committed.
+  std::atomic<uint64_t> sealed_log_index_{0};
+  std::atomic<uint64_t> puts_{0};
+  std::atomic<uint64_t> deletes_{0};
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  std::vector<std::unique_ptr<Proposal>> queue_ ABSL_GUARDED_BY(mu_);
+  uint64_t queue_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<Waiter> new_commit_waiters_ ABSL_GUARDED_BY(mu_);
+  std::vector<Waiter> new_compact_waiters_ ABSL_GUARDED_BY(mu_);
+  bool commit_finished_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mu_);
+
+  // The loop's.
+  std::vector<CommitWaiter> commit_waiters_;
+  std::vector<Waiter> compact_waiters_;
+  int64_t compact_after_nanos_ = 0;  // pause between steps while writes come in
+  int64_t compacted_in_batch_ = 0;
+  uint64_t published_seq_ = UINT64_MAX;
+  int64_t published_compact_ = -1;
+  const kv::BackendSnapshot* published_storage_ = nullptr;
+
+  Thread thread_;
+};
+
+}  // namespace socle::mvcc
+
+#endif  // SOCLE_MVCC_WRITE_LOOP_H_
