@@ -119,7 +119,7 @@ class Writer {
   }
 
   bool GrantAttachRevoke() {
-    const int64_t lease = client_ * 1'000'000 + ++lease_sequence_;
+    const int64_t lease = int64_t{client_} * 1'000'000 + ++lease_sequence_;
     const std::string key = fmt::format("c{}/leased{}", client_, random_.Below(5));
     const std::string value = FreshValue();
     expected_->BeforeSend(client_, {{{LeaseKey(lease), ""}}, false});
