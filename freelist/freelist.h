@@ -2,17 +2,16 @@
 //
 // Laws     1. A page is in exactly one of {used, pending, free}.
 //          2. A page freed by transaction T becomes free only when no open reader can see it: no
-//          reader older
-//             than T is open, or none lies between its allocation and its freeing (reader gaps).
+//             reader older than T is open, or none lies between its allocation and its freeing
+//             (reader gaps).
 //          3. Allocate is deterministic: the lowest-addressed span of the shortest sufficient
-//          length class
-//             (hashmap), or the lowest-addressed sufficient run (array).
+//             length class (hashmap), or the lowest-addressed sufficient run (array).
 //          4. Rollback of T leaves exactly the state before T.
 // Threads  confined to the committer; no locks.
 // Memory   hashmap: proportional to free spans, not pages; array: 8 bytes per free page; both:
-// pending pages. Errors   none: misuse (double free, freeing a meta page) is a broken invariant and
-// aborts. Ids read from a
-//          file are validated by kv/bolt before they get here.
+//          pending pages.
+// Errors   none: misuse (double free, freeing a meta page) is a broken invariant and aborts. Ids
+//          read from a file are validated by kv/bolt before they get here.
 // Source   spec etcd 3.4, 3.5; bbolt#141, bbolt#1179.
 #ifndef SOCLE_FREELIST_FREELIST_H_
 #define SOCLE_FREELIST_FREELIST_H_

@@ -1,7 +1,7 @@
 // PageId, TxnId, PageSpan: strong types of the bolt file's pages and transactions.
 //
 // Laws     1. PageId counts pages of the file from 0; pages 0 and 1 are the meta pages and never
-// allocated.
+//             allocated.
 //          2. TxnId grows by one with every write transaction that commits.
 // Threads  values.
 #ifndef SOCLE_FREELIST_PAGE_ID_H_

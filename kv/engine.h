@@ -1,14 +1,17 @@
-// Engine: named buckets of ordered byte keys with one write transaction and snapshot reads; the storage contract.
+// Engine: named buckets of ordered byte keys with one write transaction and snapshot reads; the
+// storage contract.
 //
-// Laws     1. A ReadTxn sees exactly the state of the last commit before it was opened, for as long as it lives.
-//          2. Commit is atomic and durable: after a crash the file holds all of it or nothing of it.
+// Laws     1. A ReadTxn sees exactly the state of the last commit before it was opened, for as long
+//             as it lives.
+//          2. Commit is atomic and durable: after a crash the file holds all of it or nothing of
+//             it.
 //          3. A ReadTxn never waits for a WriteTxn, and the other way round.
-//          4. Views (string_view) of keys and values are valid until their transaction ends; those that a WriteTxn
-//             returns, until its next change.
-// Threads  Engine: BeginRead, counters and snapshots are thread-safe; one WriteTxn at a time (CHECKed).
-//          ReadTxn: thread-safe once opened (immutable); a Cursor is thread-compatible.
-// Errors   DataLoss names file, page and what is wrong; after a failed sync every write says FailedPrecondition
-//          with the first error (sticky), reads go on.
+//          4. Views (string_view) of keys and values are valid until their transaction ends; those
+//             that a WriteTxn returns, until its next change.
+// Threads  Engine: BeginRead, counters and snapshots are thread-safe; one WriteTxn at a time
+//          (CHECKed). ReadTxn: thread-safe once opened (immutable); a Cursor is thread-compatible.
+// Errors   DataLoss names file, page and what is wrong; after a failed sync every write says
+//          FailedPrecondition with the first error (sticky), reads go on.
 // Source   DESIGN 3 (kv), spec etcd 3.
 #ifndef SOCLE_KV_ENGINE_H_
 #define SOCLE_KV_ENGINE_H_

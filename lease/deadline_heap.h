@@ -1,10 +1,10 @@
 // DeadlineHeap: who is due first. An entry sits inside the object that it times.
 //
 // Laws     1. Moving a deadline later costs nothing: the entry stays where it is and is corrected
-// when it surfaces
-//             (etcd#10693). Renewal is the common case, and most entries never surface.
+//             when it surfaces (etcd#10693). Renewal is the common case, and most entries never
+//             surface.
 //          2. A removed entry is gone at once: the heap is never longer than the number of live
-//          objects.
+//             objects.
 // Threads  thread-compatible.
 // Memory   16 bytes per entry; entries are not owned and must not move while they are in.
 // Source   etcd#9418, etcd#10693.

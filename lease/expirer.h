@@ -1,14 +1,14 @@
 // Expirer: revokes leases past their deadline, many per batch of the log, and stores checkpoints.
 //
 // Laws     1. Due leases are proposed together, so that one sync of the log covers them; each
-// revocation stays its own
-//             revision.
+//             revocation stays its own revision.
 //          2. At most kInFlightMax revocations are unanswered; the rest wait and follow as answers
-//          come.
+//             come.
 //          3. With nothing due it sleeps; with no lease it does not wake at all.
 // Threads  thread-safe. Own thread "expirer" after Start; or stepped by hand (Step) instead.
 // Errors   a failed revocation is retried after Lessor::kRevokeRetryNanos; logged once until one
-// succeeds. Source   spec etcd 1.6; etcd#9418, etcd#20492.
+//          succeeds.
+// Source   spec etcd 1.6; etcd#9418, etcd#20492.
 #ifndef SOCLE_LEASE_EXPIRER_H_
 #define SOCLE_LEASE_EXPIRER_H_
 

@@ -1,8 +1,7 @@
 // Lease: what a client is told about one lease, and the limits of TTLs.
 //
 // Laws     1. TTLs are whole seconds. A TTL below the minimum is raised silently (trap 21); above
-// the maximum it is
-//             refused.
+//             the maximum it is refused.
 // Threads  values.
 // Source   spec etcd 1.6.
 #ifndef SOCLE_LEASE_LEASE_H_

@@ -2,7 +2,8 @@
 // LeaseHook.
 //
 // Laws     1. Each call is answered exactly once, after it was applied; applied in the order of the
-// calls. Threads  thread-safe; answers come from the write loop, or at once.
+//             calls.
+// Threads  thread-safe; answers come from the write loop, or at once.
 #ifndef SOCLE_LEASE_LEASE_LOG_H_
 #define SOCLE_LEASE_LEASE_LOG_H_
 

@@ -10,8 +10,7 @@
 // Stopping, in this order: expirer, lessor.Close(), store, LeaseStore and log, lessor.
 //
 // Laws     1. Grant, Revoke and a renewal that had to clear a checkpoint are answered when durable;
-// other renewals
-//             touch memory only.
+//             other renewals touch memory only.
 // Threads  thread-safe. Answers come at once or from the write loop.
 // Errors   kLeaseTtlTooLarge, kLeaseExists, kLeaseNotFound, kStopped, and those of the store.
 // Source   spec etcd 1.6, traps 20, 21.

@@ -1,18 +1,17 @@
 // Lessor: all leases of the store, their deadlines and their keys.
 //
 // Laws     1. Leases come, go and hold keys only by what the write loop applies (LeaseHook); time
-// only makes a lease
-//             due. Its keys stay readable until the revocation is applied.
+//             only makes a lease due. Its keys stay readable until the revocation is applied.
 //          2. A lease past its deadline can't be renewed: the renewal waits for the revocation
-//          (spec etcd 1.6).
+//             (spec etcd 1.6).
 //          3. Deadlines are never stored. After a restart each lease gets its full TTL, or what was
-//          left of it at the
-//             last checkpoint; a renewal takes effect only when no checkpoint, stored or under way,
-//             could cut it.
+//             left of it at the last checkpoint; a renewal takes effect only when no checkpoint,
+//             stored or under way, could cut it.
 //          4. After a restart at most kRestartsPerSecond leases are due in any second.
 // Threads  thread-safe, but LeaseOf and the calls that change a lease are the write loop's. `done`
-// of a waiting renewal runs on the write loop (or in Close). Memory   about 200 bytes per lease,
-// plus its keys. Source   spec etcd 1.6, 2.4 (6), traps 20 to 22; etcd#9418, etcd#10693, etcd#9924.
+//          of a waiting renewal runs on the write loop (or in Close).
+// Memory   about 200 bytes per lease, plus its keys.
+// Source   spec etcd 1.6, 2.4 (6), traps 20 to 22; etcd#9418, etcd#10693, etcd#9924.
 #ifndef SOCLE_LEASE_LESSOR_H_
 #define SOCLE_LEASE_LESSOR_H_
 

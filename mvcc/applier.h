@@ -1,13 +1,14 @@
 // Applier: the state that writes change, and the effect of every logged operation on it.
 //
 // Laws     1. Deterministic: the same operations in the same order on the same state give the same
-// state.
+//             state.
 //          2. An operation that fails has no effect. A revision is consumed only by an operation
-//          that changed a key.
+//             that changed a key.
 //          3. Nothing here is visible to readers before the write loop publishes state().
 // Threads  confined to the write loop (and to the opening thread before that).
 // Errors   mvcc/errors.h; DataLoss when a record can't be read back: the store then stops writing
-// (failure()). Source   spec etcd 1.4, 1.6, 2.2.
+//          (failure()).
+// Source   spec etcd 1.4, 1.6, 2.2.
 #ifndef SOCLE_MVCC_APPLIER_H_
 #define SOCLE_MVCC_APPLIER_H_
 

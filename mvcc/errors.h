@@ -2,7 +2,7 @@
 //
 // Laws     1. The enum travels as a payload of the Status; nobody matches on message text.
 //          2. Exact etcd texts and gRPC codes are made from it in one table,
-//          server/service/error_table.
+//             server/service/error_table.
 // Threads  pure functions.
 #ifndef SOCLE_MVCC_ERRORS_H_
 #define SOCLE_MVCC_ERRORS_H_

@@ -1,10 +1,10 @@
 // GarbageQueue: superseded revisions in the order in which compaction may drop them.
 //
 // Laws     1. A revision superseded at main revision S is garbage once the store is compacted at R
-// >= S.
+//             >= S.
 //          2. A tombstone at T is garbage once R > T: exactly at T it is kept (trap 23).
 //          3. PopUpTo(R) gives exactly the garbage of R, in O(1) each: compaction costs what there
-//          is to drop.
+//             is to drop.
 // Threads  confined to the write loop.
 // Memory   24 bytes per superseded revision, 16 per tombstone; keys are read back from the records.
 // Source   DESIGN 3 (mvcc); spec etcd 4.5 (lesson), etcd#18089.

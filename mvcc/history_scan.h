@@ -1,7 +1,7 @@
 // HistoryScan: walks stored revisions in order, from the pages through the pending buffers.
 //
 // Laws     1. Every revision of [from, to] that is stored comes once, in order, whole (all its
-// changes together).
+//             changes together).
 //          2. Stops between revisions only: after `revisions_max` of them or `bytes_max` bytes.
 // Threads  pure; any thread that holds the state.
 // Errors   DataLoss names the revision whose key or record is broken.

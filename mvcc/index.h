@@ -1,12 +1,13 @@
 // Index: key → history, a copy-on-write B+tree that one writer changes and everybody reads.
 //
 // Laws     1. The writer changes nodes born in the working version and copies all others; Publish
-// ends the version.
+//             ends the version.
 //          2. Readers walk a published IndexRoot, which never changes; they take no lock.
 //          3. Revisions come in ascending order; a tombstone is only put on a live key.
 // Threads  confined to the write loop (readers have their IndexRoot).
 // Memory   about 64 bytes per live key beyond the key itself, plus leaf slots; 16 more per older
-// revision. Source   DESIGN 3 (mvcc); spec etcd 4.5.
+//          revision.
+// Source   DESIGN 3 (mvcc); spec etcd 4.5.
 #ifndef SOCLE_MVCC_INDEX_H_
 #define SOCLE_MVCC_INDEX_H_
 

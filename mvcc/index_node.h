@@ -7,7 +7,7 @@
 //
 // Laws     1. A node reachable from a published root never changes.
 //          2. live counts are of the newest revision of that root: count and skip in O(log n)
-//          there.
+//             there.
 // Threads  immutable once published.
 // Source   DESIGN 3 (mvcc); google/btree's ownership token.
 #ifndef SOCLE_MVCC_INDEX_NODE_H_

@@ -3,17 +3,18 @@
 // Example, after put a@2, put a@5, delete a@7, put a@9 (main revisions):
 //
 //   KeyEntry a { newest 9, created 9, version 1, older ──► History { 2, 5, 7t } }
-//   At(8) = 7t: absent · At(6) = 5 · At(1): none · after compaction at 8: older is empty (trap 23
-//   keeps 7t at 7)
+//   At(8) = 7t: absent · At(6) = 5 · At(1): none
+//   After compaction at 8 older is empty; at 7 it is { 7t } (trap 23).
 //
 // Laws     1. A published entry never changes. A newer entry of the key may share its History:
-// entries are appended
-//             beyond every published count, so older entries keep reading what they saw.
+//             entries are appended beyond every published count, so older entries keep reading what
+//             they saw.
 //          2. Revisions of one key ascend strictly; a tombstone closes a generation, the next put
-//          opens one.
+//             opens one.
 // Memory   one allocation of the entry with its key bytes; a History only from the second revision
-// on. Threads  immutable once published; before, the write loop's. Source   spec etcd 1.4, 2.4;
-// DESIGN 3 (mvcc).
+//          on.
+// Threads  immutable once published; before, the write loop's.
+// Source   spec etcd 1.4, 2.4; DESIGN 3 (mvcc).
 #ifndef SOCLE_MVCC_KEY_ENTRY_H_
 #define SOCLE_MVCC_KEY_ENTRY_H_
 

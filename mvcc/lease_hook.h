@@ -1,7 +1,7 @@
 // LeaseHook: what the store tells the leases; lease/ implements it.
 //
 // Laws     1. Every call comes from the write loop, in log order, so that replay after a crash
-// repeats them.
+//             repeats them.
 //          2. A key belongs to at most one lease; the store says Detach before Attach to another.
 //          3. Deadlines are the hook's: the store knows only ids, granted and remaining TTLs.
 // Threads  called from the write loop; during Store::Open from the opening thread.

@@ -4,9 +4,8 @@
 //   transactions inline
 //
 // Laws     1. Applying the entries of a log in order to the pages they follow gives the same store:
-// entries say
-//             what was asked, and applying is deterministic. An entry that failed fails again,
-//             without effect.
+//             entries say what was asked, and applying is deterministic. An entry that failed fails
+//             again, without effect.
 //          2. Decoding never trusts the bytes: DataLoss for anything that is not an entry.
 // Threads  pure functions.
 // Source   DESIGN 2; mvcc/DESIGN.md (why requests and not effects).

@@ -4,14 +4,14 @@
 //   word = pointer (48 bits) | readers since the last fold (16 bits)
 //
 // Laws     1. Taking the value is one atomic add; it never waits for the writer or for another
-// reader.
+//             reader.
 //          2. A value is retired (T::OnLastRelease) exactly once: when it is no longer published
-//          and nobody holds it.
+//             and nobody holds it.
 // Threads  Take and Ref: any thread. Publish: one thread at a time.
 // Memory   T derives from PublishedBase; Ref is one pointer.
 // Source   split reference counts (Williams, C++ Concurrency in Action, 7.2.4). Not
-// std::atomic<shared_ptr>: the
-//          one of g++ 12 is a spin lock, and unreadable to ThreadSanitizer.
+//          std::atomic<shared_ptr>: the one of g++ 12 is a spin lock, and unreadable to
+//          ThreadSanitizer.
 #ifndef SOCLE_MVCC_PUBLISHED_H_
 #define SOCLE_MVCC_PUBLISHED_H_
 

@@ -1,7 +1,7 @@
 // Range: reads keys of a range from a ReadState.
 //
 // Laws     1. Count at the newest revision is O(log n); a limited range in key order costs
-// O(limit).
+//             O(limit).
 //          2. Limit, sort and filters combine exactly as etcd's (traps 3 and 4).
 // Threads  pure; any thread that holds the state.
 // Source   spec etcd 1.4.

@@ -1,10 +1,9 @@
 // Reclaimer: frees pieces of old index versions when no reader can reach them.
 //
 // Laws     1. A piece born at version b and dropped at version d is reachable from views of
-// versions [b, d) only.
+//             versions [b, d) only.
 //          2. It is freed when none of those is open: an old view pins only what it can see, not
-//          all that came after
-//             (the rule of reader gaps, as for pages).
+//             all that came after (the rule of reader gaps, as for pages).
 //          3. A piece that was never published (b == d) is freed at once.
 // Threads  confined to the write loop, but for NoteViewClosed (any thread).
 // Source   DESIGN 2 (law 4); spec etcd 3.4 for the same rule on pages.

@@ -1,7 +1,7 @@
 // Record: the stored form of a key-value pair, mvccpb.KeyValue in canonical protobuf bytes.
 //
 // Laws     1. Fields in number order, zero fields left out: equal histories give equal bytes
-// (HashKV, trap 26).
+//             (HashKV, trap 26).
 //          2. Decoding never reads beyond the bytes and tolerates unknown fields.
 // Memory   a KeyValueView points into the bytes it was decoded from.
 // Threads  pure functions.

@@ -1,12 +1,10 @@
 // Requests and results of the store: etcd's operations as plain structs, without transport.
 //
 // Laws     1. Ranges: empty range_end = the single key; range_end of one zero byte = every key >=
-// key; both one
-//             zero byte = everything; else [key, range_end) by unsigned bytes.
+//             key; both one zero byte = everything; else [key, range_end) by unsigned bytes.
 //          2. Views in a result (keys, values) are valid as long as the result's `pin`s live.
 //          3. A result's `revision` is the store's revision that the operation saw or made; in
-//          operations inside
-//             a transaction as spec etcd 1.4 says (sub-response headers).
+//             operations inside a transaction as spec etcd 1.4 says (sub-response headers).
 // Threads  values.
 // Source   spec etcd 1.4.
 #ifndef SOCLE_MVCC_REQUEST_H_

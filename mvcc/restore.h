@@ -1,10 +1,10 @@
 // Restore: rebuilds the applier's state from the page store at start.
 //
 // Laws     1. current revision = max(1, newest stored, finished and scheduled compaction): it never
-// goes back.
+//             goes back.
 //          2. A compaction that was asked for and not finished goes on.
 //          3. Histories may begin in the middle of a key's life: create revision and version then
-//          come from the record.
+//             come from the record.
 // Threads  the opening thread.
 // Errors   DataLoss names the revision; FailedPrecondition for a file of a newer format.
 // Source   spec etcd 2.3, 2.4, 2.5.

@@ -2,7 +2,8 @@
 // them.
 //
 // Laws     1. All ten buckets exist in every file that we write: etcd needs `key` and `meta` to
-// restore. Source   spec etcd 2.2.
+//             restore.
+// Source   spec etcd 2.2.
 #ifndef SOCLE_MVCC_SCHEMA_H_
 #define SOCLE_MVCC_SCHEMA_H_
 

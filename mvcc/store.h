@@ -6,12 +6,12 @@
 //
 // Laws     1. An answered write is durable, and every later read sees it.
 //          2. A read sees one revision, whole, and never waits for a writer, a commit or a
-//          compaction.
+//             compaction.
 //          3. Writes are applied in one order, the order of the log.
 // Threads  thread-safe. Callbacks run on the write loop: they must be quick and must not wait for
-// the store. Errors   mvcc/errors.h; DataLoss for broken files; after a failed write or sync of a
-// file every write answers
-//          with that first error and reads go on.
+//          the store.
+// Errors   mvcc/errors.h; DataLoss for broken files; after a failed write or sync of a file every
+//          write answers with that first error and reads go on.
 // Source   DESIGN 2, 3; spec etcd 1.4 to 1.6.
 #ifndef SOCLE_MVCC_STORE_H_
 #define SOCLE_MVCC_STORE_H_

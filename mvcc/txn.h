@@ -2,8 +2,7 @@
 // against a view.
 //
 // Laws     1. All compares, nested ones included, see the state before the transaction; then the
-// operations of the
-//             taken path are checked; only then anything is done (spec etcd 1.4).
+//             operations of the taken path are checked; only then anything is done (spec etcd 1.4).
 //          2. A failing check fails the whole transaction without effect.
 // Threads  as what it runs against.
 // Source   spec etcd 1.4, 7.1 traps 5 to 9.

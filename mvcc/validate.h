@@ -1,10 +1,10 @@
 // Validate: what can be refused about a request by looking at it alone.
 //
 // Laws     1. The order of checks is etcd's, since a request can be wrong in two ways and clients
-// match the error.
+//             match the error.
 //          2. A transaction's budget of operations is shared by its nested levels (trap 10); keys
-//          written twice in
-//             one branch are refused as etcd refuses them, known hole included (trap 11).
+//             written twice in one branch are refused as etcd refuses them, known hole included
+//             (trap 11).
 // Threads  pure functions.
 // Source   spec etcd 1.4.
 #ifndef SOCLE_MVCC_VALIDATE_H_

@@ -1,14 +1,12 @@
 // Watch: requests, events and the stream through which a consumer takes them.
 //
 // Laws     1. Ordered, unique, atomic, reliable: every event of a watched range from the start
-// revision on, in
-//             order, once, all events of a revision together.
+//             revision on, in order, once, all events of a revision together.
 //          2. Nothing is delivered for a watch before its created response.
 //          3. A progress response at revision R comes after every event <= R, and never below a
-//          future start.
+//             future start.
 //          4. A consumer that does not take its responses holds back only itself: its queue is
-//          bounded, beyond it
-//             the watcher falls back to reading history.
+//             bounded, beyond it the watcher falls back to reading history.
 // Threads  WatchStream is thread-safe.
 // Source   spec etcd 1.5, 7.1 traps 14 to 19.
 #ifndef SOCLE_MVCC_WATCH_H_

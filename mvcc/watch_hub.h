@@ -2,22 +2,19 @@
 //
 //   write loop ──Publish──►  FIFO  ◄──Create, Cancel, Progress── streams
 //                             │ hub thread, one step at a time
-//                 synced watchers: by key (hash), by range      lagging watchers: read history,
-//                 together
+//                 synced watchers: by key, by range      lagging watchers: read history together
 //                             └──► response queue of each stream ──Next──► consumer
 //
 // Laws     1. One FIFO carries changes and commands: whatever a caller saw answered before its
-// command is processed
-//             before it; progress at R is queued behind every event <= R.
+//             command is processed before it; progress at R is queued behind every event <= R.
 //          2. A watcher is synced (next event comes from the FIFO) or lagging (next event comes
-//          from history up to
-//             the last revision the FIFO has brought). It moves between the two without gap or
-//             repetition.
+//             from history up to the last revision the FIFO has brought). It moves between the two
+//             without gap or repetition.
 //          3. A stream's queue is bounded in bytes; a watcher that finds it full becomes lagging. A
-//          put that
-//             matches no watcher costs a hash lookup and a walk over the range watchers.
+//             put that matches no watcher costs a hash lookup and a walk over the range watchers.
 // Threads  Publish: the write loop. Streams: any thread. All matching and reading of history: the
-// hub thread. Source   spec etcd 1.5; etcd#16839, etcd#15220, etcd#17529 (what went wrong there).
+//          hub thread.
+// Source   spec etcd 1.5; etcd#16839, etcd#15220, etcd#17529 (what went wrong there).
 #ifndef SOCLE_MVCC_WATCH_HUB_H_
 #define SOCLE_MVCC_WATCH_HUB_H_
 

@@ -1,12 +1,11 @@
 // StreamQueue: the bounded response queue between the hub and one consumer.
 //
 // Laws     1. on_ready is called when the queue turns from empty to not empty, and never after
-// Close returned.
+//             Close returned.
 //          2. The queue takes a response whenever it is below its bound before it: one response may
-//          exceed it.
+//             exceed it.
 // Threads  thread-safe. on_ready runs on the hub thread, under the queue's callback lock: it must
-// not close the
-//          stream.
+//          not close the stream.
 #ifndef SOCLE_MVCC_WATCH_STREAM_H_
 #define SOCLE_MVCC_WATCH_STREAM_H_
 

@@ -1,18 +1,15 @@
 // WriteLoop: the one thread that logs, applies, publishes and answers writes.
 //
-//   Submit ──► queue ──► one batch: log (one sync) ─► apply in order ─► publish view ─► watch hub
-//   ─► answer
-//                                └ between batches: a step of compaction, seal the pending buffer
-//                                when due
+//   Submit ─► queue ─► a batch: log (one sync) ─► apply in order ─► publish view ─► hub ─► answer
+//                       └ between batches: a step of compaction; seal the pending buffer when due
 //
 // Laws     1. An operation is applied only after its log entry is durable, and answered only after
-// its view is
-//             published (DESIGN law 1).
+//             its view is published (DESIGN law 1).
 //          2. After the log, the page store or applying failed, every operation answers with that
-//          first error.
+//             first error.
 //          3. A step of compaction is bounded; writes that wait are served between steps.
 // Threads  Submit, WhenCommitted, TakeView, status: any thread. All else runs on the loop ("write
-// loop" role).
+//          loop" role).
 #ifndef SOCLE_MVCC_WRITE_LOOP_H_
 #define SOCLE_MVCC_WRITE_LOOP_H_
 

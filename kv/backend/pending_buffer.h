@@ -2,12 +2,11 @@
 // change number.
 //
 // Laws     1. Entries are only added, never changed or removed: a reader that knows a change number
-// (seq) sees for
-//             ever exactly the changes up to it, deletions included, without copying anything.
+//             (seq) sees for ever exactly the changes up to it, deletions included, without copying
+//             anything.
 //          2. For one key the entry of the higher seq comes first.
 // Threads  one writer; any number of readers at the same time, without locks. Bytes of entries stay
-// where they
-//          are until the buffer dies: results may point into it.
+//          where they are until the buffer dies: results may point into it.
 // Memory   an arena; bytes() counts it all.
 // Source   DESIGN 2 (law 2, 3); the skip list is Pugh's, its publication rule LevelDB's.
 #ifndef SOCLE_KV_BACKEND_PENDING_BUFFER_H_

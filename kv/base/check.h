@@ -1,9 +1,9 @@
 // CHECK: aborts on a broken invariant of our own memory, printing both operands.
 //
 // Laws     1. Never used for anything that came from outside (input, files, the network): those are
-// Status.
+//             Status.
 //          2. CHECK is on in every build; DCHECK only without NDEBUG, for what is too costly to
-//          ship.
+//             ship.
 // Threads  thread-safe.
 // Source   GUIDE 4: errors in three kinds.
 #ifndef SOCLE_KV_BASE_CHECK_H_

@@ -2,7 +2,7 @@
 //
 // Laws     1. MonotonicNanos never goes back within a process.
 //          2. Code that waits for time to pass takes a Clock, so that tests own time
-//          (kv/testing/manual_clock.h).
+//             (kv/testing/manual_clock.h).
 // Threads  thread-safe.
 #ifndef SOCLE_KV_BASE_CLOCK_H_
 #define SOCLE_KV_BASE_CLOCK_H_

@@ -3,10 +3,10 @@
 //   LogInfo("commit finished", {{"pages", pages}, {"took", "3ms"}});
 //
 // Laws     1. error = someone must act, warning = degraded and self-healing, info = lifecycle,
-// debug = per request.
+//             debug = per request.
 //          2. No secrets, no user values.
 // Threads  thread-safe. Before InitLog everything of level warning and above goes to stderr as
-// text.
+//          text.
 #ifndef SOCLE_KV_BASE_LOG_H_
 #define SOCLE_KV_BASE_LOG_H_
 

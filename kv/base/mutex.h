@@ -2,10 +2,10 @@
 // thread-safety attributes.
 //
 // Laws     1. Waiting is `while (!ready) cv_.Wait(&mu_);`: the analysis follows a loop, not a
-// lambda.
+//             lambda.
 //          2. A ThreadRole is a lock without a lock: the thread that owns the data binds it once
-//          and asserts it;
-//             touching data guarded by a role from elsewhere does not compile under clang.
+//             and asserts it; touching data guarded by a role from elsewhere does not compile under
+//             clang.
 // Threads  thread-safe, all of it.
 // Source   GUIDE 5: Debian's absl::Mutex is not instrumented and blinds ThreadSanitizer.
 #ifndef SOCLE_KV_BASE_MUTEX_H_

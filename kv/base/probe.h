@@ -2,7 +2,8 @@
 //
 // With SOCLE_PROBE_FILE set in the environment, each probe appends its name to that file the first
 // time it is hit; `./dev test` fails when a probe of the sources was hit by no test. Otherwise it
-// costs one relaxed load. Threads  thread-safe.
+// costs one relaxed load.
+// Threads  thread-safe.
 #ifndef SOCLE_KV_BASE_PROBE_H_
 #define SOCLE_KV_BASE_PROBE_H_
 

@@ -1,6 +1,5 @@
 // Random: the only source of chance; small, fast, the same numbers for the same seed on every
 // machine.
-//
 // Threads  thread-compatible.
 // Source   xoshiro256** seeded by splitmix64 (Blackman, Vigna).
 #ifndef SOCLE_KV_BASE_RANDOM_H_

@@ -1,13 +1,13 @@
 // BoltEngine: the Engine over one file in the bbolt v2 format.
 //
-// Laws     1. Commit order: pages, sync, meta page, sync; the new meta is visible to readers only after the
-//             second sync (bbolt shows it before: spec etcd 3.2).
+// Laws     1. Commit order: pages, sync, meta page, sync; the new meta is visible to readers only
+//             after the second sync (bbolt shows it before: spec etcd 3.2).
 //          2. A page that any open reader can see is never written.
 //          3. The mapping never moves: one reserved address range for the life of the engine.
 //          4. A file that is not ours, is newer, or is broken is refused and not changed.
 // Threads  as Engine.
-// Errors   Open: FailedPrecondition (locked), DataLoss (meta pages, freelist, truncated file), InvalidArgument
-//          (not a bbolt file, version).
+// Errors   Open: FailedPrecondition (locked), DataLoss (meta pages, freelist, truncated file),
+//          InvalidArgument (not a bbolt file, version).
 // Source   spec etcd 3.1 to 3.6; kv/bolt/FORMAT.md.
 #ifndef SOCLE_KV_BOLT_BOLT_ENGINE_H_
 #define SOCLE_KV_BOLT_BOLT_ENGINE_H_

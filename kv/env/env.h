@@ -1,12 +1,16 @@
 // Env: files, directories, locks and mappings; the only file access of the project.
 //
 // Laws     1. Data is durable only after SyncData (file contents) and SyncDir (names) returned OK.
-//          2. A failed sync is never retried as if nothing happened: the caller stops using the file.
-//          3. Mappings are read-only and as long as asked, longer than the file if need be: bytes that the file
-//             grows into become readable without remapping. Touching beyond the end of file is the caller's bug.
-// Threads  Env is thread-safe; File is thread-safe for positional reads and writes of disjoint ranges.
+//          2. A failed sync is never retried as if nothing happened: the caller stops using the
+//             file.
+//          3. Mappings are read-only and as long as asked, longer than the file if need be: bytes
+//             that the file grows into become readable without remapping. Touching beyond the end
+//             of file is the caller's bug.
+// Threads  Env is thread-safe; File is thread-safe for positional reads and writes of disjoint
+//          ranges.
 // Errors   the failed call, the path and the errno text; NotFound, AlreadyExists, PermissionDenied,
-//          ResourceExhausted (disk full, limits), FailedPrecondition (locked), Internal (I/O error).
+//          ResourceExhausted (disk full, limits), FailedPrecondition (locked), Internal (I/O
+//          error).
 // Source   DESIGN 3 (kv); LevelDB's Env. Test twin: kv/testing/fault_env.h.
 #ifndef SOCLE_KV_ENV_ENV_H_
 #define SOCLE_KV_ENV_ENV_H_

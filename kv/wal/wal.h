@@ -1,14 +1,20 @@
 // Wal: the write-ahead log; an ordered sequence of opaque entries, durable when Append returns.
 //
-// Laws     1. Entries are numbered 1, 2, 3 ... without gaps over the whole life of the log (LogIndex).
-//          2. Append of a batch costs one write and one fdatasync, whatever the number of entries (group commit),
-//             and after a crash a prefix of its entries is there; all of them once Append returned OK.
-//          3. A torn tail (an incomplete last batch) is cut at open; any other damage is refused with the segment,
-//             offset, expected and found checksum named, and nothing is changed.
-//          4. After a failed write or sync the log is failed for good: every later Append returns the first error.
-//          5. Segments are written with zeros once and recycled, so that fdatasync touches no metadata.
-// Threads  Append and TruncateBefore are called by one thread at a time each; they may run concurrently.
-// Source   DESIGN 2, 3; kv/wal/FORMAT.md; DEPENDENCIES 4 (zero-filled segments save a third of the sync).
+// Laws     1. Entries are numbered 1, 2, 3 ... without gaps over the whole life of the log
+//             (LogIndex).
+//          2. Append of a batch costs one write and one fdatasync, whatever the number of entries
+//             (group commit), and after a crash a prefix of its entries is there; all of them once
+//             Append returned OK.
+//          3. A torn tail (an incomplete last batch) is cut at open; any other damage is refused
+//             with the segment, offset, expected and found checksum named, and nothing is changed.
+//          4. After a failed write or sync the log is failed for good: every later Append returns
+//             the first error.
+//          5. Segments are written with zeros once and recycled, so that fdatasync touches no
+//             metadata.
+// Threads  Append and TruncateBefore are called by one thread at a time each; they may run
+//          concurrently.
+// Source   DESIGN 2, 3; kv/wal/FORMAT.md; DEPENDENCIES 4 (zero-filled segments save a third of the
+//          sync).
 #ifndef SOCLE_KV_WAL_WAL_H_
 #define SOCLE_KV_WAL_WAL_H_
 
