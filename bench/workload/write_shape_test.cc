@@ -57,7 +57,7 @@ TEST(WriteShape, RandomKeysCoverTheKeySpace) {
 }
 
 TEST(WriteShape, ValuesOfEverySizeDifferAndLargerOnesCarryTheirNumber) {
-  for (const uint64_t size : {0, 1, 8, 15, 16, 17, 256}) {
+  for (const uint64_t size : {0U, 1U, 8U, 15U, 16U, 17U, 256U}) {
     SCOPED_TRACE(size);
     const WriteShape shape{.val_size = size};
     const std::string value = ValueOf(shape, 77);

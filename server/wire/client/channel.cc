@@ -266,7 +266,10 @@ void Channel::Abandon(Call* call, const absl::Status& status) {
   if (call->stream != nullptr) {
     const std::shared_ptr<ClientStream> stream = std::move(call->stream);
     stream->call_ = nullptr;
-    stream->callbacks_.on_end(status);
+    auto on_end = std::move(stream->callbacks_.on_end);
+    on_end(status);
+    // Callbacks may own their stream: let go of them, but not now, since on_message may be what cancels.
+    loop_->RunAt(0, [stream] { stream->callbacks_ = StreamCallbacks(); });
   } else {
     UnaryDone done = std::move(call->done);
     done(status, {});
