@@ -1,9 +1,11 @@
-#include <benchmark/benchmark.h>
-
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
+
+#include <benchmark/benchmark.h>
 
 #include "kv/base/bytes.h"
 #include "kv/base/check.h"
@@ -28,7 +30,15 @@ std::string DirectoryForBench() {
 }
 
 // A revision key: main, '_', sub.
-std::string RevisionKey(uint64_t main) { return BigEndian64(main) + "_" + BigEndian64(0); }
+class RevisionKey {
+ public:
+  explicit RevisionKey(uint64_t main) { PutBigEndian64(main, bytes_.data()); }
+
+  operator std::string_view() const { return {bytes_.data(), bytes_.size()}; }  // NOLINT
+
+ private:
+  std::array<char, 17> bytes_{0, 0, 0, 0, 0, 0, 0, 0, '_'};
+};
 
 std::unique_ptr<Engine> OpenNew(const std::string& path) {
   Env* env = Env::Posix();

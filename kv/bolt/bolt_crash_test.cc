@@ -1,9 +1,9 @@
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "kv/base/random.h"
 #include "kv/bolt/bolt_engine.h"
@@ -119,7 +119,9 @@ TEST_P(BoltCrashTest, RecoversWhenAllUnsyncedWritesAreLost) {
   CrashEverywhere(DurabilityLoss::kAll);
 }
 
-TEST_P(BoltCrashTest, RecoversWhenTheProcessDies) { CrashEverywhere(DurabilityLoss::kNone); }
+TEST_P(BoltCrashTest, RecoversWhenTheProcessDies) {
+  CrashEverywhere(DurabilityLoss::kNone);
+}
 
 TEST_P(BoltCrashTest, RecoversWhenUnsyncedWritesAreTorn) {
   CrashEverywhere(DurabilityLoss::kRandom);

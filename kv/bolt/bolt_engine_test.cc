@@ -1,10 +1,10 @@
 #include "kv/bolt/bolt_engine.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "kv/bolt/testing/bolt_cases.h"
 #include "kv/testing/engine_model.h"

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "kv/base/random.h"
 #include "kv/bolt/bolt_engine.h"
@@ -20,22 +20,20 @@ class BoltModelTest : public testing::TestWithParam<BoltCase> {
     Random random(seed);
     FaultEnv env(seed);
     ASSERT_OK(env.CreateDirs("/d"));
-    EngineModel model(shape, &random,
-                      [&] { return OpenBolt(&env, "/d/db", GetParam().options); });
+    EngineModel model(shape, &random, [&] { return OpenBolt(&env, "/d/db", GetParam().options); });
     for (int i = 0; i < steps; ++i) {
       SCOPED_TRACE(i);
       ASSERT_NO_FATAL_FAILURE(model.Step());
     }
-    std::fprintf(stderr, "DBG total %lu in use %lu entries", model.engine()->Size().total_bytes, model.engine()->Size().in_use_bytes);
-    for (auto& [n, b] : model.state()) std::fprintf(stderr, " %zu", b.size());
-    std::fprintf(stderr, "\n");
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Bolt, BoltModelTest, testing::ValuesIn(BoltCases()),
                          [](const auto& row) { return row.param.name; });
 
-TEST_P(BoltModelTest, AgreesWithAMapOnMixedOperations) { Run({}, 250); }
+TEST_P(BoltModelTest, AgreesWithAMapOnMixedOperations) {
+  Run({}, 250);
+}
 
 TEST_P(BoltModelTest, AgreesWithAMapOnSmallValues) {
   Run({.buckets = 2, .keys = 20000, .value_bytes_max = 60, .operations_max = 600}, 150);
@@ -46,7 +44,12 @@ TEST_P(BoltModelTest, AgreesWithAMapOnLongKeys) {
 }
 
 TEST_P(BoltModelTest, AgreesWithAMapOnTinyBuckets) {
-  Run({.buckets = 12, .keys = 6, .value_bytes_max = 600, .operations_max = 20, .operations_per_bucket = 100}, 300);
+  Run({.buckets = 12,
+       .keys = 6,
+       .value_bytes_max = 600,
+       .operations_max = 20,
+       .operations_per_bucket = 100},
+      300);
 }
 
 }  // namespace

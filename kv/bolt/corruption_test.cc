@@ -1,10 +1,10 @@
-// Broken files: refused with the page named and left alone, or noticed when the page is used; never a crash.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
+// Broken files: refused with the page named and left alone, or noticed when used; never a crash.
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "kv/base/random.h"
 #include "kv/bolt/bolt_engine.h"
@@ -108,7 +108,9 @@ void FlipBothMetas(std::string* file, size_t offset) {
   (*file)[kPage + offset] = static_cast<char>((*file)[kPage + offset] ^ 0x40);
 }
 
-uint64_t RootOf(const std::string& file) { return NewestMeta(file).root; }
+uint64_t RootOf(const std::string& file) {
+  return NewestMeta(file).root;
+}
 
 TEST(BoltCorruption, IsRefusedAtOpenAndLeavesTheFileAlone) {
   const std::vector<Damage> damages = {

@@ -1,5 +1,4 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "kv/bolt/page.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -8,13 +7,15 @@
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "kv/base/random.h"
 #include "kv/bolt/bolt_engine.h"
 #include "kv/bolt/check.h"
 #include "kv/bolt/format.h"
 #include "kv/bolt/freelist_page.h"
 #include "kv/bolt/meta.h"
-#include "kv/bolt/page.h"
 #include "kv/bolt/page_edit.h"
 #include "kv/bolt/testing/bolt_cases.h"
 #include "kv/testing/fault_env.h"
@@ -63,8 +64,8 @@ TEST(Meta, RedoesACreationThatWasCutShort) {
     FaultEnv env(1);
     ASSERT_OK(env.CreateDirs("/d"));
     std::string part = whole.substr(0, size);
-    std::fill(part.begin(), part.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(size, 8192)),
-              '\0');
+    std::fill(part.begin(),
+              part.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(size, 8192)), '\0');
     env.SetContents("/d/db", part);
     ASSERT_OK_AND_ASSIGN(const auto engine, OpenBolt(&env, "/d/db", SmallMap({})));
     EXPECT_OK(engine->Check());
@@ -77,9 +78,7 @@ struct Buffer {
 
   std::string bytes;
 
-  PageReader Reader(uint64_t pages) const {
-    return {bytes.data(), 4096, PageId{pages}, &kName};
-  }
+  PageReader Reader(uint64_t pages) const { return {bytes.data(), 4096, PageId{pages}, &kName}; }
 };
 
 TEST(PageReader, RefusesPagesThatAreNotWhatTheyShouldBe) {
@@ -88,6 +87,7 @@ TEST(PageReader, RefusesPagesThatAreNotWhatTheyShouldBe) {
     PageHeader header;
     const char* message;
   };
+
   const std::vector<Case> cases = {
       {"other id", {.id = 3, .flags = kLeafPage, .count = 0, .overflow = 0}, "id 3"},
       {"no flags", {.id = 2, .flags = 0, .count = 0, .overflow = 0}, "flags 0x0"},
@@ -206,7 +206,8 @@ TEST(FreelistPage, ReadsWhatItWrites) {
   }
 }
 
-// Root leaf at 2 with a nested bucket at 3 that holds an inline bucket, as other programs make them.
+// Root leaf at 2 with a nested bucket at 3 that holds an inline bucket, as other programs make
+// them.
 TEST(PageCensus, CountsNestedBuckets) {
   Buffer buffer(6 * 4096);
   DirtyPage inner(std::make_unique<char[]>(4096), 4096, kLeafPage);

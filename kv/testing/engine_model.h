@@ -10,8 +10,6 @@
 #ifndef SOCLE_KV_TESTING_ENGINE_MODEL_H_
 #define SOCLE_KV_TESTING_ENGINE_MODEL_H_
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,6 +19,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "kv/base/random.h"
 #include "kv/engine.h"
@@ -52,8 +52,8 @@ class EngineModel {
  public:
   struct Shape {
     uint64_t buckets = 4;
-    uint64_t keys = 2000;           // distinct keys of each bucket
-    uint64_t key_bytes_max = 40;    // most keys are short, a few this long
+    uint64_t keys = 2000;         // distinct keys of each bucket
+    uint64_t key_bytes_max = 40;  // most keys are short, a few this long
     uint64_t value_bytes_max = 20000;
     uint64_t operations_max = 200;  // of one transaction
     uint64_t readers_max = 5;
@@ -105,9 +105,7 @@ class EngineModel {
     ASSERT_OK(engine_->Check());
   }
 
-  std::string BucketName() {
-    return "bucket" + std::to_string(random_->Below(shape_.buckets));
-  }
+  std::string BucketName() { return "bucket" + std::to_string(random_->Below(shape_.buckets)); }
 
   std::string Key() {
     const uint64_t number = random_->Below(shape_.keys);

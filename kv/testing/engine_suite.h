@@ -1,4 +1,4 @@
-// EngineSuite: what every Engine must do; a folder instantiates it for its engine and configurations.
+// EngineSuite: what every Engine must do; a folder instantiates it for its configurations.
 //
 //   INSTANTIATE_TEST_SUITE_P(Bolt, EngineSuite, testing::ValuesIn(Cases()), EngineCaseName);
 //
@@ -6,9 +6,6 @@
 // Source   kv/engine.h laws 1 to 4.
 #ifndef SOCLE_KV_TESTING_ENGINE_SUITE_H_
 #define SOCLE_KV_TESTING_ENGINE_SUITE_H_
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -19,6 +16,9 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "kv/engine.h"
 #include "kv/testing/status_matchers.h"
