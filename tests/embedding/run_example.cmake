@@ -1,0 +1,12 @@
+# Runs EXAMPLE on the fresh directory STORE twice; the second run opens what the first one wrote.
+file(REMOVE_RECURSE ${STORE})
+set(revision 2)
+foreach(run IN ITEMS first second)
+  execute_process(COMMAND ${EXAMPLE} ${STORE} OUTPUT_VARIABLE printed RESULT_VARIABLE code)
+  math(EXPR next "${revision} + 1")
+  set(wanted "color was blue\nwatched revision ${revision}: blue\nwatched revision ${next}: green\n")
+  if(NOT code EQUAL 0 OR NOT printed STREQUAL wanted)
+    message(FATAL_ERROR "${run} run: exit code ${code}, printed:\n${printed}wanted:\n${wanted}")
+  endif()
+  math(EXPR revision "${revision} + 2")
+endforeach()
