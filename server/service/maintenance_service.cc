@@ -86,6 +86,19 @@ bool ParseTarget(std::string_view text, int* major, int* minor) {
 void MaintenanceService::Alarm(const pb::AlarmRequest& request, pb::AlarmResponse* response,
                                Done done) {
   const server::Alarm alarm{.member_id = request.memberid(), .type = request.alarm()};
+  const bool activates = request.action() == pb::AlarmRequest::ACTIVATE &&
+                         (alarm.type == pb::NOSPACE || alarm.type == pb::CORRUPT);
+  const bool deactivates = request.action() == pb::AlarmRequest::DEACTIVATE;
+  if (!activates && !deactivates) {
+    if (request.action() == pb::AlarmRequest::GET) {
+      for (const server::Alarm& active : node_->alarms().List(alarm.type)) {
+        AddAlarm(active, response);
+      }
+    }
+    node_->FillHeader(response->mutable_header());
+    done(absl::OkStatus());
+    return;
+  }
   auto answer = [this, response, alarm,
                  done = std::move(done)](const absl::Status& status) mutable {
     if (status.ok()) {
@@ -95,26 +108,11 @@ void MaintenanceService::Alarm(const pb::AlarmRequest& request, pb::AlarmRespons
     // Disarming what is not armed answers with an empty list.
     done(absl::IsNotFound(status) ? absl::OkStatus() : WireStatus(status));
   };
-  switch (request.action()) {
-    case pb::AlarmRequest::ACTIVATE:
-      if (request.alarm() == pb::NOSPACE || request.alarm() == pb::CORRUPT) {
-        node_->alarms().Activate(alarm, std::move(answer));
-        return;
-      }
-      break;
-    case pb::AlarmRequest::DEACTIVATE:
-      node_->alarms().Deactivate(alarm, std::move(answer));
-      return;
-    case pb::AlarmRequest::GET:
-      for (const server::Alarm& active : node_->alarms().List(request.alarm())) {
-        AddAlarm(active, response);
-      }
-      break;
-    default:
-      break;
+  if (activates) {
+    node_->alarms().Activate(alarm, std::move(answer));
+  } else {
+    node_->alarms().Deactivate(alarm, std::move(answer));
   }
-  node_->FillHeader(response->mutable_header());
-  done(absl::OkStatus());
 }
 
 absl::Status MaintenanceService::Status(pb::StatusResponse* response) const {

@@ -1,0 +1,131 @@
+#include "server/cmd/kv_server.h"
+
+#include <memory>
+#include <string>
+
+#include "etcd/rpc.grpc.pb.h"
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "kv/testing/temp_dir.h"
+#include "server/service/node.h"
+
+namespace socle::server {
+namespace {
+
+namespace pb = etcdserverpb;
+
+class KvServerTest : public ::testing::Test {
+ protected:
+  void Start(int64_t quota_bytes = 0) {
+    Settings settings;
+    settings.data_dir = dir_.path();
+    settings.listen_client_urls = {"http://127.0.0.1:0"};
+    settings.advertise_client_urls = {"http://127.0.0.1:1"};
+    settings.quota_backend_bytes = quota_bytes;
+    auto server = KvServer::Start(settings);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    channel_ =
+        grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->client_urls().front().port),
+                            grpc::InsecureChannelCredentials());
+  }
+
+  grpc::Status Put(const std::string& key, const std::string& value, pb::PutResponse* response) {
+    grpc::ClientContext context;
+    pb::PutRequest request;
+    request.set_key(key);
+    request.set_value(value);
+    return pb::KV::NewStub(channel_)->Put(&context, request, response);
+  }
+
+  TempDir dir_;
+  std::unique_ptr<KvServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(KvServerTest, PutsAndGetsWithFullHeadersAcrossARestart) {
+  Start();
+  pb::PutResponse put;
+  ASSERT_TRUE(Put("k", "v", &put).ok());
+  EXPECT_EQ(put.header().revision(), 2);
+  EXPECT_EQ(put.header().member_id(), 0x8e9e05c52164694dU);
+  EXPECT_EQ(put.header().cluster_id(), 0xcdf818194e3a8c32U);
+  EXPECT_GE(put.header().raft_term(), 2U);
+  server_.reset();
+  Start();
+  grpc::ClientContext context;
+  pb::RangeRequest request;
+  pb::RangeResponse range;
+  request.set_key("k");
+  ASSERT_TRUE(pb::KV::NewStub(channel_)->Range(&context, request, &range).ok());
+  ASSERT_EQ(range.kvs_size(), 1);
+  EXPECT_EQ(range.kvs(0).value(), "v");
+  EXPECT_EQ(range.header().revision(), 2);
+}
+
+TEST_F(KvServerTest, RefusesTooLargeRequestsAndEmptyKeysWithEtcdsTexts) {
+  Start();
+  pb::PutResponse put;
+  const grpc::Status large = Put("k", std::string(1'572'864, 'x'), &put);
+  EXPECT_EQ(large.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(large.error_message(), "etcdserver: request is too large");
+  const grpc::Status beyond = Put("k", std::string(3'000'000, 'x'), &put);
+  EXPECT_EQ(beyond.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Put("", "v", &put).error_message(), "etcdserver: key is not provided");
+}
+
+TEST_F(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {
+  Start(/*quota_bytes=*/1'000);
+  pb::PutResponse put;
+  const grpc::Status refused = Put("k", "v", &put);
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(refused.error_message(), "etcdserver: mvcc: database space exceeded");
+  grpc::ClientContext context;
+  pb::StatusResponse status;
+  ASSERT_TRUE(pb::Maintenance::NewStub(channel_)->Status(&context, {}, &status).ok());
+  ASSERT_EQ(status.errors_size(), 1);
+  EXPECT_EQ(status.errors(0), "memberID:10276657743932975437 alarm:NOSPACE ");
+  EXPECT_EQ(status.dbsizequota(), 1'000);
+}
+
+TEST_F(KvServerTest, StreamsASnapshotWithItsChecksum) {
+  Start();
+  grpc::ClientContext context;
+  const auto reader = pb::Maintenance::NewStub(channel_)->Snapshot(&context, {});
+  pb::SnapshotResponse part;
+  size_t bytes = 0;
+  size_t last_blob = 0;
+  while (reader->Read(&part)) {
+    bytes += part.blob().size();
+    last_blob = part.blob().size();
+    EXPECT_EQ(part.version(), "3.6.0");
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(last_blob, 32U);
+  EXPECT_EQ(bytes % 512, 32U);
+  EXPECT_EQ(part.remaining_bytes(), 0U);
+}
+
+TEST_F(KvServerTest, WatchesFromTheRequestedRevision) {
+  Start();
+  pb::PutResponse put;
+  ASSERT_TRUE(Put("w", "1", &put).ok());
+  grpc::ClientContext context;
+  const auto stream = pb::Watch::NewStub(channel_)->Watch(&context);
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  request.mutable_create_request()->set_start_revision(2);
+  ASSERT_TRUE(stream->Write(request));
+  pb::WatchResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(response.created());
+  ASSERT_TRUE(stream->Read(&response));
+  ASSERT_EQ(response.events_size(), 1);
+  EXPECT_EQ(response.events(0).kv().value(), "1");
+  context.TryCancel();
+}
+
+}  // namespace
+}  // namespace socle::server

@@ -1,0 +1,231 @@
+#include "server/config/flags.h"
+
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/base/status_macros.h"
+#include "server/config/flag_table.h"
+#include "server/config/url.h"
+
+namespace socle::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+absl::StatusOr<ParsedFlags> Parse(std::vector<std::string> arguments,
+                                  const Environment& environment = {}) {
+  return ParseFlags(arguments, environment);
+}
+
+TEST(Flags, HaveEtcdsDefaults) {
+  const auto flags = Parse({});
+  ASSERT_TRUE(flags.ok());
+  const Settings& s = flags->settings;
+  EXPECT_EQ(s.name, "default");
+  EXPECT_EQ(s.data_dir, "default.etcd");
+  EXPECT_THAT(s.listen_client_urls, ElementsAre("http://localhost:2379"));
+  EXPECT_THAT(s.advertise_client_urls, ElementsAre("http://localhost:2379"));
+  EXPECT_EQ(s.backend_batch_limit, 10'000);
+  EXPECT_EQ(s.backend_batch_interval_nanos, 100 * kNanosPerMilli);
+  EXPECT_EQ(s.max_request_bytes, 1'572'864);
+  EXPECT_EQ(s.max_txn_ops, 128);
+  EXPECT_THAT(flags->warnings, IsEmpty());
+}
+
+TEST(Flags, EveryDefaultOfTheTableIsTheDefaultOfTheSettings) {
+  for (const FlagRow& row : FlagTable()) {
+    if (row.set == nullptr || row.default_text.empty()) {
+      continue;
+    }
+    SCOPED_TRACE(std::string(row.name));
+    Settings settings;
+    ASSERT_TRUE(row.set(row.default_text, &settings).ok());
+    const Settings fresh;
+    EXPECT_EQ(settings.name, fresh.name);
+    EXPECT_EQ(settings.listen_client_urls, fresh.listen_client_urls);
+    EXPECT_EQ(settings.initial_advertise_peer_urls, fresh.initial_advertise_peer_urls);
+    EXPECT_EQ(settings.initial_cluster_token, fresh.initial_cluster_token);
+    EXPECT_EQ(settings.quota_backend_bytes, fresh.quota_backend_bytes);
+    EXPECT_EQ(settings.backend_batch_limit, fresh.backend_batch_limit);
+    EXPECT_EQ(settings.backend_batch_interval_nanos, fresh.backend_batch_interval_nanos);
+    EXPECT_EQ(settings.backend_freelist_type, fresh.backend_freelist_type);
+    EXPECT_EQ(settings.max_request_bytes, fresh.max_request_bytes);
+    EXPECT_EQ(settings.max_txn_ops, fresh.max_txn_ops);
+    EXPECT_EQ(settings.max_concurrent_streams, fresh.max_concurrent_streams);
+    EXPECT_EQ(settings.keepalive_min_time_nanos, fresh.keepalive_min_time_nanos);
+    EXPECT_EQ(settings.keepalive_interval_nanos, fresh.keepalive_interval_nanos);
+    EXPECT_EQ(settings.keepalive_timeout_nanos, fresh.keepalive_timeout_nanos);
+    EXPECT_EQ(settings.watch_progress_notify_interval_nanos,
+              fresh.watch_progress_notify_interval_nanos);
+    EXPECT_EQ(settings.compaction_batch_limit, fresh.compaction_batch_limit);
+    EXPECT_EQ(settings.compaction_sleep_nanos, fresh.compaction_sleep_nanos);
+    EXPECT_EQ(settings.auto_compaction_mode, fresh.auto_compaction_mode);
+    EXPECT_EQ(settings.auto_compaction_retention, fresh.auto_compaction_retention);
+    EXPECT_EQ(settings.log_level, fresh.log_level);
+    EXPECT_EQ(settings.log_format, fresh.log_format);
+    EXPECT_EQ(settings.log_outputs, fresh.log_outputs);
+  }
+}
+
+TEST(Flags, AreSpelledAsGoAllows) {
+  const std::vector<std::vector<std::string>> kSpellings = {
+      {"--name=n1"}, {"--name", "n1"}, {"-name=n1"}, {"-name", "n1"}, {"--name=x", "--name=n1"}};
+  for (const auto& spelling : kSpellings) {
+    SCOPED_TRACE(spelling.front());
+    const auto flags = Parse(spelling);
+    ASSERT_TRUE(flags.ok()) << flags.status();
+    EXPECT_EQ(flags->settings.name, "n1");
+    EXPECT_EQ(flags->settings.data_dir, "n1.etcd");
+  }
+}
+
+TEST(Flags, BoolsTakeNoSecondArgument) {
+  EXPECT_TRUE(Parse({"--unsafe-no-fsync"})->settings.unsafe_no_fsync);
+  EXPECT_FALSE(Parse({"--unsafe-no-fsync=false"})->settings.unsafe_no_fsync);
+  const auto flags = Parse({"--unsafe-no-fsync", "--name", "x"});
+  ASSERT_TRUE(flags.ok());
+  EXPECT_EQ(flags->settings.name, "x");
+}
+
+TEST(Flags, BeatTheEnvironment) {
+  const Environment environment = {{"ETCD_NAME", "from-env"}, {"ETCD_MAX_TXN_OPS", "7"}};
+  const auto flags = Parse({"--name=from-flag"}, environment);
+  ASSERT_TRUE(flags.ok());
+  EXPECT_EQ(flags->settings.name, "from-flag");
+  EXPECT_EQ(flags->settings.max_txn_ops, 7);
+}
+
+TEST(Flags, UnknownEnvironmentVariablesOnlyWarn) {
+  const auto flags = Parse({}, {{"ETCD_SERVICE_HOST", "10.0.0.1"}});
+  ASSERT_TRUE(flags.ok());
+  EXPECT_THAT(flags->warnings, ElementsAre(HasSubstr("ETCD_SERVICE_HOST")));
+}
+
+TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* message;
+  };
+
+  const Case kCases[] = {
+      {{"--no-such-flag"}, "unknown flag --no-such-flag"},
+      {{"--no-such-flag=1"}, "unknown flag --no-such-flag"},
+      {{"put"}, "'put' is not a flag"},
+      {{"--"}, "'--' is not a flag"},
+      {{"--name"}, "--name needs a value"},
+      {{"--name="}, "--name: must not be empty"},
+      {{"--max-txn-ops=many"}, "--max-txn-ops: 'many' is not an integer"},
+      {{"--max-txn-ops=0"}, "--max-txn-ops: 0 is not between"},
+      {{"--max-request-bytes=99999999999999999999"}, "is not an integer"},
+      {{"--backend-batch-interval=5"}, "--backend-batch-interval: '5' is not a duration"},
+      {{"--unsafe-no-fsync=maybe"}, "--unsafe-no-fsync: 'maybe' is neither true nor false"},
+      {{"--backend-bbolt-freelist-type=tree"}, "is not one of map, array"},
+      {{"--listen-client-urls=localhost:2379"}, "is not a URL"},
+      {{"--listen-client-urls=https://127.0.0.1:2379"}, "TLS is not supported yet"},
+      {{"--listen-client-urls=unix://x:1"}, "Unix socket"},
+      {{"--listen-client-urls=http://example.com:2379"}, "must be an IP address or localhost"},
+      {{"--listen-client-urls=http://127.0.0.1:99999"}, "port"},
+      {{"--listen-client-urls=http://127.0.0.1"}, "no port"},
+      {{"--listen-client-urls="}, "needs at least one URL"},
+      {{"--cert-file=x.pem"}, "--cert-file: TLS is not supported yet"},
+      {{"--client-cert-auth"}, "--client-cert-auth: TLS is not supported yet"},
+      {{"--auth-token=jwt,pub-key=x"}, "--auth-token: authentication is not supported yet"},
+      {{"--config-file=x.yaml"}, "--config-file: configuration files are not supported yet"},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.arguments.front());
+    const auto flags = Parse(c.arguments);
+    ASSERT_FALSE(flags.ok());
+    EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(MessageOf(flags.status())), HasSubstr(c.message));
+    EXPECT_EQ(MessageOf(flags.status()).find('\n'), std::string_view::npos);
+  }
+}
+
+TEST(Flags, WarnAboutWhatHasNoEffectAndAboutOldSpellings) {
+  const auto flags =
+      Parse({"--initial-cluster=default=http://localhost:2380", "--snapshot-count=5",
+             "--strict-reconfig-check=true", "--experimental-compaction-batch-limit=50"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->warnings, ElementsAre(HasSubstr("--initial-cluster has no effect"),
+                                           HasSubstr("--snapshot-count has no effect"),
+                                           HasSubstr("old spelling of --compaction-batch-limit")));
+  EXPECT_EQ(flags->settings.compaction_batch_limit, 50);
+}
+
+TEST(Flags, AcceptMissingFeaturesAtTheirDefaults) {
+  const auto flags = Parse({"--client-cert-auth=false", "--auth-token=simple", "--cors=*",
+                            "--corrupt-check-time=0", "--enable-grpc-gateway=true"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->warnings, IsEmpty());
+}
+
+TEST(FlagTable, NamesAreUniqueAndEveryRowExplainsItself) {
+  std::set<std::string_view> names;
+  for (const FlagRow& row : FlagTable()) {
+    SCOPED_TRACE(std::string(row.name));
+    EXPECT_TRUE(names.insert(row.name).second);
+    if (!row.second_spelling.empty()) {
+      EXPECT_TRUE(names.insert(row.second_spelling).second);
+    }
+    EXPECT_FALSE(row.help.empty());
+    EXPECT_EQ(row.set != nullptr, row.use == FlagUse::kUsed);
+    EXPECT_THAT(HelpText(), HasSubstr("--" + std::string(row.name)));
+  }
+  EXPECT_EQ(EnvironmentNameOf(*FindFlag("listen-client-urls")), "ETCD_LISTEN_CLIENT_URLS");
+}
+
+TEST(FlagTable, ReadsDurationsAsGoWritesThem) {
+  struct Case {
+    const char* text;
+    std::optional<int64_t> nanos;
+  };
+
+  const Case kCases[] = {
+      {"100ms", 100'000'000},
+      {"1m", 60'000'000'000},
+      {"1h30m", 5'400'000'000'000},
+      {"1.5s", 1'500'000'000},
+      {"0", 0},
+      {"0s", 0},
+      {"-1s", -1'000'000'000},
+      {"10us", 10'000},
+      {"10\u00b5s", 10'000},
+      {"5", std::nullopt},
+      {"", std::nullopt},
+      {"ms", std::nullopt},
+      {"1d", std::nullopt},
+      {"1 s", std::nullopt},
+      {"1s2", std::nullopt},
+      {"1..5s", std::nullopt},
+      {"99999999h", std::nullopt},
+      {"-", std::nullopt},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.text);
+    const auto nanos = ParseDurationNanos(c.text);
+    ASSERT_EQ(nanos.ok(), c.nanos.has_value());
+    if (nanos.ok()) {
+      EXPECT_EQ(*nanos, *c.nanos);
+    }
+  }
+}
+
+TEST(Url, ReadsIpv6InBrackets) {
+  const auto url = ParseUrl("http://[::1]:2379/");
+  ASSERT_TRUE(url.ok());
+  EXPECT_EQ(url->host, "::1");
+  EXPECT_EQ(url->port, 2379);
+  EXPECT_EQ(url->ToString(), "http://[::1]:2379");
+  EXPECT_FALSE(ParseUrl("http://::1:2379").ok());
+  EXPECT_FALSE(ParseUrl("http://user@host:1").ok());
+  EXPECT_FALSE(ParseUrl("http://host:1/path").ok());
+}
+
+}  // namespace
+}  // namespace socle::server

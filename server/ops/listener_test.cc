@@ -1,0 +1,237 @@
+#include "server/ops/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/base/mutex.h"
+#include "kv/base/status_macros.h"
+#include "server/ops/http_server.h"
+
+namespace socle::server {
+namespace {
+
+// A client socket that is closed at the end of its scope.
+class Client {
+ public:
+  explicit Client(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    is_connected_ =
+        ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  }
+
+  ~Client() { ::close(fd_); }
+
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  bool is_connected() const { return is_connected_; }
+
+  void Send(std::string_view bytes) const {
+    ASSERT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+
+  void CloseSending() const { ::shutdown(fd_, SHUT_WR); }
+
+  // Reads until `text` was seen, the peer closed, or 5 s passed.
+  std::string ReadUntil(std::string_view text) const {
+    std::string all;
+    while (all.find(text) == std::string::npos) {
+      pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
+      std::array<char, 4096> bytes{};
+      if (::poll(&ready, 1, 5'000) <= 0) {
+        return all + "<timeout>";
+      }
+      const ssize_t got = ::recv(fd_, bytes.data(), bytes.size(), 0);
+      if (got <= 0) {
+        return all + "<closed>";
+      }
+      all.append(bytes.data(), static_cast<size_t>(got));
+    }
+    return all;
+  }
+
+ private:
+  const int fd_;
+  bool is_connected_ = false;
+};
+
+// What the listener decided, in order; the sockets are closed.
+class Decisions {
+ public:
+  Listener::Callbacks callbacks() {
+    return {.http2 = [this](int fd) { Note("http2", fd); },
+            .http1 = [this](int fd) { Note("http1", fd); }};
+  }
+
+  // What was decided and what the taker of the socket could still read.
+  std::pair<std::string, std::string> Wait() {
+    MutexLock lock(&mu_);
+    while (decisions_.empty()) {
+      if (!decided_.WaitFor(&mu_, std::chrono::seconds(5))) {
+        return {"nothing", ""};
+      }
+    }
+    auto first = decisions_.front();
+    decisions_.erase(decisions_.begin());
+    return first;
+  }
+
+ private:
+  void Note(std::string kind, int fd) {
+    std::array<char, 64> bytes{};
+    const ssize_t got = ::recv(fd, bytes.data(), bytes.size(), 0);
+    ::close(fd);
+    MutexLock lock(&mu_);
+    decisions_.emplace_back(
+        std::move(kind), std::string(bytes.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))));
+    decided_.Signal();
+  }
+
+  Mutex mu_;
+  CondVar decided_;
+  std::vector<std::pair<std::string, std::string>> decisions_ ABSL_GUARDED_BY(mu_);
+};
+
+std::unique_ptr<Listener> OpenLoopback() {
+  auto listener = Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}});
+  EXPECT_TRUE(listener.ok()) << listener.status();
+  return *std::move(listener);
+}
+
+TEST(Listener, SortsConnectionsByTheirFirstBytesWithoutTakingThem) {
+  Decisions decisions;
+  const auto listener = OpenLoopback();
+  listener->Start(decisions.callbacks());
+  const uint16_t port = listener->urls().front().port;
+
+  struct Case {
+    const char* bytes;
+    const char* kind;
+  };
+
+  constexpr Case kCases[] = {
+      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"},
+      {"GET /health HTTP/1.1\r\n\r\n", "http1"},
+      {"PUT / HTTP/1.1\r\n\r\n", "http1"},
+      {"\x16\x03\x01 hello", "http1"},  // TLS: the HTTP/1 side answers that it is no request
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.bytes);
+    const Client client(port);
+    ASSERT_TRUE(client.is_connected());
+    client.Send(c.bytes);
+    const auto [kind, bytes] = decisions.Wait();
+    EXPECT_EQ(kind, c.kind);
+    EXPECT_EQ(bytes, c.bytes);
+  }
+}
+
+TEST(Listener, WaitsForEnoughBytesToDecide) {
+  Decisions decisions;
+  const auto listener = OpenLoopback();
+  listener->Start(decisions.callbacks());
+  const uint16_t port = listener->urls().front().port;
+  const Client slow(port);
+  slow.Send("P");
+  const Client fast(port);
+  fast.Send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(decisions.Wait().first, "http1");
+  slow.Send("RI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  EXPECT_EQ(decisions.Wait().first, "http2");
+}
+
+TEST(Listener, ClosesConnectionsThatEndBeforeTheySaySomething) {
+  Decisions decisions;
+  const auto listener = OpenLoopback();
+  listener->Start(decisions.callbacks());
+  const Client client(listener->urls().front().port);
+  client.CloseSending();
+  EXPECT_EQ(client.ReadUntil("x"), "<closed>");
+}
+
+TEST(Listener, SaysWhichPortIsTaken) {
+  const auto first = OpenLoopback();
+  const auto second = Listener::Open({first->urls().front()});
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(MessageOf(second.status())),
+              ::testing::AllOf(::testing::HasSubstr(first->urls().front().ToString()),
+                               ::testing::HasSubstr("Address already in use")));
+}
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  HttpServerTest() : listener_(OpenLoopback()) {
+    http_ = *HttpServer::Start([](const HttpRequest& request) {
+      return HttpResponse{.body = request.method + " " + request.path + " [" + request.query + "]"};
+    });
+    listener_->Start({.http2 = {}, .http1 = [this](int fd) { http_->Adopt(fd); }});
+  }
+
+  ~HttpServerTest() override { listener_->Stop(); }
+
+  uint16_t port() const { return listener_->urls().front().port; }
+
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Listener> listener_;
+};
+
+TEST_F(HttpServerTest, AnswersSeveralRequestsOnOneConnection) {
+  const Client client(port());
+  client.Send("GET /a?x=1 HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+  const std::string both = client.ReadUntil("GET /b []");
+  EXPECT_THAT(both, ::testing::HasSubstr("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(both, ::testing::HasSubstr("GET /a [x=1]"));
+  client.Send("GET /c HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("never"), ::testing::HasSubstr("GET /c []<closed>"));
+}
+
+TEST_F(HttpServerTest, TakesARequestByteByByte) {
+  const Client client(port());
+  for (const char c : std::string_view("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")) {
+    client.Send(std::string_view(&c, 1));
+  }
+  EXPECT_THAT(client.ReadUntil("GET /slow []"), ::testing::HasSubstr("GET /slow []"));
+}
+
+TEST_F(HttpServerTest, RefusesWhatIsNoRequestOrTooLong) {
+  const std::string kLong(20'000, 'x');
+  for (const std::string& bytes :
+       {std::string("\x16\x03\x01\x02 garbage\r\n\r\n"), std::string("GET\r\n\r\n"),
+        "GET /" + kLong + " HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nX: " + kLong + "\r\n\r\n",
+        std::string("POST / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n")}) {
+    SCOPED_TRACE(bytes.substr(0, 30));
+    const Client client(port());
+    client.Send(bytes);
+    EXPECT_THAT(client.ReadUntil("never"), ::testing::AllOf(::testing::HasSubstr("HTTP/1.1 4"),
+                                                            ::testing::EndsWith("<closed>")));
+  }
+}
+
+TEST(QueryValues, ReadsRepeatedAndBareNames) {
+  EXPECT_THAT(QueryValues("exclude=A&verbose&exclude=B", "exclude"),
+              ::testing::ElementsAre("A", "B"));
+  EXPECT_THAT(QueryValues("exclude=A&verbose", "verbose"), ::testing::ElementsAre(""));
+  EXPECT_THAT(QueryValues("", "verbose"), ::testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace socle::server
