@@ -41,7 +41,7 @@ NORMAL = [
     (r'"version":"3[.\d]+"', '"version":"<version>"'),
     (r'"(ClusterID|MemberID|RaftTerm|Leader|RaftIndex|RaftAppliedIndex|DBSize|DBSizeInUse)" : \d+', r'"\1" : <\1>'),
     (r'"Version" : "3[.\d]+"', '"Version" : "<version>"'),
-    (r'"(Hash|TotalKey)" : \d+', r'"\1" : <\1>'),
+    (r'"(Hash|Keys|Size)" : \d+', r'"\1" : <\1>'),
     (r'(?m)^[0-9a-f]+, (\d+), \d+, (?=\d)', r'<hash>, \1, <keys>, '),
     (r'lease [0-9a-f]{16} granted', 'lease <id> granted'),
     (r'("ID" : )\d+', r'\1<ID>'),
@@ -200,6 +200,8 @@ class Runner:
                 return f"{answer.status} {answer.read().decode()}"
         except urllib.error.HTTPError as error:
             return f"{error.code} {error.read().decode()}"
+        except OSError as error:
+            return f"no answer: {error}"
 
     def do_restart(self, _, __):
         self.server.stop()
@@ -212,7 +214,7 @@ class Runner:
         return ""
 
     def normal(self, text):
-        text = text.replace(self.server.endpoint, "<endpoint>").replace(self.server.peer_url, "<peer>")
+        text = text.replace(self.server.endpoint, "<endpoint>").replace(self.server.peer_url, "<peer>").replace("http://localhost:2380", "<peer>")
         for name, value in self.names.items():
             text = text.replace(value, f"<{name}>")
             # A lease id that was captured in hexadecimal appears in JSON as a decimal number.
