@@ -9,7 +9,8 @@
 //          2. The same calls give the same pages: nothing depends on the order of a hash map.
 // Threads  confined to the committer.
 // Memory   proportional to free spans, whatever their length: about 12 bytes for each of many small
-// ones. Source   spec etcd 3.5; bbolt#141, bbolt#1179.
+//          ones.
+// Source   spec etcd 3.5; bbolt#141, bbolt#1179.
 #ifndef SOCLE_FREELIST_HASHMAP_FREELIST_H_
 #define SOCLE_FREELIST_HASHMAP_FREELIST_H_
 

@@ -1,8 +1,9 @@
 // LengthClasses: free spans segregated by length, for best fit at the lowest address.
 //
 // Laws     1. FindFit gives the lowest-addressed span of the shortest length that exists and
-// suffices. Threads  thread-compatible. Memory   about 10 bytes per span up to kShortMax pages, 20
-// above.
+//             suffices.
+// Threads  thread-compatible.
+// Memory   about 10 bytes per span up to kShortMax pages, 20 above.
 #ifndef SOCLE_FREELIST_LENGTH_CLASSES_H_
 #define SOCLE_FREELIST_LENGTH_CLASSES_H_
 

@@ -1,13 +1,12 @@
 // PendingPages: what the transactions did to pages, and which freed pages open readers may still
 // see.
 //
-// Laws     1. A page born in transaction B and freed in F is seen by the readers at B, B + 1 … F
-// - 1. It is released
-//             when no open reader is among them, whatever older or newer readers exist.
+// Laws     1. A page born in transaction B and freed in F is seen by the readers at B, B + 1 … F -
+//             1. It is released when no open reader is among them, whatever older or newer readers
+//             exist.
 //          2. A birth is remembered only while some open reader is older than it. Forgotten,
-//          unknown and older
-//             births count as 0: no open reader is older, and new readers start at the last commit,
-//             so the answer of law 1 is the same.
+//             unknown and older births count as 0: no open reader is older, and new readers start
+//             at the last commit, so the answer of law 1 is the same.
 //          3. Readers that law 2 did not expect (opened in the past) only delay a release.
 //          4. At most one transaction is open; its pages are released by no one before it commits.
 // Threads  thread-compatible.

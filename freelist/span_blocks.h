@@ -12,8 +12,7 @@
 // Laws     1. Spans are disjoint and do not touch.
 // Threads  thread-compatible.
 // Memory   at most two blocks (about 50 bytes) per span, and 20 bytes if it crosses; small spans
-// side by side
-//          share a block: about one byte per span.
+//          side by side share a block: about one byte per span.
 #ifndef SOCLE_FREELIST_SPAN_BLOCKS_H_
 #define SOCLE_FREELIST_SPAN_BLOCKS_H_
 

@@ -1,6 +1,5 @@
 // TxnFreelist: the half that both freelists share. What transactions do and what readers see is
 // PendingPages; which pages are free right now is the subclass.
-//
 // Threads  confined to the committer.
 #ifndef SOCLE_FREELIST_TXN_FREELIST_H_
 #define SOCLE_FREELIST_TXN_FREELIST_H_

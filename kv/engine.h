@@ -16,9 +16,6 @@
 #ifndef SOCLE_KV_ENGINE_H_
 #define SOCLE_KV_ENGINE_H_
 
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,6 +23,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 namespace socle::kv {
 

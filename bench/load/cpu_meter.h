@@ -1,5 +1,4 @@
 // CpuMeter: processor time of this program or of another one by its pid, user and system together.
-//
 // Threads  pure functions.
 // Errors   NotFound when there is no such pid.
 #ifndef SOCLE_BENCH_LOAD_CPU_METER_H_

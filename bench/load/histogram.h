@@ -2,7 +2,7 @@
 //
 // Laws     1. A value is reported at most 1/256 (0.4 %) above what was recorded, never below it.
 //          2. Count, minimum, maximum and sum are exact. Values above 4.8 hours are counted as 4.8
-//          hours, except in max().
+//             hours, except in max().
 //          3. Merge equals having recorded everything in one.
 // Threads  thread-compatible.
 // Source   the bucket layout of HDR histograms.

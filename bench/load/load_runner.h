@@ -1,16 +1,16 @@
 // LoadRunner: sends a stream of requests to a server from a number of clients and measures each.
 //
 // Laws     1. Without a rate the loop is closed: every client sends its next request when the last
-// one was answered.
+//             one was answered.
 //          2. With a rate the loop is open: request n is due at start + n / rate whatever the
-//          server does; the next free
-//             client sends it, and its latency counts from when it was due. A stall shows in all
-//             requests it held up.
+//             server does; the next free client sends it, and its latency counts from when it was
+//             due. A stall shows in all requests it held up.
 //          3. Requests are numbered 0, 1, 2 … in the order they are sent; what number n contains
-//          depends on n alone.
+//             depends on n alone.
 //          4. A client has one request in flight at most.
 // Threads  Start, RequestStop, WaitFor, counts: any thread; RequestSource is called on the loop's
-// thread. Memory   two histograms, plus the numbers of failed requests (up to kFailedKept).
+//          thread.
+// Memory   two histograms, plus the numbers of failed requests (up to kFailedKept).
 #ifndef SOCLE_BENCH_LOAD_LOAD_RUNNER_H_
 #define SOCLE_BENCH_LOAD_LOAD_RUNNER_H_
 

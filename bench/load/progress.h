@@ -1,6 +1,5 @@
 // Progress: how far a run is, on stderr; a bar on a terminal, a plain line every five seconds
 // otherwise.
-//
 // Threads  thread-compatible.
 #ifndef SOCLE_BENCH_LOAD_PROGRESS_H_
 #define SOCLE_BENCH_LOAD_PROGRESS_H_

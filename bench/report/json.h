@@ -1,8 +1,7 @@
 // Json: a run as a file, for programs and for `socle-bench check --from`.
-//
 // Threads  pure functions.
 // Errors   InvalidArgument naming the field when a file is not that of a put run; file errors as
-// kv/env/env.h.
+//          kv/env/env.h.
 #ifndef SOCLE_BENCH_REPORT_JSON_H_
 #define SOCLE_BENCH_REPORT_JSON_H_
 

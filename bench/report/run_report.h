@@ -1,5 +1,4 @@
 // RunReport: what was run and what came of it.
-//
 // Threads  immutable once built.
 #ifndef SOCLE_BENCH_REPORT_RUN_REPORT_H_
 #define SOCLE_BENCH_REPORT_RUN_REPORT_H_

@@ -1,5 +1,4 @@
 // Table: a run as text, for people.
-//
 // Threads  pure functions.
 #ifndef SOCLE_BENCH_REPORT_TABLE_H_
 #define SOCLE_BENCH_REPORT_TABLE_H_

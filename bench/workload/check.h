@@ -1,11 +1,10 @@
 // Check: reads back what a put run wrote and counts what is missing or wrong.
 //
 // Laws     1. A key is expected when at least one acknowledged request wrote it; without a run file
-// every request of the
-//             shape counts as acknowledged.
+//             every request of the shape counts as acknowledged.
 //          2. A value is right when it is byte for byte what some request of the run, acknowledged
-//          or not, wrote to that key:
-//             requests in flight together may be applied in either order.
+//             or not, wrote to that key: requests in flight together may be applied in either
+//             order.
 //          3. All reads are of one revision, in key order, in pages.
 // Threads  pure function, blocks.
 // Memory   16 bytes per request of the run.

@@ -4,7 +4,7 @@
 //          2. Ctrl-C and SIGTERM end the run early; what was measured so far is the result.
 // Threads  one run at a time per program.
 // Errors   InvalidArgument for options that make no sense, Unavailable when an endpoint does not
-// answer.
+//          answer.
 #ifndef SOCLE_BENCH_WORKLOAD_DRIVE_H_
 #define SOCLE_BENCH_WORKLOAD_DRIVE_H_
 

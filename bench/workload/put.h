@@ -1,5 +1,4 @@
 // Put: one key written per request, as etcd's `benchmark put`.
-//
 // Threads  confined to the loop that calls it.
 #ifndef SOCLE_BENCH_WORKLOAD_PUT_H_
 #define SOCLE_BENCH_WORKLOAD_PUT_H_

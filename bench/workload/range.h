@@ -1,6 +1,5 @@
 // Range: reads of one key or of an interval, as etcd's `benchmark range`; or of the random keys of
 // a put run.
-//
 // Threads  confined to the loop that calls it.
 #ifndef SOCLE_BENCH_WORKLOAD_RANGE_H_
 #define SOCLE_BENCH_WORKLOAD_RANGE_H_

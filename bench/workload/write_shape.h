@@ -6,7 +6,6 @@
 //            bytes 8..15   XXH3 of the rest, seeded with seed and number, big-endian
 //            bytes 16..    pseudo-random bytes that do not compress
 //            (a value shorter than 16 bytes is pseudo-random bytes only)
-//
 // Threads  immutable.
 #ifndef SOCLE_BENCH_WORKLOAD_WRITE_SHAPE_H_
 #define SOCLE_BENCH_WORKLOAD_WRITE_SHAPE_H_

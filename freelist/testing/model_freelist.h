@@ -2,8 +2,7 @@
 // of pages that the file consisted of, which is what a reader of that transaction sees.
 //
 // Laws     1. A page may be handed out when neither the file now, nor as last committed, nor as any
-// open reader sees
-//             it contains the page. Nothing here knows of births or gaps.
+//             open reader sees it contains the page. Nothing here knows of births or gaps.
 // Threads  thread-compatible.
 #ifndef SOCLE_FREELIST_TESTING_MODEL_FREELIST_H_
 #define SOCLE_FREELIST_TESTING_MODEL_FREELIST_H_

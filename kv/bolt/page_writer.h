@@ -1,5 +1,4 @@
 // PageWriter: packs pages and writes neighbours with one call.
-//
 // Threads  confined to the writer.
 // Memory   one buffer of a megabyte; larger pages get their own for the moment of writing.
 #ifndef SOCLE_KV_BOLT_PAGE_WRITER_H_

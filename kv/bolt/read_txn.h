@@ -1,5 +1,4 @@
 // BoltReadTxn: one commit, pinned while it lives.
-//
 // Threads  thread-safe (immutable).
 // Memory   views point into the mapping.
 #ifndef SOCLE_KV_BOLT_READ_TXN_H_

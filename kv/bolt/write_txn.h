@@ -3,7 +3,6 @@
 //   open ──Commit──► over (durable, or an error and nothing changed)
 //    │  └─Rollback─► over
 //    └─broken page─► broken: every call but Rollback returns the error; Commit rolls back
-//
 // Threads  confined to the writer.
 #ifndef SOCLE_KV_BOLT_WRITE_TXN_H_
 #define SOCLE_KV_BOLT_WRITE_TXN_H_

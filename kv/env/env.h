@@ -15,9 +15,6 @@
 #ifndef SOCLE_KV_ENV_ENV_H_
 #define SOCLE_KV_ENV_ENV_H_
 
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +22,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 namespace socle {
 

@@ -2,12 +2,12 @@
 // on request.
 //
 // Laws     1. After Restart the files hold what was synced, and of the rest what the DurabilityLoss
-// leaves:
-//             writes by sector (simulated_file.h), names (create, rename, remove) each whole.
+//             leaves: writes by sector (simulated_file.h), names (create, rename, remove) each
+//             whole.
 //          2. After a crash every call fails until Restart; files and locks of the life before stay
-//          unusable.
+//             unusable.
 //          3. After a failed sync its unsynced data is on disk at random and is never written by a
-//          later sync.
+//             later sync.
 //          4. The same seed and the same order of calls give the same result.
 // Threads  thread-safe.
 // Source   Env law 1 and 2. Directories are durable when made. Paths are taken as they are written.

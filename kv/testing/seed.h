@@ -3,7 +3,6 @@
 //
 //   const uint64_t seed = TestSeed();
 //   SCOPED_TRACE(seed);
-//
 // Threads  called by the thread that runs the test.
 #ifndef SOCLE_KV_TESTING_SEED_H_
 #define SOCLE_KV_TESTING_SEED_H_

@@ -2,8 +2,7 @@
 //
 // Laws     1. Reads and mappings show every write at once, synced or not.
 //          2. A sector (512 bytes) is on disk as it was after some prefix of the unsynced writes
-//          that touch it;
-//             sectors are independent of each other.
+//             that touch it; sectors are independent of each other.
 // Threads  thread-compatible; mappings may be read from any thread.
 // Memory   the contents twice, three times once mapped.
 #ifndef SOCLE_KV_TESTING_SIMULATED_FILE_H_

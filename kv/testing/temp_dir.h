@@ -1,5 +1,4 @@
 // TempDir: a new directory under $TMPDIR, removed with all it holds by the destructor.
-//
 // Threads  immutable.
 #ifndef SOCLE_KV_TESTING_TEMP_DIR_H_
 #define SOCLE_KV_TESTING_TEMP_DIR_H_

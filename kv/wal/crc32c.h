@@ -2,7 +2,7 @@
 //
 // Laws     1. Crc32c(b, Crc32c(a)) is Crc32c(ab); the checksum of nothing is the seed.
 //          2. Different seeds give different checksums of the same bytes, always: seeds serve as
-//          salts.
+//             salts.
 // Threads  pure functions.
 // Source   RFC 3720 B.4 (polynomial 0x1EDC6F41, reflected, both ends inverted).
 #ifndef SOCLE_KV_WAL_CRC32C_H_

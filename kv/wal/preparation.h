@@ -2,14 +2,12 @@
 // zeros.
 //
 // Laws     1. In the segment that is appended to, zeros are written ahead of the appender in steps,
-// never over bytes
-//             it has reserved.
+//             never over bytes it has reserved.
 //          2. Past the middle of a segment a spare is made, unless a recycled one is there.
 //          3. Nothing here is needed for correctness: when a step fails, it is left, and Append
-//          grows the file.
+//             grows the file.
 //          4. Steps sync through a File of their own: an error of the disk that a step meets is
-//          still reported to
-//             the appender's File.
+//             still reported to the appender's File.
 // Threads  thread-safe. Follow, Reserve and Advance belong to the appender.
 #ifndef SOCLE_KV_WAL_PREPARATION_H_
 #define SOCLE_KV_WAL_PREPARATION_H_

@@ -2,11 +2,9 @@
 // padded to 8 bytes.
 //
 // Laws     1. Both checksums are salted with the store and the segment's sequence number, so that
-// bytes left in a
-//             recycled segment by an earlier use are never a record of this one.
+//             bytes left in a recycled segment by an earlier use are never a record of this one.
 //          2. A record names the batch it was written with (by the batch's first index): a record
-//          of a batch that
-//             begins after entry n proves that n had been synced before.
+//             of a batch that begins after entry n proves that n had been synced before.
 // Threads  pure functions.
 // Source   FORMAT.md.
 #ifndef SOCLE_KV_WAL_RECORD_H_

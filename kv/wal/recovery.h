@@ -2,15 +2,14 @@
 //
 // Laws     1. Reads only. What a torn tail needs is described in the result and done by RepairTail.
 //          2. Entry n is torn, not damaged, when it is in the last segment and nothing there was
-//          written by a batch
-//             that begins after n: then n was never acknowledged, or nothing can prove that it was.
+//             written by a batch that begins after n: then n was never acknowledged, or nothing can
+//             prove that it was.
 //          3. Segments whose entries are all <= `after` are not read: they may be damaged, or gone
-//          in part.
+//             in part.
 // Threads  pure functions over an Env.
 // Memory   one segment at a time.
 // Errors   DataLoss (damage: segment, offset, expected, found); FailedPrecondition (entries gone,
-// other store,
-//          newer version); what `replay` returns.
+//          other store, newer version); what `replay` returns.
 #ifndef SOCLE_KV_WAL_RECOVERY_H_
 #define SOCLE_KV_WAL_RECOVERY_H_
 

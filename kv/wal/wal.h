@@ -18,9 +18,6 @@
 #ifndef SOCLE_KV_WAL_WAL_H_
 #define SOCLE_KV_WAL_WAL_H_
 
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,13 +25,18 @@
 #include <string>
 #include <string_view>
 
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include "kv/env/env.h"
 
 namespace socle::kv {
 
 enum class LogIndex : uint64_t {};
 
-constexpr uint64_t Raw(LogIndex index) { return static_cast<uint64_t>(index); }
+constexpr uint64_t Raw(LogIndex index) {
+  return static_cast<uint64_t>(index);
+}
 
 struct WalOptions {
   uint64_t segment_bytes = 64'000'000;

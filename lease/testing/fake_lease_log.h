@@ -1,5 +1,4 @@
 // FakeLeaseLog: a log without a store. Proposals wait until the test applies them.
-//
 // Threads  thread-safe; applying is the test's, from one thread.
 #ifndef SOCLE_LEASE_TESTING_FAKE_LEASE_LOG_H_
 #define SOCLE_LEASE_TESTING_FAKE_LEASE_LOG_H_

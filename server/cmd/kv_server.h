@@ -1,9 +1,9 @@
 // KvServer: the whole of socle-kv in one object: store, leases, services, ports.
 //
 // Laws     1. Ports are bound before the data directory is touched: a second server on the same
-// port changes nothing.
+//             port changes nothing.
 //          2. Stopping: no new connections, calls under way are answered, then the store commits
-//          and closes.
+//             and closes.
 // Threads  Start and the destructor belong to one thread.
 // Errors   one line that says what could not be used and why.
 #ifndef SOCLE_SERVER_CMD_KV_SERVER_H_

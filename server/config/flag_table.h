@@ -2,7 +2,7 @@
 // what becomes of it.
 //
 // Laws     1. Every flag of an etcd 3.6 server has a row: none is "unknown", and none is silently
-// ignored.
+//             ignored.
 //          2. The environment name is ETCD_ and the flag in capitals with underscores.
 // Threads  pure functions.
 // Source   spec etcd 1.12.

@@ -1,5 +1,4 @@
 // Settings: what the flags of socle-kv decide, as typed values with etcd's defaults.
-//
 // Threads  values.
 // Source   spec etcd 1.12.
 #ifndef SOCLE_SERVER_CONFIG_SETTINGS_H_

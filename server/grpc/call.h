@@ -1,5 +1,4 @@
 // Call: what every adapter does with a call: count it, answer it, translate its status.
-//
 // Threads  as the callback API says: Finish may come from any thread.
 #ifndef SOCLE_SERVER_GRPC_CALL_H_
 #define SOCLE_SERVER_GRPC_CALL_H_

@@ -1,5 +1,4 @@
 // Epoll: an epoll set with an event to wake it, both closed by the destructor.
-//
 // Threads  Wake is thread-safe; the rest belongs to the thread that waits.
 // Errors   Internal with the failed call and errno's text.
 #ifndef SOCLE_SERVER_OPS_EPOLL_H_

@@ -1,9 +1,8 @@
 // HttpServer: a small HTTP/1.1 server for health checks, version and metrics on accepted sockets.
 //
 // Laws     1. Limits on everything a stranger sends: 8 KiB of headers, 64 KiB of body, 256
-// connections, 10 s for a
-//             request to come or an answer to go, 60 s of idleness; beyond each the connection is
-//             closed.
+//             connections, 10 s for a request to come or an answer to go, 60 s of idleness; beyond
+//             each the connection is closed.
 //          2. The answer runs on the server's one thread: it must be quick.
 // Threads  Adopt is thread-safe; the handler is called on the server's thread.
 // Errors   a bad request is answered 400 and closed.

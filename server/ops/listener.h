@@ -2,12 +2,13 @@
 // HTTP/1.
 //
 // Laws     1. The first three bytes are looked at, not taken: whoever gets the socket reads
-// everything.
+//             everything.
 //          2. A connection that says nothing for 10 s is closed; at most 1024 wait to say
-//          something.
+//             something.
 // Threads  the callbacks run on the listener's thread and own the (non-blocking) socket they get.
 // Errors   Open: InvalidArgument for a host that is no address, Unavailable when the port can't be
-// bound. Source   spec etcd 1.2 (one port serves both protocols).
+//          bound.
+// Source   spec etcd 1.2 (one port serves both protocols).
 #ifndef SOCLE_SERVER_OPS_LISTENER_H_
 #define SOCLE_SERVER_OPS_LISTENER_H_
 

@@ -2,11 +2,11 @@
 // first.
 //
 // Laws     1. An alarm that was answered is durable (bucket `alarm`, key = AlarmMember bytes, empty
-// value).
+//             value).
 //          2. The quota compares the file's high-water mark plus the cost of a write, not live
-//          bytes.
+//             bytes.
 //          3. An active NOSPACE refuses every write that may grow the store until it is disarmed by
-//          hand.
+//             hand.
 // Threads  thread-safe; `done` runs on the store's write loop or at once.
 // Source   spec etcd 1.7, 7.1 trap 24.
 #ifndef SOCLE_SERVER_SERVICE_ALARMS_H_

@@ -1,7 +1,9 @@
 // AuthService: etcdserverpb.Auth of a server on which authentication is off and no user exists.
 //
 // Laws     1. Answers are those of an etcd without users; what would make one is Unimplemented (by
-// the transport). Threads  thread-safe. Source   spec etcd 1.9.
+//             the transport).
+// Threads  thread-safe.
+// Source   spec etcd 1.9.
 #ifndef SOCLE_SERVER_SERVICE_AUTH_SERVICE_H_
 #define SOCLE_SERVER_SERVICE_AUTH_SERVICE_H_
 

@@ -1,13 +1,14 @@
 // AutoCompactor: compacts old revisions by time or by number, as etcd's two modes do.
 //
 // Laws     1. Periodic: the revision is sampled every min(period, 1 h) / 10; the first compaction
-// comes after one
-//             period, then one every min(period, 1 h), to the revision of one period ago.
+//             comes after one period, then one every min(period, 1 h), to the revision of one
+//             period ago.
 //          2. Revision: every 5 minutes, to the current revision less the retention.
 //          3. "Already compacted" is success; other errors are logged and tried again at the next
-//          turn.
+//             turn.
 // Threads  CompactionPlan: thread-compatible, time comes in from outside. AutoCompactor: its own
-// thread. Source   spec etcd 1.12.
+//          thread.
+// Source   spec etcd 1.12.
 #ifndef SOCLE_SERVER_SERVICE_AUTO_COMPACTOR_H_
 #define SOCLE_SERVER_SERVICE_AUTO_COMPACTOR_H_
 

@@ -1,7 +1,7 @@
 // Convert: protobuf messages of the etcd API to and from the store's plain structs.
 //
 // Laws     1. Nothing is judged here: the store validates. Unknown enum numbers are carried through
-// to it.
+//             to it.
 //          2. Results are copied into the message, so that it outlives the store's pins.
 // Threads  pure functions.
 // Source   spec etcd 1.1 (messages), 1.4 (sub-response headers carry only a revision).

@@ -2,7 +2,7 @@
 //
 // Laws     1. One row per error; clients compare whole texts, so a text never changes.
 //          2. absl::StatusCode and gRPC codes are the same numbers: a Status made here is what goes
-//          on the wire.
+//             on the wire.
 //          3. What the table does not know goes out as Unknown with its own text, as etcd does.
 // Threads  pure functions.
 // Source   spec etcd 1.3 (with its quirks: two rows travel as Unknown).

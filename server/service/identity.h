@@ -2,13 +2,12 @@
 // leaves behind.
 //
 // Laws     1. Member id = first 8 bytes of SHA-1(sorted peer URLs, cluster token); cluster id = the
-// same of the
-//             member ids. Once stored, the member id never changes, whatever the flags say later.
+//             same of the member ids. Once stored, the member id never changes, whatever the flags
+//             say later.
 //          2. A first start writes meta/{storageVersion,confState,term}, cluster/clusterVersion and
-//          the member
-//             record, in one atomic step.
+//             the member record, in one atomic step.
 //          3. A directory of a cluster with several members, or of a newer format, is refused
-//          untouched.
+//             untouched.
 // Threads  pure functions.
 // Source   spec etcd 1.8, 2.2, 2.5, 7.1 trap 27.
 #ifndef SOCLE_SERVER_SERVICE_IDENTITY_H_

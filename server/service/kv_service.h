@@ -1,7 +1,7 @@
 // KvService: Range, Put, DeleteRange, Txn, Compact of etcdserverpb.KV, without transport.
 //
 // Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
-// ones.
+//             ones.
 //          2. Order of refusals: alarms and quota, then size, then what the store validates.
 // Threads  thread-safe; `done` runs on the caller, a worker or the store's write loop.
 // Source   spec etcd 1.4, 1.7.

@@ -1,7 +1,7 @@
 // LeaseService: etcdserverpb.Lease without transport.
 //
 // Laws     1. KeepAlive of a dead lease answers TTL 0, TimeToLive of one TTL -1, Revoke an error
-// (trap 20).
+//             (trap 20).
 //          2. A keep-alive's header is taken before the renewal: its revision never lies beyond it.
 // Threads  thread-safe; `done` runs on the caller or the store's write loop.
 // Source   spec etcd 1.6.

@@ -1,10 +1,10 @@
 // MaintenanceService: etcdserverpb.Maintenance of a single member, without transport.
 //
 // Laws     1. Defragment commits and answers with an empty message: pages are reused in place,
-// files never grow
-//             holes that a copy would cure. MoveLeader and Defragment carry no header.
+//             files never grow holes that a copy would cure. MoveLeader and Defragment carry no
+//             header.
 //          2. HashKV is answered as a server that lacks it would (Unimplemented), never with a
-//          made-up number.
+//             made-up number.
 // Threads  thread-safe.
 // Source   spec etcd 1.7.
 #ifndef SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_

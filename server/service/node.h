@@ -2,8 +2,7 @@
 // limits.
 //
 // Laws     1. Every header carries cluster id, member id and term; a zero revision becomes the
-// current one unless
-//             the response is one of those that say none (spec etcd 1.2).
+//             current one unless the response is one of those that say none (spec etcd 1.2).
 //          2. A write is admitted by alarms and quota before the store sees it.
 // Threads  thread-safe; immutable but for the alarms.
 // Memory   owns nothing: the parts must outlive it.

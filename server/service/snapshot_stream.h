@@ -1,10 +1,11 @@
 // SnapshotStream: the store's page image as SnapshotResponse messages.
 //
 // Laws     1. Blobs of 32 KiB, remaining_bytes counting down to 0, then one message with the
-// SHA-256 of all of it.
+//             SHA-256 of all of it.
 //          2. At most kBlobsMax blobs wait in memory: the reader of the pages waits for the client.
 // Threads  Next is thread-compatible; on_ready runs on the stream's own thread, which the
-// destructor joins. Source   spec etcd 1.7, 2.8, 7.1 trap 25.
+//          destructor joins.
+// Source   spec etcd 1.7, 2.8, 7.1 trap 25.
 #ifndef SOCLE_SERVER_SERVICE_SNAPSHOT_STREAM_H_
 #define SOCLE_SERVER_SERVICE_SNAPSHOT_STREAM_H_
 

@@ -1,11 +1,9 @@
 // WatchService: etcdserverpb.Watch without transport: one WatchSession per client stream.
 //
 // Laws     1. The transport pulls: it calls Next only when it can write, so a slow client holds
-// back only its own
-//             store stream, whose queue is bounded.
+//             back only its own store stream, whose queue is bounded.
 //          2. A response that asked for it is cut on event boundaries at max-request-bytes + 512
-//          KiB; every part
-//             but the last says fragment, and a part holds at least one event.
+//             KiB; every part but the last says fragment, and a part holds at least one event.
 // Threads  Receive and Next may run at the same time; Next is not to be called twice at once.
 // Source   spec etcd 1.5, 7.1 traps 14 to 19.
 #ifndef SOCLE_SERVER_SERVICE_WATCH_SERVICE_H_

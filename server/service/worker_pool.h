@@ -2,7 +2,7 @@
 // commits).
 //
 // Laws     1. The queue is bounded: beyond it Submit refuses, and the client is told "too many
-// requests".
+//             requests".
 //          2. The destructor runs what was accepted, then joins.
 // Threads  thread-safe.
 #ifndef SOCLE_SERVER_SERVICE_WORKER_POOL_H_

@@ -1,7 +1,8 @@
 // Normalize: takes out of a response what two correct servers may answer differently.
 //
 // Laws     1. Only what is listed in DIFFERENCES.md is touched; everything else is compared as it
-// came. Threads  pure functions.
+//             came.
+// Threads  pure functions.
 #ifndef SOCLE_TESTS_CONFORMANCE_NORMALIZE_H_
 #define SOCLE_TESTS_CONFORMANCE_NORMALIZE_H_
 

@@ -1,10 +1,10 @@
 // OperationSource: an endless, seeded script of etcd v3 requests, valid and invalid.
 //
 // Laws     1. The same seed and the same answers give the same requests: a failing script can be
-// replayed.
+//             replayed.
 //          2. Few keys, so that generations, ties, leases and compactions meet.
 //          3. No lease expires during a run: a time to live is either long, or revoked by the next
-//          request.
+//             request.
 // Threads  thread-compatible.
 // Source   spec etcd 1.4, 1.6 and 7.1: each trap of the KV and lease services can come up.
 #ifndef SOCLE_TESTS_CONFORMANCE_OPERATION_H_

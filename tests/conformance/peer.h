@@ -1,5 +1,4 @@
 // Peer: one etcd v3 server of the differential test, as blocking calls.
-//
 // Threads  thread-compatible.
 // Errors   gRPC's own, code and text as they came: they are compared.
 #ifndef SOCLE_TESTS_CONFORMANCE_PEER_H_

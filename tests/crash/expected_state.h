@@ -3,7 +3,7 @@
 // Laws     1. Acknowledged requests are in the store; requests that were never sent are not.
 //          2. A request whose answer never came is in the store whole or not at all.
 //          3. A client's acknowledged revisions ascend; the store's revision never falls below any
-//          of them.
+//             of them.
 // Threads  thread-safe. Each client has at most one request under way and owns its keys.
 // Memory   every acknowledged write, for reads at old revisions.
 #ifndef SOCLE_TESTS_CRASH_EXPECTED_STATE_H_

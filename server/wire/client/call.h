@@ -1,9 +1,8 @@
 // Call: one request in flight; from the start of a unary call or stream until its status is known.
 //
-// States   waiting    in its channel's waiting list; no connection yet
-//          active     in its connection's list; a stream of the HTTP/2 session points to it
-//          abandoned  still in the connection's list, its owner has been told; waits for the stream
-//          to close idle       in its channel's pool
+// States waiting in its channel's waiting list; no connection yet active in its connection's list;
+// a stream of the HTTP/2 session points to it abandoned still in the connection's list, its owner
+// has been told; waits for the stream to close idle in its channel's pool
 // Threads  confined to the loop thread.
 // Memory   buffers are kept when a call returns to the pool.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_CALL_H_

@@ -1,19 +1,17 @@
 // Channel: calls to one server over one HTTP/2 connection, which is remade when it breaks.
 //
 // Laws     1. The callback of a call runs exactly once with the final status, never inside the
-// function that started it.
+//             function that started it.
 //          2. Status carries the gRPC code and the server's text byte for byte; what the client
-//          found out itself reads
-//             Unavailable (connection refused or lost), DeadlineExceeded, Cancelled, Internal
-//             (broken protocol).
+//             found out itself reads Unavailable (connection refused or lost), DeadlineExceeded,
+//             Cancelled, Internal (broken protocol).
 //          3. A broken connection fails the calls on it, once, and is not retried for them: the
-//          server may have acted.
-//             Calls started after that wait for the next attempt (20 ms to 1 s apart) and share its
-//             fate.
+//             server may have acted. Calls started after that wait for the next attempt (20 ms to 1
+//             s apart) and share its fate.
 //          4. Views given to callbacks are valid during the callback only.
 // Threads  confined to the thread of its ClientLoop.
 // Memory   a call's request and response are held whole; streams hold what the peer's flow control
-// has not yet taken.
+//          has not yet taken.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_CHANNEL_H_
 #define SOCLE_SERVER_WIRE_CLIENT_CHANNEL_H_
 

@@ -7,12 +7,13 @@
 //   std::string_view bytes) { … }); });
 //
 // Laws     1. What callbacks of one turn of the loop send goes out in one write per connection at
-// the end of the turn.
+//             the end of the turn.
 //          2. Callbacks must not block: a blocked callback stalls every call of the loop.
 //          3. The destructor ends every call with Cancelled; calls started while it runs are
-//          dropped uncalled.
+//             dropped uncalled.
 // Threads  Start, AddChannel, Post and the destructor (not from a callback): any thread; the rest:
-// loop thread. Errors   Start: what the kernel said about epoll or eventfd.
+//          loop thread.
+// Errors   Start: what the kernel said about epoll or eventfd.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_CLIENT_LOOP_H_
 #define SOCLE_SERVER_WIRE_CLIENT_CLIENT_LOOP_H_
 

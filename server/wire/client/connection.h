@@ -1,13 +1,12 @@
 // Connection: one TCP connection with its HTTP/2 session; from connect to the last byte, then
 // thrown away.
 //
-// States   connecting  the socket is not writable yet; no calls
-//          open        calls may be submitted
-//          draining    GOAWAY came or stream ids ran out: finishes its calls, takes no new ones
-//          broken      socket closed, calls failed; deleted at the end of the loop's turn
+// States connecting the socket is not writable yet; no calls open calls may be submitted draining
+// GOAWAY came or stream ids ran out: finishes its calls, takes no new ones broken socket closed,
+// calls failed; deleted at the end of the loop's turn
 // Threads  confined to the loop thread.
 // Errors   any I/O or protocol error breaks it and reports Unavailable to its calls through the
-// channel.
+//          channel.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_CONNECTION_H_
 #define SOCLE_SERVER_WIRE_CLIENT_CONNECTION_H_
 

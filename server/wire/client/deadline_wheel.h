@@ -1,7 +1,7 @@
 // DeadlineWheel: when calls must have ended; O(1) to add and to remove, 10 ms coarse.
 //
 // Laws     1. An element is handed out at the first Expire at or after its deadline rounded up to
-// the tick, never before.
+//             the tick, never before.
 //          2. Handing out may add and remove other elements.
 // Threads  thread-compatible.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_DEADLINE_WHEEL_H_

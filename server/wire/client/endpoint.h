@@ -1,8 +1,9 @@
 // Endpoint: where a server listens, resolved to an address once.
 //
 // Laws     1. "http://host:port", "host:port" and "[v6]:port" are endpoints; the port defaults to
-// 2379. Threads  immutable. Errors   InvalidArgument for what is not an endpoint, Unavailable when
-// the name does not resolve.
+//             2379.
+// Threads  immutable.
+// Errors   InvalidArgument for what is not an endpoint, Unavailable when the name does not resolve.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_ENDPOINT_H_
 #define SOCLE_SERVER_WIRE_CLIENT_ENDPOINT_H_
 

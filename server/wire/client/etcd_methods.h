@@ -1,5 +1,4 @@
 // Request paths of the etcd v3 services.
-//
 // Source   spec etcd 1.1.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_ETCD_METHODS_H_
 #define SOCLE_SERVER_WIRE_CLIENT_ETCD_METHODS_H_

@@ -3,7 +3,6 @@
 //   message:  byte 0      compressed flag (0)
 //             bytes 1..4  length, big-endian
 //             bytes 5..   the serialised protobuf message
-//
 // Threads  pure functions.
 // Errors   a broken frame is Internal, a message over the limit ResourceExhausted.
 // Source   the gRPC over HTTP/2 protocol; spec etcd 1.2.

@@ -1,6 +1,5 @@
 // ChildServer and EtcdServer: a server as a child of the test, on ports of its own; gone when the
 // object is, and when the test dies.
-//
 // Threads  thread-compatible; the thread that started a child must outlive it.
 // Errors   NotFound when the binary is missing, DeadlineExceeded when it does not come up.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_TESTING_ETCD_SERVER_H_
