@@ -209,6 +209,15 @@ def check_readme(report):
                     report.error(f"{name}:{number}", "readme", f"./dev has no command '{command}'")
 
 
+# The program that README shows is one that is compiled and run.
+def check_readme_program(report):
+    shown = re.findall(r"```cpp\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    program = (ROOT / "tests/embedding/embedding_main.cc").read_text()
+    for text in shown:
+        if text not in program:
+            report.error("README.md", "readme", "the program differs from tests/embedding/embedding_main.cc; copy it")
+
+
 def check_machine_paths(path, text, report):
     pattern = r"(?<![\w.])/(?:work|root|home/\w+)/"
     for number, line in enumerate(text.splitlines(), 1):
@@ -240,6 +249,7 @@ def check_tree():
             check_header(path, text, report)
     check_registered(paths, report)
     check_readme(report)
+    check_readme_program(report)
     if report.errors:
         print(f"tidy: {report.errors} findings; reproduce with ./dev tidy")
     return 1 if report.errors else 0
