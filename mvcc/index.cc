@@ -222,7 +222,7 @@ Index::Added Index::Add(std::string_view key, Revision revision, bool is_tombsto
   if (!is_tombstone) {
     entry->create_revision = was_live ? entry->create_revision : revision.main;
     entry->version = was_live ? entry->version + 1 : 1;
-    if (!is_known && create_revision != 0) {
+    if (create_revision != 0) {
       entry->create_revision = create_revision;
       entry->version = version;
     }

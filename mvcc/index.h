@@ -34,9 +34,9 @@ class Index {
 
   const KeyEntry* Find(std::string_view key) const { return root().Find(key); }
 
-  // Adds a revision of the key: a put, or a tombstone. For the first revision known of a key whose
-  // predecessors were compacted, `create_revision` and `version` say what the stored record says
-  // (restore); otherwise both are 0 and follow from the history.
+  // Adds a revision of the key: a put, or a tombstone. `create_revision` and `version` say what the
+  // stored record says (restore: predecessors may have been compacted, a tombstone before them not
+  // yet); otherwise both are 0 and follow from the history.
   struct Added {
     const KeyEntry* entry = nullptr;        // with the new revision; valid until the next change
     std::optional<HistoryItem> superseded;  // what was the newest before

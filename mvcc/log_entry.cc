@@ -11,10 +11,6 @@
 namespace socle::mvcc {
 namespace {
 
-// Deeper nesting than any validated transaction can have (each level uses an operation of the
-// budget).
-constexpr int kDepthMax = 200;
-
 class Writer {
  public:
   explicit Writer(std::string* out) : out_(out) {}
@@ -191,7 +187,7 @@ class Reader {
 
   TxnRequest Txn(int depth) {
     TxnRequest txn;
-    if (depth > kDepthMax) {
+    if (depth > kTxnDepthMax) {
       is_ok_ = false;
       return txn;
     }

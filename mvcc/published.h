@@ -101,7 +101,9 @@ class Published {
   ~Published() { Publish(nullptr); }
 
   PublishedRef<T> Take() const {
-    const uint64_t word = word_.fetch_add(kOneReader, std::memory_order_acquire);
+    // Release too: what the caller did before is seen by the writer that publishes the next value
+    // (WatchHub::NewStream).
+    const uint64_t word = word_.fetch_add(kOneReader, std::memory_order_acq_rel);
     T* const value = Pointer(word);
     if (Readers(word) >= kFoldAt) {
       Fold(value);
@@ -134,6 +136,10 @@ class Published {
     uint64_t word = word_.load(std::memory_order_relaxed);
     while (Pointer(word) == value && Readers(word) >= kFoldAt) {
       const auto readers = static_cast<int64_t>(Readers(word));
+      if (value == nullptr) {  // Nobody holds nothing.
+        word_.compare_exchange_weak(word, 0, std::memory_order_acq_rel);
+        continue;
+      }
       value->references_.fetch_add(readers, std::memory_order_relaxed);
       if (word_.compare_exchange_weak(word, reinterpret_cast<uint64_t>(value),
                                       std::memory_order_acq_rel)) {

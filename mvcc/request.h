@@ -98,6 +98,9 @@ struct TxnRequest;
 using RequestOp = std::variant<std::monostate, RangeRequest, PutRequest, DeleteRangeRequest,
                                std::unique_ptr<TxnRequest>>;
 
+// Levels of transactions below the outermost: bounds the recursion of everything that walks one.
+inline constexpr int kTxnDepthMax = 200;
+
 struct TxnRequest {
   std::vector<Compare> compares;
   std::vector<RequestOp> success;

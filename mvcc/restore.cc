@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <absl/strings/numbers.h>
@@ -129,8 +130,8 @@ class Restorer {
     applier_->compact_revision_ =
         std::max(applier_->finished_compact_, applier_->scheduled_compact_);
     applier_->revision_ = std::max({int64_t{1}, last_.main, applier_->compact_revision_});
-    if (lost_attachments_ > 0) {
-      LogWarning("keys were attached to leases that do not exist", {{"keys", lost_attachments_}});
+    if (!lost_.empty()) {
+      LogWarning("keys were attached to leases that do not exist", {{"keys", lost_.size()}});
     }
     return absl::OkStatus();
   }
@@ -173,16 +174,20 @@ class Restorer {
   }
 
   void Attach(std::string_view key, LeaseId lease) {
-    if (lease != kNoLease && !applier_->LeaseExists(lease)) {
-      ++lost_attachments_;
+    // Older revisions may well name leases that were revoked since: only the newest counts.
+    const bool is_lost = lease != kNoLease && !applier_->LeaseExists(lease);
+    if (is_lost) {
+      lost_.emplace(key);
       lease = kNoLease;
+    } else if (!lost_.empty()) {
+      lost_.erase(std::string(key));
     }
     applier_->MoveLease(key, lease);
   }
 
   Applier* const applier_;
   Revision last_{-1, 0};
-  int64_t lost_attachments_ = 0;
+  std::set<std::string> lost_;  // keys whose lease is gone
 };
 
 absl::StatusOr<Restored> ReadBookkeeping(const kv::ReadTxn& pages) {

@@ -1,5 +1,6 @@
 #include "mvcc/store.h"
 
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -288,6 +289,8 @@ class StoreImpl final : public Store {
   std::unique_ptr<kv::Wal> wal_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<WriteLoop> loop_;
+  // loop_ for the committer, which runs already while the log is replayed.
+  std::atomic<WriteLoop*> noted_loop_{nullptr};
   std::unique_ptr<WatchHub> hub_;
   uint64_t replayed_ = 0;
   std::atomic<uint64_t> txns_{0};
@@ -338,8 +341,8 @@ absl::Status StoreImpl::OpenPages() {
     if (observer_.commit) {
       observer_.commit(nanos);
     }
-    if (loop_ != nullptr) {
-      loop_->NoteCommit();
+    if (WriteLoop* const loop = noted_loop_.load(std::memory_order_acquire)) {
+      loop->NoteCommit();
     }
   };
   ASSIGN_OR_RETURN(backend_, kv::Backend::Open(std::move(engine), std::move(backend_options)));
@@ -375,6 +378,7 @@ absl::Status StoreImpl::OpenLog(uint64_t consistent_index) {
       WriteLoopOptions{.compaction_batch_limit = options_.compaction_batch_limit,
                        .compaction_sleep_nanos = options_.compaction_sleep_nanos},
       observer_, Raw(wal_->last_index()));
+  noted_loop_.store(loop_.get(), std::memory_order_release);
   return absl::OkStatus();
 }
 

@@ -217,7 +217,10 @@ absl::StatusOr<PutResult> TxnRun::Execute(const PutRequest& request) {
     if (entry != nullptr && entry->is_live()) {
       ASSIGN_OR_RETURN(const KeyValueView previous, now.Record(entry->newest.revision()));
       value = request.ignore_value ? previous.value : value;
-      lease = request.ignore_lease ? previous.lease : lease;
+      if (request.ignore_lease) {
+        // A record may name a lease that was lost before this store was opened.
+        lease = applier_->LeaseExists(previous.lease) ? previous.lease : kNoLease;
+      }
       if (request.prev_kv) {
         result.prev_kv = previous;
         result.pin = now.storage;

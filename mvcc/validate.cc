@@ -73,9 +73,9 @@ absl::StatusOr<Effects> EffectsOf(const std::vector<RequestOp>& ops) {
   return effects;
 }
 
-absl::Status CheckShape(const TxnRequest& request, int64_t ops_max);
+absl::Status CheckShape(const TxnRequest& request, int64_t ops_max, int depth);
 
-absl::Status CheckOp(const RequestOp& op, int64_t ops_max) {
+absl::Status CheckOp(const RequestOp& op, int64_t ops_max, int depth) {
   if (const auto* const range = std::get_if<RangeRequest>(&op)) {
     return Validate(*range);
   }
@@ -86,15 +86,15 @@ absl::Status CheckOp(const RequestOp& op, int64_t ops_max) {
     return Validate(*range);
   }
   if (const auto* const nested = std::get_if<std::unique_ptr<TxnRequest>>(&op)) {
-    return CheckShape(**nested, ops_max);
+    return CheckShape(**nested, ops_max, depth + 1);
   }
   return MakeError(StoreError::kKeyNotFound);
 }
 
-absl::Status CheckShape(const TxnRequest& request, int64_t ops_max) {
+absl::Status CheckShape(const TxnRequest& request, int64_t ops_max, int depth) {
   const size_t ops =
       std::max({request.compares.size(), request.success.size(), request.failure.size()});
-  if (static_cast<int64_t>(ops) > ops_max) {
+  if (static_cast<int64_t>(ops) > ops_max || depth > kTxnDepthMax) {
     return MakeError(StoreError::kTooManyOps);
   }
   for (const Compare& compare : request.compares) {
@@ -104,7 +104,7 @@ absl::Status CheckShape(const TxnRequest& request, int64_t ops_max) {
   }
   for (const auto* const branch : {&request.success, &request.failure}) {
     for (const RequestOp& op : *branch) {
-      RETURN_IF_ERROR(CheckOp(op, ops_max - static_cast<int64_t>(ops)));
+      RETURN_IF_ERROR(CheckOp(op, ops_max - static_cast<int64_t>(ops), depth));
     }
   }
   return absl::OkStatus();
@@ -146,7 +146,7 @@ absl::Status Validate(const DeleteRangeRequest& request) {
 }
 
 absl::Status Validate(const TxnRequest& request, int64_t ops_max) {
-  RETURN_IF_ERROR(CheckShape(request, ops_max));
+  RETURN_IF_ERROR(CheckShape(request, ops_max, /*depth=*/0));
   RETURN_IF_ERROR(EffectsOf(request.success).status());
   return EffectsOf(request.failure).status();
 }

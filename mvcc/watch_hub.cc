@@ -41,7 +41,9 @@ class HubStream final : public WatchStream {
   }
 
   void Create(WatchRequest request) override {
-    hub_->Push(WatchHub::CreateCommand{.stream = queue_, .request = std::move(request)});
+    hub_->Push(WatchHub::CreateCommand{.stream = queue_,
+                                       .request = std::move(request),
+                                       .seen_revision = hub_->take_view_()->state().revision});
   }
 
   void Cancel(int64_t watch_id) override {
@@ -145,7 +147,14 @@ void WatchHub::Loop() {
 }
 
 void WatchHub::Handle(OpenCommand& command) {
-  revision_ = std::max(revision_, command.revision);
+  if (command.revision <= revision_) {
+    return;
+  }
+  // What came up to here was published to nobody, or its batch is still behind in the FIFO and will
+  // be passed over: other streams' watchers find it in history.
+  PROBE("watch: a stream opened ahead of the FIFO");
+  revision_ = command.revision;
+  MakeAllLagging(command.revision);
 }
 
 void WatchHub::Handle(EventBatch& batch) {
@@ -285,7 +294,8 @@ void WatchHub::Handle(CreateCommand& command) {
   watcher->id = request.watch_id;
   watcher->key = std::move(request.key);
   watcher->range_end = std::move(request.range_end);
-  watcher->next_revision = request.start_revision == 0 ? revision_ + 1 : request.start_revision;
+  const int64_t now = std::max(revision_, command.seen_revision);
+  watcher->next_revision = request.start_revision == 0 ? now + 1 : request.start_revision;
   watcher->last_event_nanos = clock_->MonotonicNanos();
   watcher->progress_notify = request.progress_notify;
   watcher->no_put = request.no_put;
@@ -294,7 +304,7 @@ void WatchHub::Handle(CreateCommand& command) {
   watcher->fragment = request.fragment;
 
   WatchResponse created;
-  created.revision = revision_;
+  created.revision = now;
   created.watch_id = watcher->id;
   created.created = true;
   command.stream->Push(std::move(created));
@@ -414,11 +424,9 @@ std::vector<WatchHub::Watcher*> WatchHub::LaggardsWithRoom() const {
   return group;
 }
 
-void WatchHub::CancelCompacted(Watcher* watcher, int64_t compact_revision) {
-  WatchResponse response;
+void WatchHub::End(Watcher* watcher, WatchResponse response) {
   response.watch_id = watcher->id;
   response.canceled = true;
-  response.compact_revision = compact_revision;
   const std::shared_ptr<StreamQueue> stream = watcher->stream;
   Remove(watcher);
   streams_[stream.get()].watchers.erase(response.watch_id);
@@ -435,14 +443,30 @@ void WatchHub::CatchUp() {
   std::erase_if(group, [this, compact_revision](Watcher* watcher) {
     const bool is_compacted = watcher->next_revision < compact_revision;
     if (is_compacted) {
-      CancelCompacted(watcher, compact_revision);
+      WatchResponse response;  // Without header revision and reason, as etcd's (trap 15).
+      response.compact_revision = compact_revision;
+      End(watcher, std::move(response));
     }
     return is_compacted;
   });
   if (group.empty()) {
     return;
   }
-  const int64_t done = ReadHistory(*view, group);
+  const absl::StatusOr<int64_t> read = ReadHistory(*view, group);
+  if (!read.ok()) {
+    // History that can't be read is not skipped: these watchers end, others go on.
+    PROBE("watch: history can't be read");
+    LogError("watch history can't be read, cancelling watchers", {{"error", read.status()}});
+    touched_.clear();
+    for (Watcher* const watcher : group) {
+      WatchResponse response;
+      response.revision = revision_;
+      response.cancel_reason = read.status().ToString();
+      End(watcher, std::move(response));
+    }
+    return;
+  }
+  const int64_t done = *read;
   SendTouched(revision_, view->state().storage);
   for (Watcher* const watcher : group) {
     watcher->next_revision = std::max(watcher->next_revision, done + 1);
@@ -454,7 +478,8 @@ void WatchHub::CatchUp() {
   }
 }
 
-int64_t WatchHub::ReadHistory(const ReadView& view, const std::vector<Watcher*>& group) {
+absl::StatusOr<int64_t> WatchHub::ReadHistory(const ReadView& view,
+                                              const std::vector<Watcher*>& group) {
   StringMap<std::vector<Watcher*>> by_key;
   std::vector<Watcher*> by_range;
   int64_t from = revision_ + 1;
@@ -467,39 +492,18 @@ int64_t WatchHub::ReadHistory(const ReadView& view, const std::vector<Watcher*>&
     }
   }
   const HistoryBounds bounds{.from = from, .to = revision_};
-  const absl::StatusOr<int64_t> done =
-      ScanHistory(view.state(), bounds, [&](const ChangeEvent& event) {
-        if (const auto at = by_key.find(event.kv.key); at != by_key.end()) {
-          for (Watcher* const watcher : at->second) {
-            Offer(watcher, event);
-          }
-        }
-        for (Watcher* const watcher : by_range) {
-          if (IntervalOf(watcher->key, watcher->range_end).Contains(event.kv.key)) {
-            Offer(watcher, event);
-          }
-        }
-      });
-  if (done.ok()) {
-    return *done;
-  }
-  // History that can't be read is not skipped: these watchers end, others go on.
-  LogError("watch history can't be read, cancelling watchers", {{"error", done.status()}});
-  for (Watcher* const watcher : group) {
-    watcher->gathered.clear();
-  }
-  touched_.clear();
-  for (Watcher* const watcher : group) {
-    WatchResponse response;
-    response.revision = revision_;
-    response.watch_id = watcher->id;
-    response.canceled = true;
-    response.cancel_reason = done.status().ToString();
-    watcher->stream->Push(std::move(response));
-    watcher->next_revision =
-        INT64_MAX;  // Nothing more is delivered; the client's cancel or close removes it.
-  }
-  return revision_;
+  return ScanHistory(view.state(), bounds, [&](const ChangeEvent& event) {
+    if (const auto at = by_key.find(event.kv.key); at != by_key.end()) {
+      for (Watcher* const watcher : at->second) {
+        Offer(watcher, event);
+      }
+    }
+    for (Watcher* const watcher : by_range) {
+      if (IntervalOf(watcher->key, watcher->range_end).Contains(event.kv.key)) {
+        Offer(watcher, event);
+      }
+    }
+  });
 }
 
 void WatchHub::NotifyProgress() {

@@ -26,6 +26,8 @@
 #include <variant>
 #include <vector>
 
+#include <absl/status/statusor.h>
+
 #include "kv/base/bytes.h"
 #include "kv/base/clock.h"
 #include "kv/base/mutex.h"
@@ -93,6 +95,9 @@ class WatchHub {
   struct CreateCommand {
     std::shared_ptr<StreamQueue> stream;
     WatchRequest request;
+    // Newest revision that could be read when the command was given: the view is published before
+    // the batch is, so that it may be ahead of the FIFO.
+    int64_t seen_revision = 0;
   };
 
   struct CancelCommand {
@@ -145,9 +150,10 @@ class WatchHub {
   void Remove(Watcher* watcher);
   void CatchUp();
   std::vector<Watcher*> LaggardsWithRoom() const;
-  void CancelCompacted(Watcher* watcher, int64_t compact_revision);
+  // Removes the watcher; the response becomes its cancellation.
+  void End(Watcher* watcher, WatchResponse response);
   // Offers history from the lowest wanted revision on; returns the last revision it went through.
-  int64_t ReadHistory(const ReadView& view, const std::vector<Watcher*>& group);
+  absl::StatusOr<int64_t> ReadHistory(const ReadView& view, const std::vector<Watcher*>& group);
   void NotifyProgress();
 
   const std::function<ReadViewRef()> take_view_;

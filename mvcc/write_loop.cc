@@ -9,6 +9,7 @@
 #include "kv/base/log.h"
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
+#include "mvcc/restore.h"
 #include "mvcc/schema.h"
 
 namespace socle::mvcc {
@@ -93,15 +94,21 @@ void WriteLoop::WhenCompacted(Waiter done) {
 
 void WriteLoop::NoteCommit() {
   if (backend_->status().ok()) {
-    const absl::Status truncated =
-        wal_->TruncateBefore(kv::LogIndex{sealed_log_index_.load(std::memory_order_acquire)});
-    if (!truncated.ok()) {
-      LogWarning("covered log segments can't be recycled", {{"error", truncated}});
+    const absl::Status forgotten = ForgetCommittedLog();
+    if (!forgotten.ok()) {
+      LogWarning("covered log segments can't be recycled", {{"error", forgotten}});
     }
   }
   MutexLock lock(&mu_);
   commit_finished_ = true;
   changed_.Signal();
+}
+
+absl::Status WriteLoop::ForgetCommittedLog() {
+  // The pages themselves say what they cover: the loop may have sealed a newer buffer already.
+  const auto storage = backend_->snapshot();
+  ASSIGN_OR_RETURN(const Restored committed, ReadBookkeeping(*storage->pages));
+  return wal_->TruncateBefore(kv::LogIndex{committed.consistent_index});
 }
 
 absl::Status WriteLoop::status() const {
@@ -306,7 +313,6 @@ void WriteLoop::SealIfDue() {
 void WriteLoop::Seal() {
   const uint64_t log_index = log_index_.load(std::memory_order_relaxed);
   backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(log_index));
-  sealed_log_index_.store(log_index, std::memory_order_release);
   backend_->Seal();
   applier_->RefreshStorage();
 }

@@ -104,6 +104,7 @@ class WriteLoop {
   absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch);
   void StepCompaction();
   void MakeRoom();
+  absl::Status ForgetCommittedLog();
   void SealIfDue();
   void Seal();
   void PublishView();
@@ -122,9 +123,6 @@ class WriteLoop {
 
   Published<ReadView> view_;
   std::atomic<uint64_t> log_index_;
-  // Last log entry whose effect is in the sealed buffer; read by the committer when it is
-  // committed.
-  std::atomic<uint64_t> sealed_log_index_{0};
   std::atomic<uint64_t> puts_{0};
   std::atomic<uint64_t> deletes_{0};
 

@@ -159,15 +159,17 @@ std::optional<PendingEntry> PendingBuffer::Find(BucketId bucket, std::string_vie
   if (first == nullptr || key < first->key()) {
     return std::nullopt;  // The common case: an old revision, long in the page store.
   }
+  // The link that ended the walk is not read again: the writer may have put a node there that sorts
+  // before what was asked for.
   const PendingNode* at = list.head;
+  const PendingNode* found = nullptr;
   for (int level = kMaxHeight - 1; level >= 0; --level) {
-    const PendingNode* next = NextOf(*at, level);
-    while (next != nullptr && IsBefore(*next, key, seq_max)) {
-      at = next;
-      next = NextOf(*at, level);
+    found = NextOf(*at, level);
+    while (found != nullptr && IsBefore(*found, key, seq_max)) {
+      at = found;
+      found = NextOf(*at, level);
     }
   }
-  const PendingNode* const found = NextOf(*at, 0);
   if (found == nullptr || found->key() != key) {
     return std::nullopt;
   }
@@ -184,13 +186,12 @@ void PendingBuffer::Iterator::SeekToFirst() {
 void PendingBuffer::Iterator::Seek(std::string_view key) {
   const PendingNode* at = head_;
   for (int level = kMaxHeight - 1; level >= 0; --level) {
-    const PendingNode* next = NextOf(*at, level);
-    while (next != nullptr && next->key() < key) {
-      at = next;
-      next = NextOf(*at, level);
+    node_ = NextOf(*at, level);  // Read once, as in Find.
+    while (node_ != nullptr && node_->key() < key) {
+      at = node_;
+      node_ = NextOf(*at, level);
     }
   }
-  node_ = NextOf(*at, 0);
 }
 
 void PendingBuffer::Iterator::Next() {

@@ -1,0 +1,239 @@
+#include "kv/backend/backend.h"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/bolt/bolt_engine.h"
+#include "kv/testing/fault_env.h"
+#include "kv/testing/manual_clock.h"
+#include "kv/testing/seed.h"
+#include "kv/testing/status_matchers.h"
+
+namespace socle::kv {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr BucketId kKeys{0};
+
+class BackendTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_THAT(env_.CreateDirs("/s"), IsOk());
+    Open();
+  }
+
+  void TearDown() override { gate_.Open(); }
+
+  void Open() {
+    backend_.reset();
+    auto engine = OpenBolt(&env_, "/s/db", {.map_size_bytes = uint64_t{64} << 20U});
+    ASSERT_THAT(engine, IsOk());
+    BackendOptions options;
+    options.buckets = {"keys", "other"};
+    options.batch_interval_nanos = 100;
+    options.batch_limit = 10;
+    options.pending_bytes_max = 200'000;
+    options.clock = &clock_;
+    auto backend = Backend::Open(*std::move(engine), options);
+    ASSERT_THAT(backend, IsOk());
+    backend_ = *std::move(backend);
+  }
+
+  // Holds every sync while it is closed.
+  class Gate {
+   public:
+    void Close() { Set(true); }
+
+    void Open() { Set(false); }
+
+    void Pass() {
+      MutexLock lock(&mu_);
+      while (is_closed_) {
+        is_waiting_ = true;
+        changed_.SignalAll();
+        changed_.Wait(&mu_);
+      }
+    }
+
+    void AwaitSomeone() {
+      MutexLock lock(&mu_);
+      while (!is_waiting_) {
+        changed_.Wait(&mu_);
+      }
+    }
+
+   private:
+    void Set(bool is_closed) {
+      MutexLock lock(&mu_);
+      is_closed_ = is_closed;
+      is_waiting_ = false;
+      changed_.SignalAll();
+    }
+
+    Mutex mu_;
+    CondVar changed_;
+    bool is_closed_ ABSL_GUARDED_BY(mu_) = false;
+    bool is_waiting_ ABSL_GUARDED_BY(mu_) = false;
+  };
+
+  std::string Get(const std::string& key) {
+    const auto value = backend_->snapshot()->Get(kKeys, key, backend_->seq());
+    EXPECT_THAT(value, IsOk());
+    return value.ok() && *value ? std::string(**value) : "none";
+  }
+
+  std::vector<std::string> Scan() {
+    std::vector<std::string> pairs;
+    EXPECT_THAT(
+        backend_->snapshot()->Scan(kKeys, backend_->seq(),
+                                   [&](std::string_view key, std::string_view value) {
+                                     pairs.push_back(std::string(key) + "=" + std::string(value));
+                                     return absl::OkStatus();
+                                   }),
+        IsOk());
+    return pairs;
+  }
+
+  Gate gate_;
+  FaultEnv env_{5};
+  ManualClock clock_;
+  std::unique_ptr<Backend> backend_;
+};
+
+TEST_F(BackendTest, ACommitThatHangsBlocksNeitherWritersNorReaders) {
+  env_.SetObserver([this](CallKind kind, const std::string&) {
+    if (kind == CallKind::kSync) {
+      gate_.Pass();
+    }
+  });
+  backend_->Put(kKeys, "a", "1");
+  gate_.Close();
+  backend_->Seal();
+  gate_.AwaitSomeone();
+  backend_->Put(kKeys, "a", "2");
+  backend_->Put(kKeys, "b", "2");
+  EXPECT_EQ(Get("a"), "2");
+  EXPECT_EQ(Get("b"), "2");
+  EXPECT_TRUE(backend_->IsCommitting());
+  EXPECT_EQ(backend_->committed_seq(), 0U);
+  clock_.Advance(1000);
+  EXPECT_FALSE(backend_->IsSealDue());  // One sealed buffer at a time.
+  gate_.Open();
+  EXPECT_THAT(backend_->WaitForCommit(), IsOk());
+  EXPECT_EQ(backend_->committed_seq(), 1U);
+  EXPECT_TRUE(backend_->IsSealDue());
+  EXPECT_EQ(Get("a"), "2");
+}
+
+TEST_F(BackendTest, IsDueByAgeOrByCountAndNeverWhenIdle) {
+  EXPECT_FALSE(backend_->IsSealDue());
+  EXPECT_EQ(backend_->NanosUntilSeal(), -1);
+  const uint64_t before = env_.mutating_calls();
+  clock_.Advance(1'000'000);
+  EXPECT_FALSE(backend_->IsSealDue());
+  EXPECT_EQ(env_.mutating_calls(), before);  // Nothing pending: nothing written (etcd#9296).
+  backend_->Put(kKeys, "a", "1");
+  EXPECT_FALSE(backend_->IsSealDue());
+  EXPECT_EQ(backend_->NanosUntilSeal(), 100);
+  clock_.Advance(100);
+  EXPECT_TRUE(backend_->IsSealDue());
+  backend_->Seal();
+  ASSERT_THAT(backend_->WaitForCommit(), IsOk());
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(backend_->IsSealDue());
+    backend_->Put(kKeys, "a", "1");
+  }
+  EXPECT_TRUE(backend_->IsSealDue());
+}
+
+TEST_F(BackendTest, AFailedCommitStaysFailedAndStaysReadable) {
+  backend_->Put(kKeys, "a", "1");
+  env_.FailCall(CallKind::kSync, 1);
+  backend_->Seal();
+  const absl::Status failed = backend_->WaitForCommit();
+  EXPECT_THAT(failed, StatusIs(absl::StatusCode::kInternal, HasSubstr("writing has stopped")));
+  EXPECT_EQ(backend_->status(), failed);
+  EXPECT_EQ(backend_->WaitForCommit(), failed);
+  EXPECT_EQ(backend_->committed_seq(), 0U);
+  EXPECT_TRUE(backend_->IsCommitting());
+  EXPECT_FALSE(backend_->IsSealDue());
+  EXPECT_EQ(Get("a"), "1");
+  backend_->Put(kKeys, "b", "2");
+  EXPECT_EQ(Get("b"), "2");
+}
+
+TEST_F(BackendTest, ASnapshotSeesItsSeqForEver) {
+  backend_->Put(kKeys, "a", "1");
+  const auto early = backend_->snapshot();
+  const uint64_t seq = backend_->seq();
+  backend_->Put(kKeys, "a", "2");
+  backend_->Delete(kKeys, "a");
+  for (int i = 0; i < 3; ++i) {
+    backend_->Put(kKeys, "b", std::to_string(i));
+    backend_->Seal();
+    ASSERT_THAT(backend_->WaitForCommit(), IsOk());
+    const auto value = early->Get(kKeys, "a", seq);
+    ASSERT_THAT(value, IsOk());
+    EXPECT_EQ(**value, "1");
+  }
+  EXPECT_EQ(Get("a"), "none");
+}
+
+TEST_F(BackendTest, ScanAndGetMergePagesAndBothBuffersAsAModelDoes) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(seed);
+  Random random(seed);
+  std::map<std::string, std::string> model;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string key = std::to_string(random.Below(40));
+    if (random.OneIn(3)) {
+      backend_->Delete(kKeys, key);
+      model.erase(key);
+    } else {
+      model[key] = std::to_string(i);
+      backend_->Put(kKeys, key, model[key]);
+    }
+    if (random.OneIn(7) && !backend_->IsCommitting()) {
+      backend_->Seal();
+    }
+    if (random.OneIn(10)) {
+      std::vector<std::string> expected;
+      for (const auto& [k, v] : model) {
+        expected.push_back(k + "=" + v);
+      }
+      ASSERT_EQ(Scan(), expected);
+      ASSERT_EQ(Get(key), model.contains(key) ? model[key] : "none");
+    }
+    if (random.OneIn(400)) {
+      ASSERT_THAT(backend_->WaitForCommit(), IsOk());
+      backend_->Put(kKeys, "last", "x");
+      model["last"] = "x";
+      backend_->Seal();
+      ASSERT_THAT(backend_->WaitForCommit(), IsOk());
+      Open();
+    }
+  }
+  EXPECT_GT(backend_->pending_bytes(), 0U);
+  EXPECT_THAT(backend_->engine()->Check(), IsOk());
+}
+
+TEST_F(BackendTest, AsksForRoomBeyondHalfOfItsMemory) {
+  EXPECT_FALSE(backend_->NeedsRoom());
+  backend_->Put(kKeys, "a", std::string(120'000, 'x'));
+  EXPECT_TRUE(backend_->NeedsRoom());
+  EXPECT_TRUE(backend_->IsSealDue());
+  backend_->Seal();
+  EXPECT_FALSE(backend_->NeedsRoom());
+  EXPECT_THAT(backend_->WaitForCommit(), IsOk());
+}
+
+}  // namespace
+}  // namespace socle::kv

@@ -1,0 +1,120 @@
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "kv/testing/fault_env.h"
+#include "kv/testing/seed.h"
+#include "kv/testing/status_matchers.h"
+#include "mvcc/store.h"
+#include "mvcc/testing/map_lease_hook.h"
+#include "mvcc/testing/model_store.h"
+#include "mvcc/testing/random_operations.h"
+#include "mvcc/testing/store_driver.h"
+#include "mvcc/validate.h"
+
+namespace socle::mvcc {
+namespace {
+
+struct Variant {
+  const char* name;
+  freelist::FreelistType freelist_type;
+  int64_t batch_limit;
+  uint64_t pending_bytes_max;
+};
+
+constexpr Variant kVariants[] = {
+    {"a commit now and then", freelist::FreelistType::kHashmap, 10'000, uint64_t{256} << 20U},
+    {"a commit every few changes", freelist::FreelistType::kArray, 3, uint64_t{256} << 20U},
+    {"writers wait for room", freelist::FreelistType::kHashmap, 10'000, 70'000},
+};
+
+// The store and the model side by side.
+class Pair {
+ public:
+  Pair(uint64_t seed, const Variant& variant)
+      : env_(seed), variant_(variant), operations_(seed ^ 0xA5) {
+    Open();
+  }
+
+  void Open() {
+    store_.reset();
+    hook_ = std::make_unique<MapLeaseHook>();
+    StoreOptions options;
+    options.directory = "/s";
+    options.env = &env_;
+    options.lease_hook = hook_.get();
+    options.map_size_bytes = uint64_t{64} << 20U;
+    options.wal_segment_bytes = 1 << 16;
+    options.batch_interval_nanos = kNanosPerMilli;
+    options.batch_limit = variant_.batch_limit;
+    options.pending_bytes_max = variant_.pending_bytes_max;
+    options.freelist_type = variant_.freelist_type;
+    options.compaction_batch_limit = 2;
+    options.compaction_sleep_nanos = 1000;
+    auto store = Store::Open(options);
+    ASSERT_THAT(store, IsOk());
+    store_ = *std::move(store);
+  }
+
+  void Step() {
+    Random* const random = operations_.random();
+    const uint64_t choice = random->Below(100);
+    if (choice < 45) {
+      const RangeRequest range = operations_.Range(model_.revision());
+      ASSERT_EQ(Describe(store_->Range(range)), model_.Read(range));
+    } else if (choice == 99 && random->OneIn(3)) {
+      Open();
+      Compare();
+    } else if (choice == 98) {
+      const int64_t at = model_.revision() - static_cast<int64_t>(random->Below(3));
+      ASSERT_EQ(Describe(store_->Compact(at, /*physical=*/true)),
+                model_.Apply(CompactOp{.revision = at}));
+    } else {
+      Operation operation = operations_.Next(model_.revision());
+      const auto* const txn = std::get_if<TxnRequest>(&operation);
+      const absl::Status valid = txn == nullptr ? absl::OkStatus() : Validate(*txn, 128);
+      if (txn != nullptr || IsLogged(operation)) {
+        const std::string expected = valid.ok() ? model_.Apply(operation) : DescribeError(valid);
+        ASSERT_EQ(Run(store_.get(), std::move(operation)).text, expected);
+      }
+    }
+  }
+
+  void Compare() {
+    ASSERT_EQ(Difference(*store_, &model_, *hook_), "");
+    ASSERT_THAT(store_->Check(), IsOk());
+  }
+
+ private:
+  FaultEnv env_;
+  const Variant variant_;
+  RandomOperations operations_;
+  ModelStore model_;
+  std::unique_ptr<MapLeaseHook> hook_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST(StoreModel, AnswersAsTheModelDoesInEveryField) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(seed);
+  for (const Variant& variant : kVariants) {
+    SCOPED_TRACE(variant.name);
+    Pair pair(seed, variant);
+    for (int i = 0; i < 1500; ++i) {
+      SCOPED_TRACE(i);
+      pair.Step();
+      if (i % 250 == 0) {
+        pair.Compare();
+      }
+      if (::testing::Test::HasFatalFailure()) {
+        return;
+      }
+    }
+    pair.Open();
+    pair.Compare();
+  }
+}
+
+}  // namespace
+}  // namespace socle::mvcc

@@ -1,0 +1,120 @@
+// ModelStore: what a Store must answer, said as simply as possible: a copy of all keys for every
+// revision.
+//
+// Laws     1. Shares nothing with the store but requests, results and Validate.
+//          2. Answers are text (Describe), so that every field of a result is compared.
+// Threads  thread-compatible.
+// Source   spec etcd 1.4, 1.6.
+#ifndef SOCLE_MVCC_TESTING_MODEL_STORE_H_
+#define SOCLE_MVCC_TESTING_MODEL_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "mvcc/log_entry.h"
+#include "mvcc/request.h"
+
+namespace socle::mvcc {
+
+struct ModelKv {
+  std::string key;
+  int64_t create_revision = 0;
+  int64_t mod_revision = 0;
+  int64_t version = 0;
+  std::string value;
+  LeaseId lease = kNoLease;
+
+  KeyValueView view() const {
+    return {.key = key,
+            .create_revision = create_revision,
+            .mod_revision = mod_revision,
+            .version = version,
+            .value = value,
+            .lease = lease};
+  }
+};
+
+using ModelState = std::map<std::string, ModelKv>;
+
+struct ModelEvent {
+  int64_t revision = 0;
+  bool is_delete = false;
+  ModelKv kv;                   // of a delete: key and mod_revision only
+  std::optional<ModelKv> prev;  // at revision - 1; none for a creation
+};
+
+std::string Describe(const KeyValueView& kv);
+std::string Describe(const RangeResult& result);
+std::string Describe(const PutResult& result);
+std::string Describe(const DeleteRangeResult& result);
+std::string Describe(const TxnResult& result);
+std::string Describe(const CompactResult& result);
+std::string Describe(const LeaseGrantResult& result);
+std::string Describe(const LeaseRevokeResult& result);
+// The text of the StoreError, or the whole status when it carries none.
+std::string DescribeError(const absl::Status& status);
+
+template <typename T>
+std::string Describe(const absl::StatusOr<T>& result) {
+  return result.ok() ? Describe(*result) : DescribeError(result.status());
+}
+
+// True when `key` is in the range as requests give it.
+bool IsInRange(const std::string& key, const std::string& begin, const std::string& range_end);
+
+class ModelStore {
+ public:
+  ModelStore() { states_[1]; }
+
+  // Describes the answer to the operation; checkpoints and system writes answer "done". Requires
+  // that it is valid (validate.h).
+  std::string Apply(const Operation& operation);
+
+  std::string Read(const RangeRequest& request) const;
+
+  int64_t revision() const { return revision_; }
+
+  int64_t compact_revision() const { return compact_revision_; }
+
+  const ModelState& StateAt(int64_t revision) const { return states_.at(revision); }
+
+  // Every change since the beginning, in order.
+  const std::vector<ModelEvent>& events() const { return events_; }
+
+  const std::set<LeaseId>& leases() const { return leases_; }
+
+  // The pairs of a system bucket.
+  const std::map<std::string, std::string>& System(const std::string& bucket) {
+    return system_[bucket];
+  }
+
+ private:
+  friend class ModelTxn;
+
+  std::string Do(const PutRequest& request);
+  std::string Do(const DeleteRangeRequest& request);
+  std::string Do(const TxnRequest& request);
+  std::string Do(const CompactOp& op);
+  std::string Do(const LeaseGrantOp& op);
+  std::string Do(const LeaseRevokeOp& op);
+  std::string Do(const CheckpointOp& op);
+  std::string Do(const SystemOp& op);
+
+  int64_t revision_ = 1;
+  int64_t compact_revision_ = -1;
+  std::map<int64_t, ModelState> states_;
+  std::vector<ModelEvent> events_;
+  std::set<LeaseId> leases_;
+  std::map<std::string, std::map<std::string, std::string>> system_;
+};
+
+}  // namespace socle::mvcc
+
+#endif  // SOCLE_MVCC_TESTING_MODEL_STORE_H_
