@@ -18,6 +18,7 @@
 #include "mvcc/store.h"
 #include "server/config/flag_table.h"
 #include "server/grpc/grpc_server.h"
+#include "server/h2/h2_server.h"
 #include "server/ops/http_server.h"
 #include "server/ops/listener.h"
 #include "server/ops/metrics.h"
@@ -89,6 +90,9 @@ class SingleKvServer final : public KvServer {
       }
     }
     http_.reset();
+    if (h2_ != nullptr) {
+      h2_->Stop();
+    }
     if (grpc_ != nullptr) {
       grpc_->Stop();
     }
@@ -99,6 +103,7 @@ class SingleKvServer final : public KvServer {
     grpc_.reset();
     quota_seen_.store(nullptr, std::memory_order_release);
     store_.reset();
+    h2_.reset();  // the store may have answered its calls until now
   }
 
   absl::Status Start() {
@@ -180,19 +185,29 @@ class SingleKvServer final : public KvServer {
   }
 
   absl::Status Serve() {
-    ASSIGN_OR_RETURN(
-        grpc_, GrpcServer::Start(&*node_, metrics_.meter(),
-                                 {.max_concurrent_streams = settings_.max_concurrent_streams,
-                                  .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
-                                  .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
-                                  .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
     pages_.emplace(&*node_, &lessor_, &metrics_);
-    ASSIGN_OR_RETURN(http_, HttpServer::Start([this](const HttpRequest& request) {
-                       return pages_->Answer(request);
-                     }));
+    const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
+    ASSIGN_OR_RETURN(http_, HttpServer::Start(answer_page));
     const auto adopt_http1 = [this](int fd) { http_->Adopt(fd); };
-    listener_->Start({.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = adopt_http1});
     metrics_listener_->Start({.http2 = {}, .http1 = adopt_http1});
+    if (settings_.transport == "h2") {
+      ASSIGN_OR_RETURN(
+          h2_, H2Server::Start(&*node_, metrics_.meter(), answer_page,
+                               {.max_concurrent_streams = settings_.max_concurrent_streams,
+                                .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
+                                .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
+                                .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
+      const auto adopt = [this](int fd) { h2_->Adopt(fd); };
+      listener_->Start({.http2 = adopt, .http1 = adopt});
+    } else {
+      ASSIGN_OR_RETURN(
+          grpc_, GrpcServer::Start(&*node_, metrics_.meter(),
+                                   {.max_concurrent_streams = settings_.max_concurrent_streams,
+                                    .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
+                                    .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
+                                    .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
+      listener_->Start({.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = adopt_http1});
+    }
     LogInfo("ready to serve client requests",
             {{"urls", Joined(listener_->urls())},
              {"data-dir", settings_.data_dir},
@@ -216,6 +231,7 @@ class SingleKvServer final : public KvServer {
   std::optional<Node> node_;
   std::unique_ptr<AutoCompactor> compactor_;
   std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<H2Server> h2_;
   std::optional<OpsPages> pages_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Listener> listener_;

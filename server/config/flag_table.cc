@@ -122,6 +122,10 @@ absl::Status SetCompactionMode(std::string_view text, Settings* settings) {
   return SetOneOf({"periodic", "revision"}, text, &settings->auto_compaction_mode);
 }
 
+absl::Status SetTransport(std::string_view text, Settings* settings) {
+  return SetOneOf({"grpc", "h2"}, text, &settings->transport);
+}
+
 using S = Settings;
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMinInt = std::numeric_limits<int64_t>::min();
@@ -233,6 +237,9 @@ constexpr std::array kRows = {
              "Never sync files: a crash of the machine loses acknowledged writes.",
              &SetBool<&S::unsafe_no_fsync>),
 
+    Used(kListen, "experimental-transport", "grpc",
+         "What serves the client URLs: grpc (the stock gRPC server) or h2 (Socle's own).",
+         &SetTransport),
     Used(kLimits, "max-request-bytes", "1572864", "Largest request accepted.",
          &SetInteger<&S::max_request_bytes, 1, 2'000'000'000>),
     Used(kLimits, "max-txn-ops", "128", "Most operations in a transaction.",

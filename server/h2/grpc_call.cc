@@ -1,0 +1,203 @@
+#include "server/h2/grpc_call.h"
+
+#include <array>
+
+#include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
+#include "server/h2/grpc_frame.h"
+
+namespace socle::server::h2 {
+namespace {
+
+constexpr http::Field kContentType = {"content-type", "application/grpc", true};
+constexpr http::Field kStatusOk = {"grpc-status", "0", true};
+
+// "0" to "16" without a conversion.
+std::string_view DigitsOf(absl::StatusCode code) {
+  static constexpr std::array<std::string_view, 17> kDigits = {
+      "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"};
+  const auto index = static_cast<size_t>(code);
+  return kDigits[index < kDigits.size() ? index : 2];
+}
+
+http::Field StatusField(const absl::Status& status) {
+  return {"grpc-status", DigitsOf(status.code()), true};
+}
+
+}  // namespace
+
+void RefuseCall(http::Exchange* exchange, const absl::Status& status) {
+  const std::string text = EncodeStatusText(MessageOf(status));
+  const std::array fields = {kContentType, StatusField(status), http::Field{"grpc-message", text}};
+  exchange->Respond(200, fields, {});
+}
+
+GrpcCall::GrpcCall(Services* services, std::optional<RpcMethod> method,
+                   std::shared_ptr<http::Exchange> exchange)
+    : services_(services), method_(method), exchange_(std::move(exchange)) {
+  if (method_.has_value()) {
+    services_->meter->Started(*method_);
+  }
+}
+
+void GrpcCall::Begin(std::string_view encoding, int64_t deadline_nanos) {
+  encoding_ = encoding;
+  if (deadline_nanos != http::Loop::kNever) {
+    exchange_->WakeAt(deadline_nanos);
+  }
+  OnBegin();
+}
+
+void GrpcCall::OnBody(std::string_view bytes) {
+  if (is_over_) {
+    return;
+  }
+  if (in_.empty() && !is_held_) {
+    TakeMessages(&bytes);
+    in_ = bytes;
+    return;
+  }
+  in_ += bytes;
+  TakeKept();
+}
+
+void GrpcCall::TakeKept() {
+  if (is_taking_) {
+    return;  // the loop below goes on by itself
+  }
+  std::string_view rest = in_;
+  TakeMessages(&rest);
+  in_.erase(0, in_.size() - rest.size());
+}
+
+void GrpcCall::TakeMessages(std::string_view* bytes) {
+  is_taking_ = true;
+  while (!is_over_ && !is_held_) {
+    const absl::StatusOr<std::optional<std::string_view>> message =
+        TakeMessage(bytes, services_->message_bytes_max, encoding_);
+    if (!message.ok()) {
+      End(message.status());
+      break;
+    }
+    if (!message->has_value()) {
+      break;
+    }
+    if (method_.has_value()) {
+      services_->meter->Received(*method_);
+    }
+    OnMessage(**message);
+  }
+  is_taking_ = false;
+  if (is_over_) {
+    *bytes = {};
+  } else if (has_body_ended_ && !is_held_ && !has_half_closed_) {
+    has_half_closed_ = true;
+    if (!bytes->empty()) {
+      PROBE("grpc: half a message");
+      End(absl::InternalError("grpc: the request ends within a message"));
+      return;
+    }
+    OnHalfClose();
+  }
+}
+
+void GrpcCall::OnBodyEnd() {
+  has_body_ended_ = true;
+  if (!is_over_) {
+    TakeKept();
+  }
+}
+
+void GrpcCall::Hold() {
+  is_held_ = true;
+  exchange_->PauseBody();
+}
+
+void GrpcCall::Release() {
+  is_held_ = false;
+  if (!is_over_ && !is_taking_) {
+    TakeKept();
+  }
+  if (!is_held_) {
+    exchange_->ResumeBody();
+  }
+}
+
+void GrpcCall::OnTime() {
+  if (!is_over_) {
+    PROBE("grpc: deadline passed");
+    End(absl::DeadlineExceededError("context deadline exceeded"));
+  }
+}
+
+void GrpcCall::OnClosed() {
+  if (!is_over_) {
+    is_over_ = true;
+    Handled(absl::StatusCode::kCancelled);
+    OnEnd();
+  }
+}
+
+void GrpcCall::SendHead() {
+  has_head_ = true;
+  exchange_->SendHead(200, {&kContentType, 1});
+}
+
+template <typename Message>
+void GrpcCall::SendMessage(const Message& message) {
+  if (is_over_) {
+    return;
+  }
+  if (!has_head_) {
+    SendHead();
+  }
+  AddedMessage(AppendFramed(message, exchange_->buffer()));
+}
+
+template void GrpcCall::SendMessage(const std::string_view& message);
+template void GrpcCall::SendMessage(const google::protobuf::MessageLite& message);
+
+void GrpcCall::AddedMessage(size_t bytes) {
+  if (method_.has_value()) {
+    services_->meter->Sent(*method_);
+  }
+  exchange_->DataAdded(bytes);
+}
+
+void GrpcCall::EndWith(const google::protobuf::MessageLite& message) {
+  if (is_over_) {
+    return;
+  }
+  SendMessage(message);
+  is_over_ = true;
+  Handled(absl::StatusCode::kOk);
+  exchange_->Finish({&kStatusOk, 1});
+  OnEnd();
+}
+
+void GrpcCall::End(const absl::Status& status) {
+  if (is_over_) {
+    return;
+  }
+  is_over_ = true;
+  Handled(status.code());
+  if (!has_head_ && !status.ok()) {
+    RefuseCall(exchange_.get(), status);
+  } else {
+    if (!has_head_) {
+      SendHead();
+    }
+    const std::string text = EncodeStatusText(MessageOf(status));
+    const std::array trailers = {StatusField(status), http::Field{"grpc-message", text}};
+    exchange_->Finish(http::Fields(trailers).first(text.empty() ? 1 : 2));
+  }
+  OnEnd();
+}
+
+void GrpcCall::Handled(absl::StatusCode code) {
+  if (method_.has_value()) {
+    services_->meter->Handled(*method_, code);
+  }
+}
+
+}  // namespace socle::server::h2

@@ -1,0 +1,96 @@
+// GrpcCall: one call: frames in, frames out, one status.
+//
+// Laws     1. A call ends once: by its status, its deadline, or its client.
+//          2. A call that is busy with a message gets the next one when it says so; its client is held
+//             back by flow control meanwhile.
+//          3. Every call that was counted as started is counted as handled.
+// Threads  all of it on the exchange's loop.
+// Memory   shared by the exchange and by answers under way; the exchange lets go when it is closed.
+#ifndef SOCLE_SERVER_H2_GRPC_CALL_H_
+#define SOCLE_SERVER_H2_GRPC_CALL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <absl/status/status.h>
+#include <google/protobuf/message_lite.h>
+
+#include "server/h2/services.h"
+#include "server/wire/http/exchange.h"
+
+namespace socle::server::h2 {
+
+class GrpcCall : public http::Receiver {
+ public:
+  GrpcCall(Services* services, std::optional<RpcMethod> method,
+           std::shared_ptr<http::Exchange> exchange);
+
+  // Before the first byte: the request's encoding, and its deadline (INT64_MAX: none).
+  void Begin(std::string_view encoding, int64_t deadline_nanos);
+
+  void OnBody(std::string_view bytes) final;
+  void OnBodyEnd() final;
+  void OnTime() final;
+  void OnClosed() final;
+
+ protected:
+  // The call may answer from here on.
+  virtual void OnBegin() {}
+
+  // The bytes are valid during the call.
+  virtual void OnMessage(std::string_view bytes) = 0;
+  // The client sends no more messages; every one has been seen.
+  virtual void OnHalfClose() = 0;
+
+  // Ended, one way or the other: let go of everything.
+  virtual void OnEnd() {}
+
+  // No OnMessage and no OnHalfClose between them.
+  void Hold();
+  void Release();
+
+  void SendHead();
+  template <typename Message>
+  void SendMessage(const Message& message);
+  void End(const absl::Status& status);
+  // The unary answer: head, message and OK in one go.
+  void EndWith(const google::protobuf::MessageLite& message);
+
+  bool is_over() const { return is_over_; }
+
+  Services* services() const { return services_; }
+
+  http::Exchange* exchange() const { return exchange_.get(); }
+
+  const std::shared_ptr<http::Exchange>& shared_exchange() const { return exchange_; }
+
+ private:
+  void TakeMessages(std::string_view* bytes);
+  void TakeKept();
+  void Handled(absl::StatusCode code);
+  void AddedMessage(size_t bytes);
+
+  Services* const services_;
+  const std::optional<RpcMethod> method_;
+  const std::shared_ptr<http::Exchange> exchange_;
+  std::string encoding_;
+  std::string in_;  // frames not yet taken
+  bool has_head_ = false;
+  bool is_over_ = false;
+  bool is_held_ = false;
+  bool is_taking_ = false;
+  bool has_body_ended_ = false;
+  bool has_half_closed_ = false;
+};
+
+// Trailers alone, for a call that there is no GrpcCall for.
+void RefuseCall(http::Exchange* exchange, const absl::Status& status);
+
+}  // namespace socle::server::h2
+
+#endif  // SOCLE_SERVER_H2_GRPC_CALL_H_

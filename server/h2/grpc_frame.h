@@ -1,0 +1,44 @@
+// GrpcFrame: the bytes of gRPC on HTTP/2, as a server sees them.
+//
+//   message:  byte 0      compressed flag
+//             bytes 1..4  length, big-endian
+//             bytes 5..   the serialised protobuf message
+//
+// Threads  pure functions.
+// Errors   texts of grpc-go, which etcd's users know: ResourceExhausted beyond the limit, Unimplemented
+//          for a compression, Internal for a broken frame.
+// Source   the gRPC over HTTP/2 protocol; spec etcd 1.2.
+#ifndef SOCLE_SERVER_H2_GRPC_FRAME_H_
+#define SOCLE_SERVER_H2_GRPC_FRAME_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <absl/status/statusor.h>
+#include <google/protobuf/message_lite.h>
+
+namespace socle::server::h2 {
+
+inline constexpr size_t kPrefixBytes = 5;
+
+// The first message of `in`, taken off it; nullopt when it is not all there yet.
+absl::StatusOr<std::optional<std::string_view>> TakeMessage(std::string_view* in,
+                                                            size_t message_bytes_max,
+                                                            std::string_view encoding);
+
+// Appends the framed message; returns the bytes added. Requires: under 2 GiB.
+size_t AppendFramed(const google::protobuf::MessageLite& message, std::string* out);
+size_t AppendFramed(std::string_view message, std::string* out);
+
+// grpc-message: what is not printable ASCII, and '%', as '%' and two hex digits.
+std::string EncodeStatusText(std::string_view text);
+
+// grpc-timeout: one to eight digits and a unit, in nanoseconds (clamped); nullopt when malformed.
+std::optional<int64_t> ParseTimeoutNanos(std::string_view text);
+
+}  // namespace socle::server::h2
+
+#endif  // SOCLE_SERVER_H2_GRPC_FRAME_H_

@@ -1,0 +1,145 @@
+#include "server/h2/h2_server.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "kv/base/probe.h"
+#include "server/h2/grpc_frame.h"
+#include "server/h2/method_table.h"
+#include "server/wire/http/collect_body.h"
+#include "server/wire/http/server.h"
+
+namespace socle::server {
+namespace {
+
+constexpr int64_t kStopGraceNanos = 500 * kNanosPerMilli;
+constexpr size_t kPageBodyBytesMax = 64 * 1024;
+constexpr std::string_view kGrpc = "application/grpc";
+
+bool IsGrpc(const http::Request& request) {
+  const std::string_view type = request.Find("content-type");
+  return type.starts_with(kGrpc) &&
+         (type.size() == kGrpc.size() || type[kGrpc.size()] == '+' || type[kGrpc.size()] == ';');
+}
+
+class EtcdHandler final : public http::Handler {
+ public:
+  EtcdHandler(Node* node, RpcMeter* meter, H2Server::Pages pages)
+      : services_(node, meter), pages_(std::move(pages)) {}
+
+  std::shared_ptr<http::Receiver> Begin(const http::Request& request,
+                                        const std::shared_ptr<http::Exchange>& exchange) override {
+    return IsGrpc(request) ? BeginCall(request, exchange) : BeginPage(request, exchange);
+  }
+
+ private:
+  std::shared_ptr<http::Receiver> BeginCall(const http::Request& request,
+                                            const std::shared_ptr<http::Exchange>& exchange) {
+    if (request.version() != http::Version::kHttp2) {
+      exchange->Respond(505, {}, "gRPC needs HTTP/2\n");
+      return nullptr;
+    }
+    if (request.method() != "POST") {
+      const std::array allow = {http::Field{"allow", "POST", true}};
+      exchange->Respond(405, allow, {});
+      return nullptr;
+    }
+    const h2::MethodRow* const row = h2::FindMethod(request.target());
+    if (row == nullptr) {
+      PROBE("grpc: unknown method");
+      h2::RefuseCall(exchange.get(), h2::UnknownMethod(request.target()));
+      return nullptr;
+    }
+    int64_t deadline_nanos = http::Loop::kNever;
+    if (const std::string_view text = request.Find("grpc-timeout"); !text.empty()) {
+      const std::optional<int64_t> timeout_nanos = h2::ParseTimeoutNanos(text);
+      if (!timeout_nanos.has_value()) {
+        h2::RefuseCall(exchange.get(), absl::InternalError("malformed grpc-timeout"));
+        return nullptr;
+      }
+      deadline_nanos = exchange->loop()->now_nanos() + *timeout_nanos;
+    }
+    std::shared_ptr<h2::GrpcCall> call = row->make(&services_, exchange);
+    call->Begin(request.Find("grpc-encoding"), deadline_nanos);
+    return call;
+  }
+
+  std::shared_ptr<http::Receiver> BeginPage(const http::Request& request,
+                                            const std::shared_ptr<http::Exchange>& exchange) {
+    HttpRequest page{.method = std::string(request.method()),
+                     .path = std::string(request.path()),
+                     .query = std::string(request.query())};
+    return http::CollectBody(exchange, kPageBodyBytesMax,
+                             [this, exchange, page = std::move(page)](const std::string&) {
+                               AnswerPage(page, exchange.get());
+                             });
+  }
+
+  void AnswerPage(const HttpRequest& page, http::Exchange* exchange) const {
+    HttpResponse answer = pages_(page);
+    const std::array fields = {http::Field{"content-type", answer.content_type},
+                               http::Field{"allow", answer.allow}};
+    exchange->Respond(answer.status, http::Fields(fields).first(answer.allow.empty() ? 1 : 2),
+                      std::move(answer.body));
+  }
+
+  h2::Services services_;
+  const H2Server::Pages pages_;
+};
+
+class FastServer final : public H2Server {
+ public:
+  FastServer(Node* node, RpcMeter* meter, Pages pages) : handler_(node, meter, std::move(pages)) {}
+
+  ~FastServer() override { Stop(); }
+
+  absl::Status Open(const H2Options& options) {
+    http::ServerOptions http;
+    http.thread_name = "h2";
+    http.loops = options.loops;
+    http.limits.streams_max = static_cast<uint32_t>(std::clamp<int64_t>(
+        options.max_concurrent_streams, 1, std::numeric_limits<uint32_t>::max()));
+    http.limits.keepalive_interval_nanos = options.keepalive_interval_nanos;
+    if (options.keepalive_timeout_nanos > 0) {
+      http.limits.keepalive_timeout_nanos = options.keepalive_timeout_nanos;
+    }
+    http.limits.pings.min_interval_nanos = options.keepalive_min_time_nanos;
+    absl::StatusOr<std::unique_ptr<http::Server>> server =
+        http::Server::Start(std::move(http), &handler_);
+    if (!server.ok()) {
+      return server.status();
+    }
+    server_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
+  void Adopt(int fd) override { server_->Adopt(fd); }
+
+  void Stop() override {
+    if (server_ != nullptr) {
+      server_->Stop(kStopGraceNanos);
+    }
+  }
+
+ private:
+  EtcdHandler handler_;
+  std::unique_ptr<http::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Pages pages,
+                                                          const H2Options& options) {
+  auto server = std::make_unique<FastServer>(node, meter, std::move(pages));
+  if (absl::Status opened = server->Open(options); !opened.ok()) {
+    return opened;
+  }
+  return server;
+}
+
+}  // namespace socle::server

@@ -1,0 +1,49 @@
+// H2Server: the fast transport of socle-kv: gRPC and the operator's pages on our own HTTP server.
+//
+// Laws     1. It opens no port: sockets come through Adopt, of HTTP/2 and HTTP/1 alike.
+//          2. Requests of content type application/grpc are calls; every other one is a page.
+//          3. Limits and keepalive enforcement are etcd's.
+// Threads  Adopt is thread-safe. Stop is to be called once, before the services' parts go.
+// Source   spec etcd 1.2.
+#ifndef SOCLE_SERVER_H2_H2_SERVER_H_
+#define SOCLE_SERVER_H2_H2_SERVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <absl/status/statusor.h>
+
+#include "server/ops/http_server.h"
+#include "server/ops/rpc_meter.h"
+#include "server/service/node.h"
+
+namespace socle::server {
+
+struct H2Options {
+  size_t loops = 0;  // 0: one per core
+  int64_t max_concurrent_streams = 4'294'967'295;
+  int64_t keepalive_min_time_nanos = 0;
+  int64_t keepalive_interval_nanos = 0;
+  int64_t keepalive_timeout_nanos = 0;
+};
+
+class H2Server {
+ public:
+  // Runs on a loop: it must be quick.
+  using Pages = std::function<HttpResponse(const HttpRequest&)>;
+
+  virtual ~H2Server() = default;
+  // Takes over a connected non-blocking socket from which nothing was read.
+  virtual void Adopt(int fd) = 0;
+  // Answers what is under way, ends the streams, closes the connections.
+  virtual void Stop() = 0;
+
+  static absl::StatusOr<std::unique_ptr<H2Server>> Start(Node* node, RpcMeter* meter, Pages pages,
+                                                         const H2Options& options);
+};
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_H2_H2_SERVER_H_

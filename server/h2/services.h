@@ -1,0 +1,43 @@
+// Services: what the calls of one server work on.
+//
+// Threads  thread-safe, as the services are.
+// Memory   node and meter must outlive it, and it every call.
+#ifndef SOCLE_SERVER_H2_SERVICES_H_
+#define SOCLE_SERVER_H2_SERVICES_H_
+
+#include <cstddef>
+
+#include "server/ops/rpc_meter.h"
+#include "server/service/auth_service.h"
+#include "server/service/cluster_service.h"
+#include "server/service/kv_service.h"
+#include "server/service/lease_service.h"
+#include "server/service/maintenance_service.h"
+#include "server/service/node.h"
+
+namespace socle::server::h2 {
+
+struct Services {
+  Services(Node* node_in, RpcMeter* meter_in)
+      : node(node_in),
+        meter(meter_in),
+        message_bytes_max(static_cast<size_t>(node_in->request_bytes_max() + kGrpcOverheadBytes)),
+        kv(node_in),
+        lease(node_in),
+        maintenance(node_in),
+        cluster(node_in),
+        auth(node_in) {}
+
+  Node* const node;
+  RpcMeter* const meter;
+  const size_t message_bytes_max;
+  KvService kv;
+  LeaseService lease;
+  MaintenanceService maintenance;
+  ClusterService cluster;
+  AuthService auth;
+};
+
+}  // namespace socle::server::h2
+
+#endif  // SOCLE_SERVER_H2_SERVICES_H_

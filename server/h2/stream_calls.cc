@@ -1,0 +1,252 @@
+#include "server/h2/stream_calls.h"
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "kv/base/bytes.h"
+#include "server/service/error_table.h"
+#include "server/service/snapshot_stream.h"
+#include "server/service/watch_service.h"
+
+namespace socle::server::h2 {
+namespace {
+
+namespace pb = etcdserverpb;
+
+absl::Status Malformed() {
+  return absl::InternalError("grpc: error unmarshalling request");
+}
+
+bool ParseInto(std::string_view bytes, google::protobuf::MessageLite* message) {
+  return message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+// The client closing its side changes nothing: events go on.
+class WatchCall final : public GrpcCall {
+ public:
+  WatchCall(Services* services, std::shared_ptr<http::Exchange> exchange)
+      : GrpcCall(services, RpcMethod::kWatch, std::move(exchange)) {}
+
+  void OnWake() override { Pump(); }
+
+  void OnWritable() override { Pump(); }
+
+  void OnStopping() override { End(WireStatus(EtcdError::kStopped)); }
+
+ private:
+  void OnBegin() override {
+    SendHead();
+    session_ = std::make_unique<WatchSession>(services()->node,
+                                              [exchange = shared_exchange()] { exchange->Wake(); });
+  }
+
+  void OnMessage(std::string_view bytes) override {
+    request_.Clear();
+    if (!ParseInto(bytes, &request_)) {
+      End(Malformed());
+      return;
+    }
+    session_->Receive(request_);
+  }
+
+  void OnHalfClose() override {}
+
+  void OnEnd() override { session_.reset(); }
+
+  void Pump() {
+    while (!is_over() && exchange()->CanWrite()) {
+      response_.Clear();
+      if (!session_->Next(&response_)) {
+        return;
+      }
+      SendMessage<google::protobuf::MessageLite>(response_);
+    }
+  }
+
+  pb::WatchRequest request_;
+  pb::WatchResponse response_;
+  std::unique_ptr<WatchSession> session_;
+};
+
+// One renewal at a time: the next request is looked at when the answer is on its way.
+class KeepAliveCall final : public GrpcCall, public std::enable_shared_from_this<KeepAliveCall> {
+ public:
+  KeepAliveCall(Services* services, std::shared_ptr<http::Exchange> exchange)
+      : GrpcCall(services, RpcMethod::kLeaseKeepAlive, std::move(exchange)) {}
+
+  void OnWake() override { Renewed(); }
+
+  void OnWritable() override { Release(); }
+
+  void OnStopping() override { End(WireStatus(EtcdError::kStopped)); }
+
+ private:
+  void OnMessage(std::string_view bytes) override {
+    request_.Clear();
+    response_.Clear();
+    if (!ParseInto(bytes, &request_)) {
+      End(Malformed());
+      return;
+    }
+    Hold();
+    services()->lease.KeepAlive(request_, &response_,
+                                [self = shared_from_this()](const absl::Status& status) {
+                                  self->status_ = status;
+                                  if (self->exchange()->loop()->IsLoopThread()) {
+                                    self->Renewed();
+                                  } else {
+                                    self->exchange()->Wake();
+                                  }
+                                });
+  }
+
+  void Renewed() {
+    if (!status_.ok()) {
+      End(status_);
+      return;
+    }
+    SendMessage<google::protobuf::MessageLite>(response_);
+    if (!is_over() && exchange()->CanWrite()) {
+      Release();
+    }
+  }
+
+  void OnHalfClose() override { End(absl::OkStatus()); }
+
+  pb::LeaseKeepAliveRequest request_;    // of the renewal under way
+  pb::LeaseKeepAliveResponse response_;  // of the renewal under way
+  absl::Status status_;
+};
+
+class SnapshotCall final : public GrpcCall {
+ public:
+  SnapshotCall(Services* services, std::shared_ptr<http::Exchange> exchange)
+      : GrpcCall(services, RpcMethod::kSnapshot, std::move(exchange)) {}
+
+  void OnWake() override { Pump(); }
+
+  void OnWritable() override { Pump(); }
+
+ private:
+  void OnMessage(std::string_view /*bytes*/) override {}
+
+  void OnHalfClose() override {
+    stream_ =
+        services()->maintenance.Snapshot([exchange = shared_exchange()] { exchange->Wake(); });
+    Pump();
+  }
+
+  void OnEnd() override {
+    if (stream_ == nullptr) {
+      return;
+    }
+    // Its destructor waits for its thread, which may be committing: not on a loop.
+    services()->node->RunOnWorker(
+        [stream = std::move(stream_)](Done done) mutable {
+          stream.reset();
+          done(absl::OkStatus());
+        },
+        [](const absl::Status&) {});
+  }
+
+  void Pump() {
+    while (!is_over() && stream_ != nullptr && exchange()->CanWrite()) {
+      response_.Clear();
+      const absl::StatusOr<SnapshotStream::Step> step = stream_->Next(&response_);
+      if (!step.ok()) {
+        End(step.status());
+      } else if (*step == SnapshotStream::Step::kEnd) {
+        End(absl::OkStatus());
+      } else if (*step == SnapshotStream::Step::kWait) {
+        return;
+      } else {
+        SendMessage<google::protobuf::MessageLite>(response_);
+      }
+    }
+  }
+
+  pb::SnapshotResponse response_;
+  std::unique_ptr<SnapshotStream> stream_;
+};
+
+// HealthCheckRequest {string service = 1}; HealthCheckResponse {ServingStatus status = 1}.
+constexpr std::string_view kServing = "\x08\x01";
+constexpr std::string_view kServiceUnknown = "\x08\x03";
+
+// False when the bytes are no HealthCheckRequest.
+bool ParseService(std::string_view bytes, std::string* service) {
+  constexpr uint64_t kServiceTag = (1U << 3U) | 2U;
+  service->clear();
+  while (!bytes.empty()) {
+    uint64_t tag = 0;
+    std::string_view text;
+    if (!ConsumeVarint(&bytes, &tag) || tag != kServiceTag ||
+        !ConsumeLengthPrefixed(&bytes, &text)) {
+      return false;
+    }
+    *service = text;
+  }
+  return true;
+}
+
+// Like etcd's, it knows the server as a whole, whose name is empty.
+class HealthCall final : public GrpcCall {
+ public:
+  HealthCall(Services* services, std::shared_ptr<http::Exchange> exchange, bool is_watch)
+      : GrpcCall(services, std::nullopt, std::move(exchange)), is_watch_(is_watch) {}
+
+  void OnStopping() override {
+    if (is_watch_) {
+      End(WireStatus(EtcdError::kStopped));
+    }
+  }
+
+ private:
+  void OnMessage(std::string_view bytes) override {
+    if (!ParseService(bytes, &service_)) {
+      End(Malformed());
+    }
+  }
+
+  void OnHalfClose() override {
+    if (service_.empty() || is_watch_) {
+      SendMessage(service_.empty() ? kServing : kServiceUnknown);
+    }
+    if (!is_watch_) {
+      End(service_.empty() ? absl::OkStatus() : absl::NotFoundError("unknown service"));
+    }
+  }
+
+  const bool is_watch_;
+  std::string service_;
+};
+
+}  // namespace
+
+std::shared_ptr<GrpcCall> MakeWatchCall(Services* services,
+                                        std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<WatchCall>(services, std::move(exchange));
+}
+
+std::shared_ptr<GrpcCall> MakeKeepAliveCall(Services* services,
+                                            std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<KeepAliveCall>(services, std::move(exchange));
+}
+
+std::shared_ptr<GrpcCall> MakeSnapshotCall(Services* services,
+                                           std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<SnapshotCall>(services, std::move(exchange));
+}
+
+std::shared_ptr<GrpcCall> MakeHealthCheckCall(Services* services,
+                                              std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<HealthCall>(services, std::move(exchange), false);
+}
+
+std::shared_ptr<GrpcCall> MakeHealthWatchCall(Services* services,
+                                              std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<HealthCall>(services, std::move(exchange), true);
+}
+
+}  // namespace socle::server::h2

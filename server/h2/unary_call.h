@@ -1,0 +1,89 @@
+// UnaryCall: one request, one response; the service may answer at once or from another thread.
+//
+// Laws     1. Request and response live on the call's arena until the service has answered, whatever
+//             became of the client.
+//          2. The response is serialised on the loop, straight into the bytes that are sent: the store's
+//             write loop only says that it is there.
+// Threads  Answer: any thread, once; the rest as grpc_call.h.
+#ifndef SOCLE_SERVER_H2_UNARY_CALL_H_
+#define SOCLE_SERVER_H2_UNARY_CALL_H_
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <google/protobuf/arena.h>
+
+#include "server/h2/grpc_call.h"
+
+namespace socle::server::h2 {
+
+// `Run` is a stateless callable (Services*, const Request&, Response*, Done).
+template <typename Request, typename Response, typename Run>
+class UnaryCall final : public GrpcCall,
+                        public std::enable_shared_from_this<UnaryCall<Request, Response, Run>> {
+ public:
+  using GrpcCall::GrpcCall;
+
+  void OnWake() override { Finish(); }
+
+ private:
+  void OnMessage(std::string_view bytes) override {
+    if (request_ != nullptr) {
+      End(absl::InternalError("grpc: a unary call got a second message"));
+      return;
+    }
+    request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
+    if (!request_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      End(absl::InternalError("grpc: error unmarshalling request"));
+    }
+  }
+
+  void OnHalfClose() override {
+    if (request_ == nullptr) {
+      End(absl::InternalError("grpc: a unary call got no message"));
+      return;
+    }
+    response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
+    Run{}(services(), *request_, response_,
+          Done([self = this->shared_from_this()](const absl::Status& status) {
+            self->Answer(status);
+          }));
+  }
+
+  void Answer(const absl::Status& status) {
+    status_ = status;
+    if (exchange()->loop()->IsLoopThread()) {
+      Finish();
+    } else {
+      exchange()->Wake();  // carries status_ and the response over
+    }
+  }
+
+  void Finish() {
+    if (status_.ok()) {
+      EndWith(*response_);
+    } else {
+      End(status_);
+    }
+  }
+
+  static google::protobuf::ArenaOptions BlockOf(std::array<char, 1024>* block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block->data();
+    options.initial_block_size = block->size();
+    return options;
+  }
+
+  alignas(16) std::array<char, 1024> block_;  // enough for most calls
+  google::protobuf::Arena arena_{BlockOf(&block_)};
+  Request* request_ = nullptr;
+  Response* response_ = nullptr;
+  absl::Status status_;
+};
+
+}  // namespace socle::server::h2
+
+#endif  // SOCLE_SERVER_H2_UNARY_CALL_H_

@@ -1,0 +1,174 @@
+// Exchange: one request and its response, whatever the protocol.
+//
+//   begun ──► body chunks … body end ──► closed         (what the client sends, to the Receiver)
+//         └─► head, data …, finish ───────┘              (what the server answers, to the Exchange)
+//
+// Laws     1. What one turn of the loop says on one connection goes out in one send.
+//          2. Answers may come from any thread; those of other threads are applied on the loop, in order,
+//             with one wake-up of the loop however many exchanges are answered while it sleeps.
+//          3. After it is closed every function is a no-op: a late answer finds nobody and harms nobody.
+//          4. A writer that asks CanWrite holds at most kBacklogLow bytes and one message back.
+// Threads  as said in each group. Receiver: all calls on the loop's thread, none after OnClosed.
+// Memory   shared by the connection and whoever answers.
+#ifndef SOCLE_SERVER_WIRE_HTTP_EXCHANGE_H_
+#define SOCLE_SERVER_WIRE_HTTP_EXCHANGE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kv/base/mutex.h"
+#include "server/wire/http/loop.h"
+#include "server/wire/http/message.h"
+
+namespace socle::server::http {
+
+class Session;
+
+// Serves one request: the application's half of an exchange.
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+  // The bytes are valid during the call.
+  virtual void OnBody(std::string_view bytes) = 0;
+  virtual void OnBodyEnd() = 0;
+
+  // After CanWrite said no: it would say yes again.
+  virtual void OnWritable() {}
+
+  // After Exchange::Wake, at least once since the last one.
+  virtual void OnWake() {}
+
+  // After Exchange::WakeAt.
+  virtual void OnTime() {}
+
+  // The server is stopping: streams end themselves; others go on and are answered.
+  virtual void OnStopping() {}
+
+  // Response sent, or the client gave up, or the connection is gone.
+  virtual void OnClosed() = 0;
+};
+
+inline constexpr uint32_t kResetNoError = 0;
+inline constexpr uint32_t kResetInternal = 2;
+inline constexpr uint32_t kResetCancel = 8;
+
+class Exchange final : public std::enable_shared_from_this<Exchange>, private Loop::Timed {
+ public:
+  static constexpr size_t kBacklogLow = 64 * 1024;
+
+  Exchange(std::shared_ptr<Loop> loop, Session* session)
+      : loop_(std::move(loop)), session_(session) {}
+
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Any thread.
+  // Head, whole body and end at once: with a content-length on HTTP/1.1, or trailers on HTTP/2.
+  void Respond(int status, Fields fields, std::string body, Fields trailers = {});
+  void SendHead(int status, Fields fields);
+  void SendData(std::string bytes);
+  void Finish(Fields trailers = {});
+  void Reset(uint32_t http2_error);
+  // Has OnWake called on the loop's thread, soon.
+  void Wake();
+
+  // On the loop's thread.
+  bool is_closed() const { return session_ == nullptr; }
+
+  bool is_finished() const { return is_finished_; }
+
+  // Where to append data: serialise into it, then call DataAdded. The head must have been sent before,
+  // or be sent in the same turn.
+  std::string* buffer() { return &body_; }
+
+  void DataAdded(size_t bytes);
+  bool CanWrite();
+
+  size_t backlog_bytes() const { return body_.size() - body_sent_; }
+
+  // Between them the client is held back after at most one stream window (HTTP/2) or what was read.
+  void PauseBody();
+  void ResumeBody();
+  // Has OnTime called at the time; replaces an earlier one. INT64_MAX: never.
+  void WakeAt(int64_t monotonic_nanos);
+
+  Loop* loop() const { return loop_.get(); }
+
+ private:
+  friend class Loop;
+  friend class Session;
+  friend class Http1Session;
+  friend class Http2Session;
+
+  struct Answer {
+    enum class Kind { kHead, kData, kFinish, kReset };
+    Kind kind;
+    int number = 0;  // status or error
+    std::string bytes;
+    std::vector<std::pair<std::string, std::string>> fields;
+  };
+
+  void Post(Answer answer);
+  void MarkReady();
+  // By the loop, for what other threads asked.
+  void RunReady();
+  void Apply(Answer& answer);
+  void OnTime(int64_t now_nanos) override;
+
+  // By the session.
+  std::string_view front(size_t bytes) const {
+    return std::string_view(body_).substr(body_sent_, bytes);
+  }
+
+  void Sent(size_t bytes);
+  // The session lets go of it: no call reaches it from here on.
+  void Close();
+
+  const std::shared_ptr<Loop> loop_;
+
+  // Any thread.
+  std::atomic<bool> is_ready_{false};     // in the loop's list; set by whoever puts it there
+  std::atomic<bool> is_woken_{false};     // Wake was called; cleared by the loop before OnWake
+  std::atomic<bool> has_answers_{false};  // answers_ has something; a hint for RunReady
+  Mutex mu_;
+  std::vector<Answer> answers_ ABSL_GUARDED_BY(mu_);
+
+  // Of the loop's thread.
+  Session* session_;  // null: closed
+  std::shared_ptr<Receiver> receiver_;
+  std::shared_ptr<Exchange> self_;  // while the session has it
+  Exchange* prev_ = nullptr;        // the session's list
+  Exchange* next_ = nullptr;
+  int32_t stream_id_ = 0;
+  std::string body_;
+  size_t body_sent_ = 0;
+  std::vector<std::pair<std::string, std::string>> trailers_;
+  std::vector<Field> constant_trailers_;
+  size_t body_unconsumed_ = 0;  // received while paused
+  bool has_head_ = false;
+  bool is_finished_ = false;
+  bool is_deferred_ = false;  // HTTP/2 asked for data when there was none
+  bool has_body_ended_ = false;
+  bool is_paused_ = false;
+  bool wants_writable_ = false;
+};
+
+// Where requests go. Begin runs on the loop of the connection.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  // `request` is valid during the call. Null when the exchange was answered at once and the body is
+  // not wanted.
+  virtual std::shared_ptr<Receiver> Begin(const Request& request,
+                                          const std::shared_ptr<Exchange>& exchange) = 0;
+};
+
+}  // namespace socle::server::http
+
+#endif  // SOCLE_SERVER_WIRE_HTTP_EXCHANGE_H_
