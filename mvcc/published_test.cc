@@ -89,9 +89,11 @@ TEST(Published, RetiresEveryValueOnceUnderManyThreads) {
     Published<Value> published;
     published.Publish(new Value(0, &counts));
     std::atomic<bool> is_done{false};
+    std::atomic<int> running{0};
     std::vector<Thread> readers;
     for (int i = 0; i < 3; ++i) {
       readers.emplace_back("reader", [&] {
+        running.fetch_add(1);
         int64_t last = 0;
         std::vector<PublishedRef<Value>> held;
         while (!is_done.load()) {
@@ -104,6 +106,9 @@ TEST(Published, RetiresEveryValueOnceUnderManyThreads) {
           }
         }
       });
+    }
+    while (running.load() < 3) {
+      published.Take();
     }
     for (int64_t i = 1; i < 30'000; ++i) {
       published.Publish(new Value(i, &counts));

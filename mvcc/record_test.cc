@@ -56,7 +56,8 @@ TEST(Record, PassesOverUnknownFields) {
       "\x55"
       "1234",
       22);
-  const auto kv = DecodeRecord(unknown + known);
+  const std::string both = unknown + known;
+  const auto kv = DecodeRecord(both);
   ASSERT_TRUE(kv.has_value());
   EXPECT_EQ(kv->key, "a");
   EXPECT_EQ(kv->mod_revision, 3);

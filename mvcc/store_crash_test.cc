@@ -295,6 +295,7 @@ TEST_F(StoreFailure, OfTheNextCommitFindsItsEntriesStillInTheLog) {
   env_.SetObserver(nullptr);
   env_.Restart(DurabilityLoss::kNone);
   Open(kNanosPerMilli);
+  ASSERT_NE(store_, nullptr);
   const auto read = store_->Range({.key = "k", .range_end = "l", .count_only = true});
   ASSERT_THAT(read, IsOk());
   EXPECT_EQ(read->count, 3);
