@@ -50,12 +50,11 @@ TEST(Record, WritesTheCanonicalBytesOfTheMessage) {
 
 TEST(Record, PassesOverUnknownFields) {
   const std::string known = Encode({.key = "a", .mod_revision = 3, .value = "v"});
-  const std::string unknown(
+  const std::string unknown =  // Fields 7 to 10, one of each wire type.
       "\x3a\x02xx\x40\x07\x49"
       "12345678"
       "\x55"
-      "1234",
-      22);
+      "1234";
   const std::string both = unknown + known;
   const auto kv = DecodeRecord(both);
   ASSERT_TRUE(kv.has_value());
