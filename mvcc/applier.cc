@@ -201,7 +201,8 @@ absl::StatusOr<int64_t> Applier::Apply(const CheckpointOp& op) {
 absl::StatusOr<uint64_t> Applier::Apply(const SystemOp& op) {
   for (const SystemWrite& write : op.writes) {
     const auto bucket = FindBucket(write.bucket);
-    if (!bucket) {
+    // Revisions and leases have operations of their own.
+    if (!bucket || *bucket == kKeyBucket || *bucket == kLeaseBucket) {
       return absl::InvalidArgumentError(fmt::format("no system bucket '{}'", write.bucket));
     }
   }

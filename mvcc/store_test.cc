@@ -201,7 +201,10 @@ TEST_F(StoreTest, ASystemBucketIsReadBackAndSurvives) {
   Reopen();
   EXPECT_THAT(*store_->ReadSystem("alarm"),
               ElementsAre(std::pair<std::string, std::string>("k", "v")));
-  EXPECT_FALSE(store_->WriteSystem({{.bucket = "nope", .key = "k", .value = "v"}}).ok());
+  for (const char* const bucket : {"nope", "key", "lease"}) {
+    EXPECT_FALSE(store_->WriteSystem({{.bucket = bucket, .key = "k", .value = "v"}}).ok())
+        << bucket;
+  }
 }
 
 TEST_F(StoreTest, ADirectoryInUseIsRefused) {

@@ -145,6 +145,7 @@ class WatchHub {
 
   void AddSynced(Watcher* watcher);
   void RemoveSynced(Watcher* watcher);
+  void RemoveLagging(Watcher* watcher);
   void MakeLagging(Watcher* watcher, int64_t next_revision);
   void MakeAllLagging(int64_t up_to_revision);
   void Remove(Watcher* watcher);
