@@ -16,11 +16,13 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-class KvServerTest : public ::testing::Test {
+// The stock gRPC client against both transports.
+class KvServerTest : public ::testing::TestWithParam<const char*> {
  protected:
   void Start(int64_t quota_bytes = 0) {
     Settings settings;
     settings.data_dir = dir_.path();
+    settings.transport = GetParam();
     settings.listen_client_urls = {"http://127.0.0.1:0"};
     settings.advertise_client_urls = {"http://127.0.0.1:1"};
     settings.quota_backend_bytes = quota_bytes;
@@ -45,7 +47,7 @@ class KvServerTest : public ::testing::Test {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
-TEST_F(KvServerTest, PutsAndGetsWithFullHeadersAcrossARestart) {
+TEST_P(KvServerTest, PutsAndGetsWithFullHeadersAcrossARestart) {
   Start();
   pb::PutResponse put;
   ASSERT_TRUE(Put("k", "v", &put).ok());
@@ -65,7 +67,7 @@ TEST_F(KvServerTest, PutsAndGetsWithFullHeadersAcrossARestart) {
   EXPECT_EQ(range.header().revision(), 2);
 }
 
-TEST_F(KvServerTest, RefusesTooLargeRequestsAndEmptyKeysWithEtcdsTexts) {
+TEST_P(KvServerTest, RefusesTooLargeRequestsAndEmptyKeysWithEtcdsTexts) {
   Start();
   pb::PutResponse put;
   const grpc::Status large = Put("k", std::string(1'572'864, 'x'), &put);
@@ -76,7 +78,7 @@ TEST_F(KvServerTest, RefusesTooLargeRequestsAndEmptyKeysWithEtcdsTexts) {
   EXPECT_EQ(Put("", "v", &put).error_message(), "etcdserver: key is not provided");
 }
 
-TEST_F(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {
+TEST_P(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {
   Start(/*quota_bytes=*/1'000);
   pb::PutResponse put;
   const grpc::Status refused = Put("k", "v", &put);
@@ -90,7 +92,7 @@ TEST_F(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {
   EXPECT_EQ(status.dbsizequota(), 1'000);
 }
 
-TEST_F(KvServerTest, StreamsASnapshotWithItsChecksum) {
+TEST_P(KvServerTest, StreamsASnapshotWithItsChecksum) {
   Start();
   grpc::ClientContext context;
   const auto reader = pb::Maintenance::NewStub(channel_)->Snapshot(&context, {});
@@ -108,7 +110,7 @@ TEST_F(KvServerTest, StreamsASnapshotWithItsChecksum) {
   EXPECT_EQ(part.remaining_bytes(), 0U);
 }
 
-TEST_F(KvServerTest, WatchesFromTheRequestedRevision) {
+TEST_P(KvServerTest, WatchesFromTheRequestedRevision) {
   Start();
   pb::PutResponse put;
   ASSERT_TRUE(Put("w", "1", &put).ok());
@@ -126,6 +128,8 @@ TEST_F(KvServerTest, WatchesFromTheRequestedRevision) {
   EXPECT_EQ(response.events(0).kv().value(), "1");
   context.TryCancel();
 }
+
+INSTANTIATE_TEST_SUITE_P(Transports, KvServerTest, ::testing::Values("h2", "grpc"));
 
 }  // namespace
 }  // namespace socle::server

@@ -42,7 +42,7 @@ struct Settings {
   int64_t compaction_batch_limit = 1'000;
   int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
 
-  std::string transport = "grpc";
+  std::string transport = "h2";
 
   std::string log_level = "info";
   std::string log_format = "json";
