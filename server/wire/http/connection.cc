@@ -81,6 +81,10 @@ void Connection::OnReady(uint32_t events) {
     return;
   }
   const bool is_broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  if (is_broken && !session_reads_) {
+    Kill();  // nothing would be read that could tell of it, and the kernel would tell for ever
+    return;
+  }
   const bool can_read = (events & EPOLLIN) != 0 || is_broken;
   const bool can_write = (events & EPOLLOUT) != 0 || is_broken;
   if (is_full_ && ((can_write && !writing_wants_read_) || (can_read && writing_wants_read_))) {

@@ -18,9 +18,9 @@
 namespace socle::server::http {
 
 struct TlsFiles {
-  std::string certificate_chain;   // PEM
-  std::string private_key;         // PEM
-  std::string client_authorities;  // PEM; empty: client certificates are not asked for
+  std::string certificate_chain;        // PEM
+  std::string private_key;              // PEM
+  std::string client_authorities = {};  // PEM; empty: client certificates are not asked for
 };
 
 class TlsContext {

@@ -1,0 +1,279 @@
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/base/clock.h"
+#include "server/wire/http/testing/clients.h"
+#include "server/wire/http/testing/test_site.h"
+
+namespace socle::server::http {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Http2, AnswersOnTheLoopAndFromOtherThreads) {
+  TestSite site;
+  Http2Client client(site.port());
+  const int32_t now = client.Request("POST", "/echo?x=1", "abc");
+  const int32_t later = client.Request("POST", "/later", "def");
+  const int32_t chunks = client.Request("GET", "/chunks");
+  EXPECT_EQ(client.Await(now).body, "POST /echo?x=1 abc");
+  EXPECT_EQ(client.Await(later).body, "POST /later def");
+  EXPECT_EQ(client.Await(chunks).body, "one two three");
+  EXPECT_EQ(client.stream(chunks).fields["x-count"], "3");
+  EXPECT_EQ(client.stream(chunks).fields[":status"], "200");
+}
+
+TEST(Http2, CarriesLargeBodiesBothWays) {
+  TestSite site;
+  Http2Client client(site.port());
+  const std::string body(5'000'000, 'z');
+  std::vector<int32_t> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(client.Request("POST", "/echo", body));
+  }
+  for (const int32_t id : ids) {
+    EXPECT_EQ(client.Await(id).body, "POST /echo " + body);
+  }
+}
+
+TEST(Http2, AnswersManyStreamsOfManyConnections) {
+  TestSite site;
+  std::vector<std::unique_ptr<Http2Client>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<Http2Client>(site.port()));
+  }
+  for (int round = 0; round < 20; ++round) {
+    for (const auto& client : clients) {
+      client->Request("POST", round % 4 == 0 ? "/later" : "/echo", "b");
+    }
+  }
+  for (const auto& client : clients) {
+    for (int32_t id = 1; id < 40; id += 2) {
+      EXPECT_THAT(client->Await(id).body, HasSubstr("POST /"));
+    }
+  }
+}
+
+TEST(Http2, TellsAClientToStopUploadingWhenItWasAnsweredEarly) {
+  TestSite site;
+  Http2Client client(site.port());
+  const int32_t id = client.Request("POST", "/early", "abc", {}, true);
+  const Http2Client::Stream& stream = client.Await(id);
+  EXPECT_EQ(stream.body, "no");
+  EXPECT_TRUE(stream.is_closed);
+  EXPECT_EQ(stream.error, 0U);
+}
+
+TEST(Http2, HoldsAClientBackWhileTheBodyIsPaused) {
+  ServerOptions options;
+  options.limits.stream_window_bytes = 100'000;
+  TestSite site(options);
+  Http2Client client(site.port());
+  const int32_t id = client.Request("POST", "/held", std::string(350'000, 'h'));
+  ASSERT_TRUE(client.RunUntil([&] { return site.held_bytes() > 0; }));
+  const int32_t other = client.Request("POST", "/echo", "x");
+  EXPECT_EQ(client.Await(other).body, "POST /echo x");
+  EXPECT_LE(site.held_bytes(), 100'000U);
+  while (site.held_bytes() < 350'000U) {
+    const size_t seen = site.held_bytes();
+    site.ReleaseHeld();
+    ASSERT_TRUE(client.RunUntil([&] { return site.held_bytes() > seen; }));
+    EXPECT_LE(site.held_bytes(), seen + 100'000);
+  }
+  EXPECT_EQ(client.Await(id).body, "got it");
+}
+
+TEST(Http2, AStreamWithoutWindowHoldsBackItselfOnly) {
+  ServerOptions options;
+  options.loops = 1;
+  TestSite site(options);
+  Http2Client client(site.port(), {.stream_window_bytes = 10'000, .grants_windows = false});
+  const int32_t flood = client.Request("GET", "/flood");
+  ASSERT_TRUE(client.RunUntil([&] { return client.stream(flood).body.size() == 10'000; }));
+  for (int i = 0; i < 50; ++i) {
+    const int32_t id = client.Request("POST", "/echo", "q");
+    EXPECT_EQ(client.Await(id).body, "POST /echo q");
+  }
+  EXPECT_LE(site.flooded_bytes(), 10'000 + Exchange::kBacklogLow + 10'000);
+  client.Reset(flood, 8);
+  EXPECT_TRUE(Eventually([&] { return site.open() == 0; }));
+}
+
+TEST(Http2, AConnectionThatIsNotReadHoldsBackItselfOnly) {
+  ServerOptions options;
+  options.loops = 1;
+  options.limits.stall_timeout_nanos = 500 * kNanosPerMilli;
+  TestSite site(options);
+  Http2Client silent(site.port(), {.stream_window_bytes = 1U << 30U});
+  silent.Request("GET", "/flood");  // and never reads
+  ASSERT_TRUE(Eventually([&] { return site.flooded_bytes() > 0; }));
+  Http2Client other(site.port());
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(other.Await(other.Request("POST", "/echo", "q")).body, "POST /echo q");
+  }
+  EXPECT_LT(site.flooded_bytes(), size_t{64} << 20U);
+  EXPECT_TRUE(Eventually([&] { return site.open() == 0; })) << "a stalled client is cut off";
+}
+
+TEST(Http2, RefusesHeadsThatAreTooLarge) {
+  ServerOptions options;
+  options.limits.header_bytes_max = 4'096;
+  TestSite site(options);
+  Http2Client client(site.port());
+  const int32_t id = client.Request("GET", "/echo", {}, {{"x-large", std::string(5'000, 'l')}});
+  client.Await(id);
+  EXPECT_EQ(client.stream(id).fields[":status"], "431");
+  EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+}
+
+TEST(Http2, RefusesStreamsBeyondTheLimit) {
+  ServerOptions options;
+  options.limits.streams_max = 2;
+  TestSite site(options);
+  Http2Client client(site.port());
+  client.Await(client.Request("GET", "/echo"));  // the settings have arrived
+  client.Request("GET", "/open");
+  client.Request("GET", "/open");
+  const int32_t third = client.Request("GET", "/echo");
+  // The client's own library queues it; when one of the two ends it goes out.
+  EXPECT_FALSE(client.stream(third).is_closed);
+  client.Reset(3, 8);
+  EXPECT_EQ(client.Await(third).body, "GET /echo ");
+}
+
+TEST(Http2, EndsAClientThatPingsTooOften) {
+  ServerOptions options;
+  options.limits.pings = {.min_interval_nanos = 5 * kNanosPerSecond};
+  TestSite site(options);
+  Http2Client client(site.port());
+  client.Await(client.Request("GET", "/echo"));
+  for (int i = 0; i < 6; ++i) {
+    client.Ping();
+  }
+  ASSERT_TRUE(client.RunUntil([&] { return client.has_goaway() && client.is_over(); }));
+  EXPECT_EQ(client.goaway_error(), uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+  EXPECT_EQ(client.goaway_text(), "too_many_pings");
+}
+
+TEST(Http2, ForgivesPingsOfAClientThatIsTalkedTo) {
+  ServerOptions options;
+  options.limits.pings = {.min_interval_nanos = 5 * kNanosPerSecond};
+  TestSite site(options);
+  Http2Client client(site.port());
+  for (int i = 0; i < 20; ++i) {
+    client.Ping();
+    EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+  }
+  EXPECT_FALSE(client.has_goaway());
+}
+
+TEST(Http2, EndsAClientThatResetsStreamsRapidly) {
+  TestSite site;
+  Http2Client client(site.port());
+  client.Await(client.Request("GET", "/echo"));
+  for (int i = 0; i < 3'000 && !client.is_over(); ++i) {
+    client.Reset(client.Request("GET", "/open"), 8);
+  }
+  EXPECT_TRUE(client.RunUntil([&] { return client.is_over() || client.has_goaway(); }));
+  EXPECT_TRUE(Eventually([&] { return site.open() == 0; }));
+}
+
+TEST(Http2, CutsOffWhatIsNotHttp2) {
+  struct Case {
+    const char* name;
+    std::string sent;
+  };
+
+  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const std::string settings(std::string("\0\0\0\4\0\0\0\0\0", 9));
+  const std::vector<Case> cases = {
+      {"half a preface", "PRI * HT"},
+      {"another preface", "PRI * HTTP/3.0\r\n\r\nSM\r\n\r\n"},
+      {"no settings", preface},
+      {"data first", preface + std::string("\0\0\1\0\0\0\0\0\1x", 10)},
+      {"a frame too large", preface + settings + std::string("\x7f\xff\xff\0\0\0\0\0\1", 9)},
+      {"a header block without end",
+       preface + settings + std::string("\0\0\1\1\0\0\0\0\1\x82", 10)},
+      {"a header block that can't be decoded",
+       preface + settings + std::string("\0\0\2\1\5\0\0\0\1\xff\xff", 11)},
+      {"noise", preface + settings + std::string(500, '\xa7')},
+  };
+  ServerOptions options;
+  options.limits.head_timeout_nanos = 150 * kNanosPerMilli;
+  TestSite site(options);
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const RawClient client(site.port());
+    client.Send(c.sent);
+    EXPECT_THAT(client.ReadToEnd(), ::testing::Not(::testing::EndsWith("<timeout>")));
+  }
+  EXPECT_TRUE(Eventually([&] { return site.server()->connections() == 0; }));
+}
+
+TEST(Http2, PingsASilentClientAndEndsItWhenItDoesNotAnswer) {
+  ServerOptions options;
+  options.limits.keepalive_interval_nanos = 100 * kNanosPerMilli;
+  options.limits.keepalive_timeout_nanos = 200 * kNanosPerMilli;
+  TestSite site(options);
+  Http2Client alive(site.port());
+  Http2Client dead(site.port());
+  alive.Request("GET", "/open");
+  dead.Request("GET", "/open");
+  ASSERT_TRUE(Eventually([&] { return site.open() == 2; }));
+  ASSERT_TRUE(Eventually([&] {
+    const int64_t until = Clock::Real()->MonotonicNanos() + 10 * kNanosPerMilli;
+    alive.Request("GET", "/echo");
+    alive.RunUntil([until] { return Clock::Real()->MonotonicNanos() > until; });
+    return site.open() == 1;
+  }));
+  EXPECT_FALSE(alive.is_over());
+}
+
+TEST(Http2, NoticesThatTheClientHasGone) {
+  TestSite site;
+  Http2Client client(site.port());
+  client.Request("GET", "/open");
+  client.Request("GET", "/flood");
+  ASSERT_TRUE(Eventually([&] { return site.open() == 2; }));
+  client.socket().Close();
+  EXPECT_TRUE(Eventually([&] { return site.open() == 0; }));
+}
+
+TEST(Http2, StopSaysGoawayEndsStreamsAndAnswersWhatIsUnderWay) {
+  TestSite site;
+  Http2Client client(site.port());
+  const int32_t polite = client.Request("GET", "/stop");
+  const int32_t held = client.Request("POST", "/held", "x", {}, true);
+  ASSERT_TRUE(Eventually([&] { return site.held_bytes() == 1 && site.open() == 2; }));
+  Thread stopper("stopper", [&] { site.server()->Stop(2 * kNanosPerSecond); });
+  ASSERT_TRUE(client.RunUntil([&] { return client.has_goaway(); }));
+  EXPECT_EQ(client.goaway_error(), uint32_t{NGHTTP2_NO_ERROR});
+  site.ReleaseHeld();
+  client.SendBody(held, {}, true);
+  EXPECT_EQ(client.Await(polite).body, "bye");
+  EXPECT_EQ(client.Await(held).body, "got it");
+  EXPECT_TRUE(client.RunUntil([&] { return client.is_over(); }));
+  client.socket().Close();
+  stopper.Join();
+  EXPECT_EQ(site.open(), 0);
+}
+
+TEST(Http2, AnswersThatComeAfterTheEndHarmNobody) {
+  for (int i = 0; i < 20; ++i) {
+    TestSite site;
+    Http2Client client(site.port());
+    for (int j = 0; j < 10; ++j) {
+      client.Request("POST", "/later", "x");
+    }
+    if (i % 2 == 0) {
+      client.socket().Close();
+    }
+    site.server()->Stop(0);
+  }
+}
+
+}  // namespace
+}  // namespace socle::server::http
