@@ -156,8 +156,7 @@ class EmbeddedWatch final : public Watch {
 }  // namespace
 
 EmbeddedStore::EmbeddedStore(Clock* clock)
-    : clock_(clock),
-      lessor_({.clock = clock}),
+    : lessor_({.clock = clock}),
       ttl_leases_(clock, [this](int64_t ttl_seconds, TtlLeases::Done done) {
         leases_->Grant(
             mvcc::kNoLease, ttl_seconds,

@@ -50,7 +50,6 @@ class EmbeddedStore final : public StateStore {
   void SubmitWithLease(Write write, mvcc::LeaseId lease, WriteDone done);
 
   // In the order in which they may go, last first.
-  Clock* const clock_;
   lease::Lessor lessor_;
   TtlLeases ttl_leases_;
   std::optional<lease::StoreLeaseLog> lease_log_;

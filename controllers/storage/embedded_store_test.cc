@@ -1,5 +1,9 @@
 #include "controllers/storage/embedded_store.h"
 
+#include <atomic>
+#include <semaphore>
+
+#include "controllers/storage/answer.h"
 #include "controllers/storage/testing/state_store_suite.h"
 #include "kv/testing/fault_env.h"
 #include "mvcc/errors.h"
@@ -78,6 +82,38 @@ TEST(EmbeddedStore, AResultKeepsItsBytesWhileTheObjectChanges) {
     EXPECT_EQ(held.object->document, "first");
   }
   EXPECT_OK(store->engine()->Check());
+}
+
+TEST(EmbeddedStore, ABatchCostsAtMostTwoSyncsOfTheLog) {
+  FaultEnv env(7);
+  std::atomic<int> log_syncs{0};
+  ASSERT_OK_AND_ASSIGN(auto store,
+                       EmbeddedStore::Open(SmallOptions("/s", &env),
+                                           {.wal_sync = [&log_syncs](int64_t) { ++log_syncs; }}));
+  // The disk stands still until the whole batch is submitted.
+  std::binary_semaphore may_sync(0);
+  std::atomic<bool> is_first{true};
+  env.SetObserver([&](CallKind kind, const std::string& path) {
+    if (kind == CallKind::kSync && path.find("socle-wal") != std::string::npos &&
+        is_first.exchange(false)) {
+      may_sync.acquire();
+    }
+  });
+  log_syncs = 0;
+  std::vector<Write> writes;
+  for (int i = 0; i < 100; ++i) {
+    writes.push_back({.key = fmt::format("/r/{}", i), .document = "x"});
+  }
+  Answer<std::vector<WriteResult>> answer;
+  store->SubmitAll(std::move(writes), [&answer](std::vector<WriteResult> results) {
+    answer.Give(std::move(results));
+  });
+  may_sync.release();
+  for (const WriteResult& result : answer.Take()) {
+    EXPECT_OK(result.status);
+  }
+  EXPECT_LE(log_syncs, 2);
+  env.SetObserver(nullptr);
 }
 
 }  // namespace

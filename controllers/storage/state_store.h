@@ -5,10 +5,9 @@
 //             and is exactly one etcd transaction of its own revision. Refused, it changed nothing.
 //          2. An answered write is durable, and every later read sees it. Writes in flight together
 //             have no order among them.
-//          3. A list shows one revision, on all its pages; a watch that goes on from the revision of
-//             a list or of a batch delivers every later event once, in order.
-//          4. A consumer that does not take its events holds back nobody else; what is kept for it
-//             is bounded, beyond that its watch reads history again.
+//          3. A list shows one revision, on all its pages; a watch that goes on from it, or from a
+//             batch, delivers every later event once, in order.
+//          4. A consumer that takes no events holds back nobody; what is kept for it is bounded.
 // Threads  thread-safe. Callbacks run on the store's thread, or in the call: quick, no waiting for
 //          the store. Reads, Run and Compact block (embedded: reads never wait; etcd: a round trip).
 // Memory   views in results live as long as their pin. Results and watches go before the store.
