@@ -186,8 +186,9 @@ void EtcdWatchStream::OnCancelled(const etcdserverpb::WatchResponse& response) {
 }
 
 void EtcdWatchStream::OnProgress(int64_t revision) {
-  if (revision + 1 < next_revision_) {
-    return;  // Older than what is queued, or than where the watch begins.
+  // Older than what is queued or than where the watch begins, or between the parts of a revision.
+  if (revision + 1 < next_revision_ || !partial_.events.empty()) {
+    return;
   }
   next_revision_ = revision + 1;
   Push({.revision = revision}, 0);

@@ -1,6 +1,6 @@
 // ListRange: what a page of a list reads; and continue tokens, which say where the next one begins.
 //
-//   token = base64url( 0x01 | varint revision, 0: newest | last key of the page, without the prefix )
+//   token = base64url( 0x01 | varint revision, 0: newest | last key of the page after the prefix )
 //
 // Laws     1. A token can't leave the prefix it is used with, whatever is in it.
 //          2. Pages that follow each other by tokens show one revision, unless ContinueAtNewest was

@@ -1,7 +1,7 @@
 // StateStore: the contract under the control plane: opaque documents under string keys, guarded
 // writes, consistent lists, watches. An engine in the process or an etcd cluster stands behind it.
 //
-// Laws     1. Every write is guarded: it names the revision that the object must have (create: none),
+// Laws     1. Every write is guarded: it names the revision the object must have (create: none),
 //             and is exactly one etcd transaction of its own revision. Refused, it changed nothing.
 //          2. An answered write is durable, and every later read sees it. Writes in flight together
 //             have no order among them.
@@ -9,7 +9,7 @@
 //             batch, delivers every later event once, in order.
 //          4. A consumer that takes no events holds back nobody; what is kept for it is bounded.
 // Threads  thread-safe. Callbacks run on the store's thread, or in the call: quick, no waiting for
-//          the store. Reads, Run and Compact block (embedded: reads never wait; etcd: a round trip).
+//          the store. Reads, Run and Compact block (embedded reads do not; etcd: a round trip).
 // Memory   views in results live as long as their pin. Results and watches go before the store.
 // Errors   controllers/storage/errors.h. Empty keys, negative numbers: InvalidArgument.
 // Source   spec etcd 5.2; spec controllers 8.7, 9.2, 9.3.

@@ -455,6 +455,30 @@ TEST_P(StateStoreSuite, ObjectsWithATtlGoByThemselves) {
   EXPECT_EQ(DocumentOf("/events/b"), "kept");
 }
 
+TEST_P(StateStoreSuite, ObjectsThatExpireTogetherAreOneBatch) {
+  constexpr int kObjects = 40;
+  std::vector<Write> writes;
+  for (int i = 0; i < kObjects; ++i) {
+    writes.push_back({.key = fmt::format("/events/{:02}", i),
+                      .document = std::string(100'000, 'x'),
+                      .ttl_seconds = 2});
+  }
+  int64_t last = 0;
+  for (const WriteResult& result : store()->RunAll(std::move(writes))) {
+    ASSERT_OK(result.status);
+    last = std::max(last, result.revision);
+  }
+  WatchReader reader(store(), {.prefix = "/events/", .after_revision = last});
+  ASSERT_OK_AND_ASSIGN(const EventBatch batch, reader.NextBatch());
+  EXPECT_EQ(batch.revision, last + 1);
+  ASSERT_EQ(batch.events.size(), size_t{kObjects});
+  for (const Event& event : batch.events) {
+    EXPECT_EQ(event.type, EventType::kDeleted);
+    EXPECT_EQ(event.object.mod_revision, last + 1);
+    EXPECT_EQ(event.object.document.size(), 100'000U);
+  }
+}
+
 }  // namespace socle::storage
 
 #endif  // SOCLE_CONTROLLERS_STORAGE_TESTING_STATE_STORE_SUITE_H_
