@@ -211,7 +211,6 @@ void Connection::WriteOut() {
       return;
     }
     if (out_.size() - out_sent_ < Session::kOutputBatchBytes && !session_->CollectOutput(&out_)) {
-      PROBE("http: session could not write");
       Kill();
       return;
     }

@@ -106,6 +106,7 @@ TEST(Http2, AConnectionThatIsNotReadHoldsBackItselfOnly) {
   ServerOptions options;
   options.loops = 1;
   options.limits.stall_timeout_nanos = 500 * kNanosPerMilli;
+  options.limits.backlog_pause_bytes = 10'000;
   TestSite site(options);
   Http2Client silent(site.port(), {.stream_window_bytes = 1U << 30U});
   silent.Request("GET", "/flood");  // and never reads
@@ -142,6 +143,19 @@ TEST(Http2, RefusesStreamsBeyondTheLimit) {
   EXPECT_FALSE(client.stream(third).is_closed);
   client.Reset(3, 8);
   EXPECT_EQ(client.Await(third).body, "GET /echo ");
+}
+
+TEST(Http2, RefusesStreamsOfAClientThatTakesNoAnswers) {
+  ServerOptions options;
+  options.limits.backlog_refuse_bytes = 1'000;
+  TestSite site(options);
+  Http2Client client(site.port(), {.stream_window_bytes = 100, .grants_windows = false});
+  const int32_t first = client.Request("POST", "/echo", std::string(5'000, 'a'));
+  ASSERT_TRUE(client.RunUntil([&] { return client.stream(first).body.size() == 100; }));
+  const int32_t second = client.Request("POST", "/echo", "b");
+  EXPECT_EQ(client.Await(second).error, uint32_t{NGHTTP2_REFUSED_STREAM});
+  client.Reset(first, 8);
+  EXPECT_EQ(client.Await(client.Request("POST", "/echo", "c")).body, "POST /echo c");
 }
 
 TEST(Http2, EndsAClientThatPingsTooOften) {
