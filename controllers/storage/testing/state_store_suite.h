@@ -336,6 +336,26 @@ TEST_P(StateStoreSuite, AWatchGoesOnFromAListWithoutGapOrRepetition) {
   }
 }
 
+TEST_P(StateStoreSuite, AWatchResumedFromAnyBatchMissesNothing) {
+  constexpr int kObjects = 2'500;  // More than is read from history at once.
+  std::vector<Write> writes;
+  for (int i = 0; i < kObjects; ++i) {
+    writes.push_back({.key = fmt::format("/r/{}", i), .document = "x"});
+  }
+  for (const WriteResult& result : store()->RunAll(std::move(writes))) {
+    ASSERT_OK(result.status);
+  }
+  int64_t at = 1;
+  while (at < 1 + kObjects) {
+    WatchReader reader(store(), {.prefix = "/r/", .after_revision = at});
+    ASSERT_OK_AND_ASSIGN(const EventBatch batch, reader.NextBatch());
+    for (const Event& event : batch.events) {
+      ASSERT_EQ(event.object.mod_revision, ++at);
+    }
+    ASSERT_EQ(batch.revision, at);
+  }
+}
+
 TEST_P(StateStoreSuite, AWatchFromNowBeginsWithABookmark) {
   const int64_t before = Create("/r/a", "one");
   WatchReader reader(store(), {.prefix = "/r/"});
