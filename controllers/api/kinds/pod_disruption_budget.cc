@@ -1,0 +1,85 @@
+// PodDisruptionBudget: how many pods of a set may be away at will.
+#include "controllers/api/fragments/meta.h"
+#include "controllers/api/int_or_string.h"
+#include "controllers/api/kinds/kinds.h"
+
+namespace socle::api {
+namespace {
+
+void CheckShare(const Json& share, std::string_view path, Causes* causes) {
+  if (!share.is_string()) {
+    return;
+  }
+  const std::optional<int64_t> percent = PercentOf(View(share.get_string()));
+  if (!percent.has_value() || *percent < 0) {
+    causes->Invalid(path, share,
+                    "a valid percent string must be a numeric string followed by an ending '%' "
+                    "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
+  } else if (*percent > 100) {
+    causes->Invalid(path, share, "must not be greater than 100%");
+  }
+}
+
+void CheckSpec(const Json& spec, std::string_view path, Causes* causes) {
+  if (Find(spec, {"minAvailable"}) != nullptr && Find(spec, {"maxUnavailable"}) != nullptr) {
+    causes->Invalid(path, spec, "minAvailable and maxUnavailable cannot be both set");
+  }
+}
+
+Json ShareCell(const Json& budget, std::string_view member) {
+  const Json* share = Find(budget, {"spec", member});
+  return share == nullptr ? Json("N/A") : *share;
+}
+
+}  // namespace
+
+Kind PodDisruptionBudgetKind() {
+  return Kind{
+      .group = "policy",
+      .versions = {"v1"},
+      .storage_version = "v1",
+      .kind = "PodDisruptionBudget",
+      .list_kind = "PodDisruptionBudgetList",
+      .resource = "poddisruptionbudgets",
+      .singular = "poddisruptionbudget",
+      .storage_resource = "poddisruptionbudgets",
+      .short_names = {"pdb"},
+      .subresources = {StatusOf("PodDisruptionBudget")},
+      .columns = {NameColumn(),
+                  {.name = "Min Available",
+                   .cell = [](const Json& budget,
+                              int64_t) { return ShareCell(budget, "minAvailable"); }},
+                  {.name = "Max Unavailable",
+                   .cell = [](const Json& budget,
+                              int64_t) { return ShareCell(budget, "maxUnavailable"); }},
+                  {.name = "Allowed Disruptions",
+                   .type = "integer",
+                   .path = {"status", "disruptionsAllowed"}},
+                  AgeColumn()},
+      .fields = FieldsWithNames(true),
+      .has_generation = true,
+      .has_status = true,
+      .definition_prefix = "io.k8s.api.policy",
+      .schema =
+          TopLevel("How many pods of a set may be away at will.")
+              .Field("spec", Object()
+                                 .Field("minAvailable", IntOrString().Min(0).Rule(&CheckShare))
+                                 .Field("maxUnavailable", IntOrString().Min(0).Rule(&CheckShare))
+                                 .Field("selector", LabelSelectorSchema())
+                                 .Field("unhealthyPodEvictionPolicy",
+                                        String().Enum({"IfHealthyBudget", "AlwaysAllow"}))
+                                 .Rule(&CheckSpec)
+                                 .Default(JsonObject()))
+              .Field("status", Object()
+                                   .Field("observedGeneration", Int64())
+                                   .Field("disruptedPods", MapOf(Time()))
+                                   .Field("disruptionsAllowed", Int32().Min(0).Default(0))
+                                   .Field("currentHealthy", Int32().Min(0).Default(0))
+                                   .Field("desiredHealthy", Int32().Min(0).Default(0))
+                                   .Field("expectedPods", Int32().Min(0).Default(0))
+                                   .Field("conditions", ListOf(Condition()).MergeKey("type"))
+                                   .Default(JsonObject())),
+  };
+}
+
+}  // namespace socle::api
