@@ -207,6 +207,34 @@ TEST_F(StoreTest, ASystemBucketIsReadBackAndSurvives) {
   }
 }
 
+TEST(StoreMemory, WritersWaitForTheCommitterAndLoseNothing) {
+  const TempDir dir;
+  StoreOptions options;
+  options.directory = dir.path();
+  options.batch_interval_nanos = 3600 * kNanosPerSecond;  // Only memory makes it commit.
+  options.pending_bytes_max = 256 << 10;
+  constexpr int kPuts = 60;
+  for (int round = 0; round < 2; ++round) {
+    SCOPED_TRACE(round);
+    const auto store = Store::Open(options);
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (int i = 0; round == 0 && i < kPuts; ++i) {
+      const std::string value(32 << 10, static_cast<char>('a' + i % 26));
+      ASSERT_TRUE((*store)->Put({.key = "key" + std::to_string(i), .value = value}).ok());
+    }
+    EXPECT_EQ((*store)->current_revision(), kPuts + 1);
+    for (int i = 0; i < kPuts; ++i) {
+      const auto found = (*store)->Range({.key = "key" + std::to_string(i)});
+      ASSERT_TRUE(found.ok());
+      ASSERT_EQ(found->kvs.size(), 1U);
+      EXPECT_EQ(found->kvs[0].value.front(), static_cast<char>('a' + i % 26));
+    }
+    if (round == 0) {
+      EXPECT_GT((*store)->Stats().commits, 2U);
+    }
+  }
+}
+
 TEST_F(StoreTest, ADirectoryInUseIsRefused) {
   const auto second = Store::Open({.directory = dir_.path()});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();

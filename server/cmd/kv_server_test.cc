@@ -19,13 +19,14 @@ namespace pb = etcdserverpb;
 // The stock gRPC client against both transports.
 class KvServerTest : public ::testing::TestWithParam<const char*> {
  protected:
-  void Start(int64_t quota_bytes = 0) {
+  void Start(int64_t quota_bytes = 0, int64_t max_request_bytes = 1'572'864) {
     Settings settings;
     settings.data_dir = dir_.path();
     settings.transport = GetParam();
     settings.listen_client_urls = {"http://127.0.0.1:0"};
     settings.advertise_client_urls = {"http://127.0.0.1:1"};
     settings.quota_backend_bytes = quota_bytes;
+    settings.max_request_bytes = max_request_bytes;
     auto server = KvServer::Start(settings);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -126,6 +127,34 @@ TEST_P(KvServerTest, WatchesFromTheRequestedRevision) {
   ASSERT_TRUE(stream->Read(&response));
   ASSERT_EQ(response.events_size(), 1);
   EXPECT_EQ(response.events(0).kv().value(), "1");
+  context.TryCancel();
+}
+
+TEST_P(KvServerTest, CutsALargeWatchResponseIntoFragmentsWhenAsked) {
+  Start(/*quota_bytes=*/0, /*max_request_bytes=*/100'000);
+  pb::PutResponse put;
+  constexpr int kPuts = 10;
+  for (int i = 0; i < kPuts; ++i) {
+    ASSERT_TRUE(Put("w", std::string(90'000, 'x'), &put).ok());
+  }
+  grpc::ClientContext context;
+  const auto stream = pb::Watch::NewStub(channel_)->Watch(&context);
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  request.mutable_create_request()->set_start_revision(2);
+  request.mutable_create_request()->set_fragment(true);
+  ASSERT_TRUE(stream->Write(request));
+  int events = 0;
+  int fragments = 0;
+  pb::WatchResponse response;
+  while (events < kPuts && stream->Read(&response)) {
+    events += response.events_size();
+    fragments += response.fragment() ? 1 : 0;
+    EXPECT_LT(response.ByteSizeLong(), 100'000U + 524'288U);
+  }
+  EXPECT_EQ(events, kPuts);
+  EXPECT_GT(fragments, 0);
+  EXPECT_FALSE(response.fragment());
   context.TryCancel();
 }
 

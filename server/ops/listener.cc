@@ -30,7 +30,6 @@ namespace socle::server {
 namespace {
 
 constexpr std::string_view kHttp2Start = "PRI";
-constexpr int64_t kSilenceNanos = 10 * kNanosPerSecond;
 constexpr size_t kUndecidedMax = 1'024;
 constexpr int kBacklog = 1'024;
 
@@ -100,8 +99,10 @@ absl::StatusOr<int> ListenOn(Url* url) {
 
 class PeekingListener final : public Listener {
  public:
-  PeekingListener(std::unique_ptr<Epoll> epoll, std::vector<Url> urls, std::vector<int> sockets)
-      : epoll_(std::move(epoll)),
+  PeekingListener(std::unique_ptr<Epoll> epoll, std::vector<Url> urls, std::vector<int> sockets,
+                  int64_t silence_nanos)
+      : silence_nanos_(silence_nanos),
+        epoll_(std::move(epoll)),
         urls_(std::move(urls)),
         sockets_(sockets.begin(), sockets.end()) {}
 
@@ -136,8 +137,9 @@ class PeekingListener final : public Listener {
   void Run() {
     std::array<epoll_event, 128> events{};
     while (!is_stopping_.load(std::memory_order_relaxed)) {
-      constexpr int kTickMs = 1'000;
-      const size_t found = epoll_->Wait(events, undecided_.empty() ? -1 : kTickMs);
+      const auto tick_ms =
+          static_cast<int>(std::clamp<int64_t>(silence_nanos_ / kNanosPerMilli, 1, 1'000));
+      const size_t found = epoll_->Wait(events, undecided_.empty() ? -1 : tick_ms);
       for (size_t i = 0; i < found; ++i) {
         const int fd = events[i].data.fd;
         if (sockets_.contains(fd)) {
@@ -222,7 +224,7 @@ class PeekingListener final : public Listener {
       const auto [since, fd] = silent_since_.front();
       const auto found = undecided_.find(fd);
       const bool is_waiting = found != undecided_.end() && found->second == since;
-      if (is_waiting && now - since < kSilenceNanos) {
+      if (is_waiting && now - since < silence_nanos_) {
         return;
       }
       if (is_waiting) {
@@ -235,6 +237,7 @@ class PeekingListener final : public Listener {
   }
 
   Clock* const clock_ = Clock::Real();
+  const int64_t silence_nanos_;
   const std::unique_ptr<Epoll> epoll_;
   const std::vector<Url> urls_;
   const absl::flat_hash_set<int> sockets_;
@@ -248,7 +251,8 @@ class PeekingListener final : public Listener {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::vector<Url>& wanted) {
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::vector<Url>& wanted,
+                                                         int64_t silence_nanos) {
   ASSIGN_OR_RETURN(std::unique_ptr<Epoll> epoll, Epoll::Make());
   std::vector<Url> urls = wanted;
   std::vector<int> sockets;
@@ -262,7 +266,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::vector<Url>&
     }
     sockets.push_back(*fd);
   }
-  return std::make_unique<PeekingListener>(std::move(epoll), std::move(urls), std::move(sockets));
+  return std::make_unique<PeekingListener>(std::move(epoll), std::move(urls), std::move(sockets),
+                                           silence_nanos);
 }
 
 }  // namespace socle::server

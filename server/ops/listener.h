@@ -20,6 +20,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "kv/base/clock.h"
 #include "server/config/url.h"
 
 namespace socle::server {
@@ -39,7 +40,10 @@ class Listener {
   // No callback runs after it returned.
   virtual void Stop() = 0;
 
-  static absl::StatusOr<std::unique_ptr<Listener>> Open(const std::vector<Url>& urls);
+  // `silence_nanos`: how long a connection may say nothing (law 2).
+  static absl::StatusOr<std::unique_ptr<Listener>> Open(const std::vector<Url>& urls,
+                                                        int64_t silence_nanos = 10 *
+                                                                                kNanosPerSecond);
 };
 
 }  // namespace socle::server

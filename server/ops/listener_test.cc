@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,10 +111,40 @@ class Decisions {
   std::vector<std::pair<std::string, std::string>> decisions_ ABSL_GUARDED_BY(mu_);
 };
 
-std::unique_ptr<Listener> OpenLoopback() {
-  auto listener = Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}});
+std::unique_ptr<Listener> OpenLoopback(int64_t silence_nanos = 10 * kNanosPerSecond) {
+  auto listener =
+      Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}}, silence_nanos);
   EXPECT_TRUE(listener.ok()) << listener.status();
   return *std::move(listener);
+}
+
+TEST(Listener, ClosesAConnectionThatSaysNothing) {
+  Decisions decisions;
+  const auto listener = OpenLoopback(/*silence_nanos=*/20 * kNanosPerMilli);
+  listener->Start(decisions.callbacks());
+  const Client client(listener->urls().front().port);
+  ASSERT_TRUE(client.is_connected());
+  EXPECT_EQ(client.ReadUntil("never"), "<closed>");
+}
+
+TEST(Listener, ServesAgainWhenDescriptorsAreBack) {
+  Decisions decisions;
+  const auto listener = OpenLoopback();
+  listener->Start(decisions.callbacks());
+  // The lowest free descriptor becomes the client's, and the last that the process may have.
+  const int lowest = ::dup(STDERR_FILENO);
+  ::close(lowest);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(lowest) + 1;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  const Client client(listener->urls().front().port);
+  client.Send("GET");
+  Clock::Real()->SleepFor(30 * kNanosPerMilli);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(client.is_connected());
+  EXPECT_EQ(decisions.Wait().first, "http1");
 }
 
 TEST(Listener, SortsConnectionsByTheirFirstBytesWithoutTakingThem) {

@@ -222,6 +222,8 @@ class Runner:
                 text = text.replace(str(int(value, 16)), f"<{name}>")
         for pattern, replacement in NORMAL:
             text = re.sub(pattern, replacement, text)
+        # etcd lists the keys of a lease in no order.
+        text = re.sub(r"attached keys\(\[(.*?)\]\)", lambda keys: f"attached keys([{' '.join(sorted(keys[1].split()))}])", text)
         return text.rstrip("\n")
 
 

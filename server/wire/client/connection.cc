@@ -17,7 +17,6 @@
 #include <fmt/format.h>
 
 #include "kv/base/check.h"
-#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "server/wire/client/client_loop.h"
 
@@ -162,7 +161,6 @@ void Connection::Submit(Call* call) {
   call->connection = this;
   call->stream_id = nghttp2_submit_request(session_, nullptr, fields, count, &body, call);
   if (call->stream_id < 0) {
-    PROBE("wire client: stream refused locally");
     // Stream ids are used up (about a billion calls): finish what is running, the next call opens a
     // new connection.
     state_ = State::kDraining;
