@@ -22,12 +22,13 @@ JsonObject Reference(std::string_view definition) {
   return out;
 }
 
-JsonArray GroupVersionKindOf(const ServedKind& served, std::string_view kind) {
+// Operations carry it as it is, definitions as a list.
+JsonObject GroupVersionKindOf(const ServedKind& served, std::string_view kind) {
   JsonObject gvk;
   Set(&gvk, "group", Text(served.kind->group));
   Set(&gvk, "version", Text(served.version));
   Set(&gvk, "kind", Text(kind));
-  return JsonArray{std::move(gvk)};
+  return gvk;
 }
 
 std::string_view WireFormat(Type type) {
@@ -184,7 +185,9 @@ class Writer {
   void AddKind(const ServedKind& served) {
     const std::string name = DefinitionName(served);
     JsonObject shape = Shape(served.schema);
-    Set(&shape, "x-kubernetes-group-version-kind", GroupVersionKindOf(served, served.kind->kind));
+    JsonArray kinds;
+    kinds.push_back(GroupVersionKindOf(served, served.kind->kind));
+    Set(&shape, "x-kubernetes-group-version-kind", std::move(kinds));
     Set(&definitions_, name, std::move(shape));
 
     JsonObject items;
@@ -201,8 +204,9 @@ class Writer {
     Set(&list, "type", "object");
     Set(&list, "required", JsonArray{"items"});
     Set(&list, "properties", std::move(properties));
-    Set(&list, "x-kubernetes-group-version-kind",
-        GroupVersionKindOf(served, served.kind->list_kind));
+    JsonArray list_kinds;
+    list_kinds.push_back(GroupVersionKindOf(served, served.kind->list_kind));
+    Set(&list, "x-kubernetes-group-version-kind", std::move(list_kinds));
     Set(&definitions_, name + "List", std::move(list));
     AddPaths(served, name);
   }
