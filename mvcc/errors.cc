@@ -56,7 +56,9 @@ const Row& RowOf(StoreError error) {
 absl::Status MakeError(StoreError error) {
   const Row& row = RowOf(error);
   absl::Status status(row.code, AbslView(row.text));
-  status.SetPayload(kPayloadUrl, absl::Cord(absl::StrCat(static_cast<int>(error))));
+  // Through a view: the string constructor is a template that clang and g++ name differently.
+  const std::string number = absl::StrCat(static_cast<int>(error));
+  status.SetPayload(kPayloadUrl, absl::Cord(AbslView(number)));
   return status;
 }
 

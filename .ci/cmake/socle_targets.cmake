@@ -10,7 +10,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(socle_flags INTERFACE -Wno-restrict)  # g++ 12 sees overlaps in std::string that are none
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  target_compile_options(socle_flags INTERFACE -Wthread-safety -Wthread-safety-beta)
+  # libstdc++ 12's stable_sort uses what it has deprecated itself.
+  target_compile_options(socle_flags INTERFACE
+    -Wthread-safety -Wthread-safety-beta -Wno-deprecated-declarations)
 endif()
 if(SOCLE_SANITIZE)
   add_compile_options(-fsanitize=${SOCLE_SANITIZE} -fno-sanitize-recover=all -g1)

@@ -44,7 +44,11 @@ enum class Type : uint8_t {
 std::string_view TypeName(Type type);
 
 class Schema;
-struct Property;
+
+struct Property {
+  std::string_view name;
+  std::shared_ptr<const Schema> schema;
+};
 
 // A rule that one line of marks can't say; `path` is that of `value`.
 using Check = void (*)(const Json& value, std::string_view path, Causes* causes);
@@ -110,11 +114,6 @@ class Schema {
   bool is_merged = false;
   bool is_set = false;
   bool retains_keys = false;
-};
-
-struct Property {
-  std::string_view name;
-  std::shared_ptr<const Schema> schema;
 };
 
 Schema Object(std::string_view description = {});

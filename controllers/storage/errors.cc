@@ -45,7 +45,8 @@ absl::Status MakeError(StorageError error, std::string_view detail) {
   CHECK(row.error == error);
   absl::Status status(
       row.code, detail.empty() ? std::string(row.text) : fmt::format("{}: {}", row.text, detail));
-  status.SetPayload(kPayloadUrl, absl::Cord(fmt::format("{}", static_cast<int>(error))));
+  const std::string number = fmt::format("{}", static_cast<int>(error));
+  status.SetPayload(kPayloadUrl, absl::Cord(AbslView(number)));  // A view: see mvcc/errors.cc.
   return status;
 }
 

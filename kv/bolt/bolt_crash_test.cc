@@ -79,7 +79,7 @@ class BoltCrashTest : public testing::TestWithParam<BoltCase> {
       const ModelState found = Dump(*reader);
       ASSERT_TRUE(found == progress.acknowledged || found == progress.in_flight)
           << "the state is neither the last acknowledged commit nor the one in flight";
-      Random random(round);
+      Random random(static_cast<uint64_t>(round));
       ModelState next = found;
       ASSERT_OK_AND_ASSIGN(const auto txn, engine->BeginWrite());
       ASSERT_OK(ChangeSome(&random, txn.get(), &next));

@@ -169,7 +169,7 @@ TEST(BoltCorruption, OfTheFreelistIsRefusedOrFoundByCheck) {
   const std::string whole = MakeFile(options);
   const uint64_t freelist = NewestMeta(whole).freelist * kPage;
   ASSERT_GT(bolt::Load<bolt::PageHeader>(whole.data() + freelist).count, 4);
-  for (const size_t offset : {0, 8, 10, 12, 16, 17, 24, 25, 30, 32, 40}) {
+  for (const size_t offset : {0U, 8U, 10U, 12U, 16U, 17U, 24U, 25U, 30U, 32U, 40U}) {
     SCOPED_TRACE(offset);
     std::string file = whole;
     file[freelist + offset] = static_cast<char>(file[freelist + offset] ^ 0x21);

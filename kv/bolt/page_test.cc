@@ -59,7 +59,7 @@ TEST(Meta, IsFoundAtEveryPageSize) {
 
 TEST(Meta, RedoesACreationThatWasCutShort) {
   const std::string whole = EmptyFileImage(4096);
-  for (const size_t size : {0, 1, 4096, 8192, 16384}) {
+  for (const size_t size : {0U, 1U, 4096U, 8192U, 16384U}) {
     SCOPED_TRACE(size);
     FaultEnv env(1);
     ASSERT_OK(env.CreateDirs("/d"));
