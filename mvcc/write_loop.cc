@@ -236,12 +236,11 @@ void WriteLoop::PublishView() {
     return;  // The last view of a sound state stays.
   }
   ReadState state = applier_->state();
-  if (state.seq == published_seq_ && state.compact_revision == published_compact_ &&
-      state.storage.get() == published_storage_) {
+  // Every change of the state, a compaction too, has a change number.
+  if (state.seq == published_seq_ && state.storage.get() == published_storage_) {
     return;
   }
   published_seq_ = state.seq;
-  published_compact_ = state.compact_revision;
   published_storage_ = state.storage.get();
   const Index::Version version = applier_->index()->Publish();
   view_.Publish(new ReadView(std::move(state), applier_->index(), version.version));

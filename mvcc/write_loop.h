@@ -142,7 +142,6 @@ class WriteLoop {
   int64_t compact_after_nanos_ = 0;  // pause between steps while writes come in
   int64_t compacted_in_batch_ = 0;
   uint64_t published_seq_ = UINT64_MAX;
-  int64_t published_compact_ = -1;
   const kv::BackendSnapshot* published_storage_ = nullptr;
 
   Thread thread_;

@@ -5,14 +5,14 @@
 //
 // Laws     1. The engine is written by the committer alone (DESIGN law 2).
 //          2. At any time at most one buffer is sealed; while it is committed the active one grows.
-//             Beyond pending_bytes_max the writer waits (NeedsRoom, WaitForRoom): memory is
+//             Beyond pending_bytes_max the writer waits (NeedsRoom, WaitForCommit): memory is
 //             bounded, writers are slowed.
 //          3. A buffer is committed whole, in one engine transaction, so the pages are always a
 //             prefix of the changes.
 //          4. Nothing pending: nothing written.
 //          5. After a failed commit the backend is failed for good; snapshots still show everything
 //             pending.
-// Threads  Put, Delete, Seal, WaitForRoom, Flush: the write loop's. The rest is thread-safe.
+// Threads  Put, Delete, Seal, WaitForCommit: the write loop's. The rest is thread-safe.
 // Source   DESIGN 2; spec etcd 4.1, 4.2, 4.4, 4.8.
 #ifndef SOCLE_KV_BACKEND_BACKEND_H_
 #define SOCLE_KV_BACKEND_BACKEND_H_
@@ -69,8 +69,8 @@ class Backend {
  public:
   static absl::StatusOr<std::unique_ptr<Backend>> Open(std::unique_ptr<Engine> engine,
                                                        BackendOptions options);
-  // Stops the committer after the buffer it works on. What is still active is not written: Flush
-  // before.
+  // Stops the committer after the buffer it works on. What is still active is not written:
+  // Seal and WaitForCommit before.
   ~Backend();
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
