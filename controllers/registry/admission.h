@@ -1,6 +1,7 @@
 // Admission: what may change or refuse a write between defaulting and the store, in this process.
 //
 //   defaulted ──► Admit of each plugin, in order ──► validated by the kind ──► Check of each ──► stored
+//             ──► Stored of each ──► answered
 //
 // Laws     1. The chain is one list, made where the plane is wired; objects of controllers pass it as
 //             those of clients do.
@@ -41,6 +42,16 @@ struct AdmissionRequest {
   bool is_dry_run = false;
 };
 
+// What a write left in the store.
+struct StoredWrite {
+  const api::Kind* kind = nullptr;  // the kind that stores it
+  std::string_view ns;
+  std::string_view name;
+  std::string_view document;  // stored form; of a removed object its last one
+  int64_t mod_revision = 0;   // of the write
+  bool is_removed = false;    // it is gone from the store
+};
+
 class AdmissionPlugin {
  public:
   virtual ~AdmissionPlugin() = default;
@@ -55,6 +66,12 @@ class AdmissionPlugin {
   virtual absl::Status Check(const AdmissionRequest& /*request*/, const api::Json& /*object*/) {
     return absl::OkStatus();
   }
+
+  // The write is in the store; called before it is answered, so that a plugin whose decisions depend on
+  // other objects knows what was answered though the cache may be a moment behind. Writes of one object
+  // may come out of order: compare mod_revision. Not called for dry runs, nor for writes that changed
+  // nothing, failed, or have an unknown outcome.
+  virtual void Stored(const StoredWrite& /*write*/) {}
 };
 
 }  // namespace socle::registry
