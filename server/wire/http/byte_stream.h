@@ -35,6 +35,10 @@ class ByteStream {
 
   // The protocol agreed on by ALPN: "h2", "http/1.1", or empty.
   virtual std::string_view protocol() const { return {}; }
+
+  // The common name in the client's certificate, verified; empty when it has none. Valid as long as
+  // the stream.
+  virtual std::string_view peer_name() { return {}; }
 };
 
 // Takes over a connected non-blocking socket.

@@ -53,6 +53,8 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
 
   const std::shared_ptr<Loop>& loop() const override { return loop_; }
 
+  std::string_view peer_name() override { return stream_->peer_name(); }
+
   void OnTime(int64_t now_nanos) override;
 
   void ReadAll();

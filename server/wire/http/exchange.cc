@@ -163,6 +163,10 @@ void Exchange::Apply(Answer& answer) {
   }
 }
 
+std::string_view Exchange::peer_name() const {
+  return session_ != nullptr ? session_->host_->peer_name() : std::string_view();
+}
+
 void Exchange::DataAdded(size_t bytes) {
   if (session_ == nullptr) {
     body_.clear();

@@ -26,6 +26,9 @@ class SessionHost {
   // Whether the session takes more bytes now: reading stops meanwhile.
   virtual void SetReading(bool wants_bytes) = 0;
   virtual const std::shared_ptr<Loop>& loop() const = 0;
+
+  // As ByteStream::peer_name.
+  virtual std::string_view peer_name() { return {}; }
 };
 
 class Session {

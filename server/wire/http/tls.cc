@@ -51,6 +51,24 @@ int ChooseProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_s
   return SSL_TLSEXT_ERR_OK;
 }
 
+// In UTF-8; empty when there is none, several, or one with a zero byte: nobody's name is cut short.
+std::string CommonName(const X509& certificate) {
+  const X509_NAME* const subject = X509_get_subject_name(&certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
+    return {};
+  }
+  unsigned char* text = nullptr;
+  const int size =
+      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  std::string name;
+  if (size > 0) {
+    name.assign(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+  }
+  OPENSSL_free(text);
+  return name.find('\0') == std::string::npos ? name : std::string();
+}
+
 class OpenSslContext final : public TlsContext {
  public:
   explicit OpenSslContext(ContextPtr context) : context_(std::move(context)) {}
@@ -96,6 +114,18 @@ class TlsStream final : public ByteStream {
     return {reinterpret_cast<const char*>(name), size};
   }
 
+  std::string_view peer_name() override {
+    // Without SSL_VERIFY_PEER no certificate is asked for, so that none was seen unverified.
+    if (!has_peer_name_ && SSL_is_init_finished(ssl_.get()) != 0) {
+      has_peer_name_ = true;
+      const X509* const certificate = SSL_get0_peer_certificate(ssl_.get());
+      if (certificate != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK) {
+        peer_name_ = CommonName(*certificate);
+      }
+    }
+    return peer_name_;
+  }
+
  private:
   Result ResultOf(int done) {
     if (done > 0) {
@@ -113,6 +143,8 @@ class TlsStream final : public ByteStream {
   const SslPtr ssl_;
   const int fd_;
   bool is_broken_ = false;
+  bool has_peer_name_ = false;  // looked for after the handshake
+  std::string peer_name_;
 };
 
 // A socket BIO that does not raise SIGPIPE, whatever the program does about signals.
@@ -169,7 +201,8 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsFiles& fil
     }
     SSL_CTX_set_client_CA_list(context.get(),
                                SSL_load_client_CA_file(files.client_authorities.c_str()));
-    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    const int must_have = files.may_lack_client_certificate ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | must_have, nullptr);
     // A resumed session must belong to this server.
     static constexpr unsigned char kSessionContext[] = "socle";
     SSL_CTX_set_session_id_context(context.get(), kSessionContext, sizeof(kSessionContext) - 1);

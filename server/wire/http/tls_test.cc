@@ -33,7 +33,7 @@ class TlsTest : public ::testing::Test {
 
   ~TlsTest() override { std::filesystem::remove_all(dir_); }
 
-  // A key and a certificate signed with it.
+  // A key and a certificate signed with it: an authority, and all it has signed.
   void WriteCertificate() const {
     EVP_PKEY* const key = EVP_EC_gen("P-256");
     X509* const certificate = X509_new();
@@ -60,10 +60,12 @@ class TlsTest : public ::testing::Test {
 
   std::string key_path() const { return dir_ + "/key.pem"; }
 
-  ServerOptions Options(const std::string& client_authorities = {}) const {
+  ServerOptions Options(const std::string& client_authorities = {},
+                        bool may_lack_client_certificate = false) const {
     auto tls = TlsContext::Make({.certificate_chain = certificate_path(),
                                  .private_key = key_path(),
-                                 .client_authorities = client_authorities});
+                                 .client_authorities = client_authorities,
+                                 .may_lack_client_certificate = may_lack_client_certificate});
     CHECK_OK(tls.status());
     ServerOptions options;
     options.tls = *tls;
@@ -77,8 +79,14 @@ class TlsTest : public ::testing::Test {
 // A blocking TLS client over a raw socket.
 class TlsClient {
  public:
-  TlsClient(uint16_t port, std::string_view alpn)
+  // With the certificate and the key of these files, when given.
+  TlsClient(uint16_t port, std::string_view alpn, const std::string& certificate = {},
+            const std::string& key = {})
       : raw_(port), context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_)) {
+    if (!certificate.empty()) {
+      CHECK_EQ(SSL_use_certificate_file(ssl_, certificate.c_str(), SSL_FILETYPE_PEM), 1);
+      CHECK_EQ(SSL_use_PrivateKey_file(ssl_, key.c_str(), SSL_FILETYPE_PEM), 1);
+    }
     SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(alpn.data()),
                         static_cast<unsigned int>(alpn.size()));
     SSL_set_fd(ssl_, raw_.fd());
@@ -166,6 +174,38 @@ TEST_F(TlsTest, RefusesAClientWithoutACertificateWhenOneIsAskedFor) {
   TlsClient client(site.port(), "\x08http/1.1");
   EXPECT_EQ(client.ReadToEnd(), "");  // TLS 1.3: the refusal follows the client's handshake
   EXPECT_TRUE(Eventually([&] { return site.server()->connections() == 0; }));
+}
+
+constexpr std::string_view kWhoAmI = "GET /whoami HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+TEST_F(TlsTest, TellsTheNameInTheClientsCertificate) {
+  TestSite site(Options(certificate_path()));
+  TlsClient client(site.port(), "\x08http/1.1", certificate_path(), key_path());
+  client.Send(kWhoAmI);
+  EXPECT_THAT(client.ReadToEnd(), EndsWith("you are 'test'"));
+}
+
+TEST_F(TlsTest, LetsAClientWithoutACertificateInWhereItMay) {
+  TestSite site(Options(certificate_path(), true));
+  TlsClient nobody(site.port(), "\x08http/1.1");
+  nobody.Send(kWhoAmI);
+  EXPECT_THAT(nobody.ReadToEnd(), EndsWith("you are ''"));
+  TlsClient somebody(site.port(), "\x08http/1.1", certificate_path(), key_path());
+  somebody.Send(kWhoAmI);
+  EXPECT_THAT(somebody.ReadToEnd(), EndsWith("you are 'test'"));
+}
+
+TEST_F(TlsTest, BelievesNoCertificateThatItsAuthoritiesHaveNotSigned) {
+  const std::string authority = dir_ + "/authority.pem";
+  std::filesystem::copy_file(certificate_path(), authority);
+  WriteCertificate();  // another key, the same name
+  TestSite site(Options(authority, true));
+  TlsClient stranger(site.port(), "\x08http/1.1", certificate_path(), key_path());
+  EXPECT_EQ(stranger.ReadToEnd(), "");
+  TestSite careless(Options());  // asks for none
+  TlsClient pushy(careless.port(), "\x08http/1.1", certificate_path(), key_path());
+  pushy.Send(kWhoAmI);
+  EXPECT_THAT(pushy.ReadToEnd(), EndsWith("you are ''"));
 }
 
 TEST_F(TlsTest, SaysWhichFileIsBad) {

@@ -126,6 +126,10 @@ std::shared_ptr<Receiver> TestSite::Begin(const Request& request,
     });
     return nullptr;
   }
+  if (page == "/whoami") {
+    exchange->Respond(200, kText, fmt::format("you are '{}'", exchange->peer_name()));
+    return nullptr;
+  }
   if (page == "/early") {
     exchange->Respond(403, kText, "no");
     return nullptr;

@@ -3,6 +3,7 @@
 //   /echo    POST: "<method> <target> <body>"              /later   the same, answered by another thread
 //   /chunks  three pieces from another thread, trailers    /early   403 before the body
 //   /flood   endless bytes, pulled                         /open    head, then nothing
+//   /whoami  the name in the client's certificate
 //   /stop    open until the server stops, then "bye"       /held    takes one chunk and holds the rest back
 //
 // Threads  the counters are thread-safe.
