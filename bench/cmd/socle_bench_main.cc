@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "bench/cmd/plane_command.h"
 #include "bench/report/json.h"
 #include "bench/report/table.h"
 #include "bench/workload/check.h"
@@ -240,12 +241,15 @@ int RunCheck(const Flags& flags, bool has_endpoints) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Load generator and checker for etcd v3 endpoints.", "socle-bench");
+  CLI::App app("Load generator and checker for etcd v3 endpoints and Kubernetes APIs.",
+               "socle-bench");
   app.require_subcommand(1);
   Flags flags;
   AddPutCommand(&app, &flags);
   AddRangeCommand(&app, &flags);
   AddCheckCommand(&app, &flags);
+  PlaneFlags plane;
+  AddPlaneCommand(&app, &plane);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -266,6 +270,9 @@ int Main(int argc, char** argv) {
   }
   if (app.got_subcommand("range")) {
     return RunRange(flags);
+  }
+  if (app.got_subcommand("plane")) {
+    return RunPlaneCommand(std::move(plane));
   }
   return RunCheck(flags, app.get_subcommand("check")->count("--endpoints") > 0);
 }
