@@ -79,6 +79,8 @@ struct Kind {
   Schema schema = Object();
   // Rules beyond the schema, on a whole object; `old` is nullptr on create.
   void (*validate)(const Json& object, const Json* old, Causes* causes) = nullptr;
+  // The kind whose resource is storage_resource, mostly this one. Set by the KindRegistry.
+  const Kind* storing_kind = nullptr;
 
   bool HasSubresource(std::string_view name) const;
 };
@@ -88,6 +90,8 @@ struct ServedKind {
   const Kind* kind = nullptr;
   std::string_view version;
   Schema schema = Object();  // what this version shows
+  // The version shows every described member of the stored form. Set by the KindRegistry.
+  bool hides_nothing = false;
 
   // apps.kruise.io/v1beta1, or v1
   std::string ApiVersion() const;

@@ -20,6 +20,21 @@ const ServedKind* Lookup(const StringMap<const ServedKind*>& map, const std::str
   return found == map.end() ? nullptr : found->second;
 }
 
+// Whether every member that `stored` describes is in `shown`.
+bool ShowsAll(const Schema& shown, const Schema& stored) {
+  if (&shown == &stored) {
+    return true;
+  }
+  for (const Property& member : stored.members) {
+    const Property* visible = shown.Member(member.name);
+    if (visible == nullptr || !ShowsAll(*visible->schema, *member.schema)) {
+      return false;
+    }
+  }
+  return stored.items == nullptr ||
+         (shown.items != nullptr && ShowsAll(*shown.items, *stored.items));
+}
+
 }  // namespace
 
 KindRegistry::KindRegistry(std::vector<Kind> kinds) {
@@ -33,10 +48,16 @@ KindRegistry::KindRegistry(std::vector<Kind> kinds) {
       const bool is_only = kind.versions.size() == 1;
       served_.push_back(
           ServedKind{&kind, version, is_only ? kind.schema : kind.schema.ForVersion(version)});
+      served_.back().hides_nothing = ShowsAll(served_.back().schema, kind.schema);
       const ServedKind* served = &served_.back();
       CHECK(by_resource_.emplace(KeyOf({kind.group, version, kind.resource}), served).second);
       CHECK(by_kind_.emplace(KeyOf({kind.group, version, kind.kind}), served).second);
     }
+  }
+  for (Kind& kind : kinds_) {
+    const ServedKind* storing = Preferred(kind.group, kind.storage_resource);
+    CHECK(storing != nullptr);
+    kind.storing_kind = storing->kind;
   }
 }
 
