@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -82,19 +83,23 @@ int64_t ServerRssBytes(const PlaneLoadOptions& options) {
   if (options.server_pid == 0) {
     return 0;
   }
-  // proc files have no size, so they are read by stdio as streams are.
-  const std::string path = fmt::format("/proc/{}/status", options.server_pid);
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "r"),
-                                                             &std::fclose);
-  char line[256];
-  long long kilobytes = 0;  // as sscanf reads it
-  while (file != nullptr && std::fgets(line, sizeof(line), file.get()) != nullptr) {
-    // Anonymous memory: pages of the mapped data file belong to the kernel's cache.
-    if (std::sscanf(line, "RssAnon: %lld kB", &kilobytes) == 1) {
-      break;
-    }
+  // Pages: size, resident, shared. What is shared is mostly the mapped data file, the kernel's cache.
+  const absl::StatusOr<std::unique_ptr<File>> file =
+      Env::Posix()->Open(fmt::format("/proc/{}/statm", options.server_pid), OpenMode::kReadOnly);
+  if (!file.ok()) {
+    return 0;
   }
-  return static_cast<int64_t>(kilobytes) * 1024;
+  // Such files have no size: byte after byte until they end.
+  std::string text;
+  char next = 0;
+  while ((*file)->ReadAt(text.size(), {&next, 1}).ok()) {
+    text.push_back(next);
+  }
+  int64_t size = 0;
+  int64_t resident = 0;
+  int64_t shared = 0;
+  std::istringstream(text) >> size >> resident >> shared;
+  return (resident - shared) * ::sysconf(_SC_PAGESIZE);
 }
 
 absl::Status Expect(const absl::StatusOr<RestResponse>& response, int status) {
