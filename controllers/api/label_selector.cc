@@ -173,10 +173,10 @@ bool IsBeyond(const LabelRequirement& requirement, std::string_view label) {
   return requirement.op == Op::kGreater ? *have > *limit : *have < *limit;
 }
 
-bool MatchesOne(const LabelRequirement& requirement, const JsonObject* labels) {
-  const Json* label = labels == nullptr ? nullptr : Find(*labels, requirement.key);
-  const bool is_present = label != nullptr && label->is_string();
-  const std::string_view value = is_present ? View(label->get_string()) : std::string_view();
+// `label`: that of the requirement's key, nullopt when the object has none.
+bool MatchesOne(const LabelRequirement& requirement, std::optional<std::string_view> label) {
+  const bool is_present = label.has_value();
+  const std::string_view value = label.value_or(std::string_view());
   const auto is_listed = [&] {
     return std::find(requirement.values.begin(), requirement.values.end(), value) !=
            requirement.values.end();
@@ -320,8 +320,26 @@ absl::StatusOr<LabelSelector> LabelSelector::FromJson(const Json* selector) {
 
 bool LabelSelector::Matches(const JsonObject* labels) const {
   return !is_nothing_ &&
+         std::all_of(requirements_.begin(), requirements_.end(), [labels](const auto& requirement) {
+           const Json* label = labels == nullptr ? nullptr : Find(*labels, requirement.key);
+           return MatchesOne(requirement, label != nullptr && label->is_string()
+                                              ? std::optional(View(label->get_string()))
+                                              : std::nullopt);
+         });
+}
+
+bool LabelSelector::MatchesSorted(const SortedLabels& labels) const {
+  return !is_nothing_ &&
          std::all_of(requirements_.begin(), requirements_.end(),
-                     [labels](const LabelRequirement& r) { return MatchesOne(r, labels); });
+                     [&labels](const LabelRequirement& requirement) {
+                       const auto label = std::lower_bound(
+                           labels.begin(), labels.end(), requirement.key,
+                           [](const auto& one, const std::string& key) { return one.first < key; });
+                       return MatchesOne(requirement,
+                                         label != labels.end() && label->first == requirement.key
+                                             ? std::optional<std::string_view>(label->second)
+                                             : std::nullopt);
+                     });
 }
 
 std::string LabelSelector::ToString() const {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -29,6 +30,9 @@ struct LabelRequirement {
   std::vector<std::string> values;  // sorted
 };
 
+// Labels by key, sorted, each once.
+using SortedLabels = std::vector<std::pair<std::string, std::string>>;
+
 class LabelSelector {
  public:
   static LabelSelector Everything() { return LabelSelector(); }
@@ -42,6 +46,7 @@ class LabelSelector {
 
   // `labels` may be nullptr: an object without labels.
   bool Matches(const JsonObject* labels) const;
+  bool MatchesSorted(const SortedLabels& labels) const;
 
   bool is_everything() const { return !is_nothing_ && requirements_.empty(); }
 

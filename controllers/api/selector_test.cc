@@ -1,4 +1,5 @@
 // Label and field selectors.
+#include <algorithm>
 #include <string_view>
 
 #include <gtest/gtest.h>
@@ -9,6 +10,15 @@
 
 namespace socle::api {
 namespace {
+
+SortedLabels Sorted(const JsonObject& labels) {
+  SortedLabels sorted;
+  for (const auto& [key, value] : labels) {
+    sorted.emplace_back(std::string(View(key)), std::string(View(value.get_string())));
+  }
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
 
 TEST(LabelSelector, MatchesAsItsTextSays) {
   struct Case {
@@ -50,6 +60,7 @@ TEST(LabelSelector, MatchesAsItsTextSays) {
     const absl::StatusOr<LabelSelector> again = LabelSelector::Parse(selector->ToString());
     ASSERT_TRUE(again.ok()) << selector->ToString();
     EXPECT_EQ(again->Matches(&labels.get_object()), c.matches);
+    EXPECT_EQ(selector->MatchesSorted(Sorted(labels.get_object())), c.matches);
     EXPECT_EQ(again->ToString(), selector->ToString());
   }
 }
