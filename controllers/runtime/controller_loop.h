@@ -59,6 +59,8 @@ class ControllerLoop {
 
   virtual WorkQueue* queue() = 0;
   virtual LoopStats stats() const = 0;
+  // Holds what feeds the queue, and drops it before the queue goes.
+  virtual void Keep(registry::Observation observation) = 0;
 };
 
 // One part of the plane that runs: a controller, the scheduler, the hollow nodes.
@@ -79,6 +81,10 @@ struct SplitKey {
 };
 
 SplitKey Split(std::string_view key);
+
+// Whether the reference names an object of this kind, by whichever of the names of its resource.
+bool RefersTo(const api::KindRegistry& kinds, const registry::OwnerReference& reference,
+              const api::Kind& kind);
 
 // Enqueues in `queue`, until the Observation is dropped (before the queue goes), the objects of the kind
 // as they change, and once those that are there.

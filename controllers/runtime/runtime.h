@@ -2,7 +2,8 @@
 // events. Made once by the plane (or a test) and handed to every controller.
 //
 // Laws     1. is_idle says that nothing will happen before the next timer: no key is ready or running, no
-//             write is under way, the cache is where the store is. Tests advance time only then.
+//             write is under way. With the cache fresh between two such answers and the store's revision
+//             the same, nothing is on its way either: tests advance time only then.
 // Threads  thread-safe.
 // Memory   outlives the controllers.
 #ifndef SOCLE_CONTROLLERS_RUNTIME_RUNTIME_H_
@@ -42,7 +43,8 @@ class Runtime {
   // The storage form of a kind: the ServedKind that controllers write with. Requires that it exists.
   const api::ServedKind* Served(std::string_view group, std::string_view resource) const;
 
-  // A part of the process that may be busy by itself; asked by is_idle. Unregister before it goes.
+  // A part of the process that may be busy by itself; asked by is_idle, quickly. Unregister before it
+  // goes: no check runs any more when that has returned.
   using BusyCheck = std::function<bool()>;
   uint64_t RegisterBusy(BusyCheck is_busy);
   void UnregisterBusy(uint64_t id);
