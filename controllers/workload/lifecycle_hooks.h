@@ -24,7 +24,7 @@
 namespace socle::workload {
 
 inline constexpr std::string_view kLifecycleStateLabel = "lifecycle.apps.kruise.io/state";
-inline constexpr std::string_view kLifecycleTimeLabel = "lifecycle.apps.kruise.io/timestamp";
+inline constexpr std::string_view kLifecycleTimeKey = "lifecycle.apps.kruise.io/timestamp";
 
 enum class LifecycleState : uint8_t {
   kNone,
@@ -91,7 +91,7 @@ enum class DeleteGate : uint8_t {
 DeleteGate GateForDelete(const LifecycleHooks& hooks, const registry::Object& pod,
                          LifecycleState state);
 
-// Writes the state and its time to the labels and annotations of the document.
+// Writes the state label and the annotation with its time.
 void SetLifecycleState(LifecycleState state, int64_t now_nanos, api::Json* pod);
 // Puts the labels and finalizers of the hook on the document.
 void AddHook(const LifecycleHook& hook, api::Json* pod);

@@ -84,9 +84,8 @@ class PodControl {
     std::string extra_event;
   };
 
-  registry::Target TargetOf(std::string_view name) const;
+  registry::Target TargetOf(std::string_view ns, std::string_view name) const;
   void CreateInBatches(Outcome* outcome);
-  void Collect(Outcome* outcome);
   void Note(const Pending& write, const absl::StatusOr<registry::Written>& result,
             Outcome* outcome);
   void Record(bool is_warning, std::string_view reason, std::string_view message);
