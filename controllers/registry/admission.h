@@ -45,11 +45,9 @@ struct AdmissionRequest {
 // What a write left in the store.
 struct StoredWrite {
   const api::Kind* kind = nullptr;  // the kind that stores it
-  std::string_view ns;
-  std::string_view name;
-  std::string_view document;  // stored form; of a removed object its last one
-  int64_t mod_revision = 0;   // of the write
-  bool is_removed = false;    // it is gone from the store
+  std::string_view document;        // stored form; of a removed object its last one
+  int64_t mod_revision = 0;         // of the write
+  bool is_removed = false;          // it is gone from the store
 };
 
 class AdmissionPlugin {
