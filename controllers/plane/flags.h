@@ -1,0 +1,27 @@
+// Flags: the command line of socle-plane.
+//
+// Threads  pure functions.
+// Errors   InvalidArgument names the flag and what to write instead.
+#ifndef SOCLE_CONTROLLERS_PLANE_FLAGS_H_
+#define SOCLE_CONTROLLERS_PLANE_FLAGS_H_
+
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "controllers/plane/settings.h"
+
+namespace socle::plane {
+
+struct ParsedFlags {
+  Settings settings;
+  bool wants_version = false;
+  std::string help;  // not empty: to be printed, nothing else
+};
+
+absl::StatusOr<ParsedFlags> ParseFlags(std::vector<std::string> arguments);
+
+}  // namespace socle::plane
+
+#endif  // SOCLE_CONTROLLERS_PLANE_FLAGS_H_

@@ -1,0 +1,86 @@
+// socle-plane: the control plane as a program. Exit codes: 0 stopped by a signal, 1 could not start,
+// 2 bad flags.
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "controllers/plane/flags.h"
+#include "controllers/plane/plane.h"
+#include "kv/base/log.h"
+#include "kv/base/status_macros.h"
+
+namespace socle::plane {
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+LogLevel LevelOf(const std::string& name) {
+  return name == "debug"  ? LogLevel::kDebug
+         : name == "info" ? LogLevel::kInfo
+         : name == "warn" ? LogLevel::kWarning
+                          : LogLevel::kError;
+}
+
+int Fail(const absl::Status& status, int code) {
+  fmt::print(stderr, "socle-plane: {}\n", MessageOf(status));
+  return code;
+}
+
+// Signals that end the plane; blocked in every thread, waited for by the main one.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+int Main(std::vector<std::string> arguments) {
+  const absl::StatusOr<ParsedFlags> flags = ParseFlags(std::move(arguments));
+  if (!flags.ok()) {
+    return Fail(flags.status(), kExitUsage);
+  }
+  if (!flags->help.empty()) {
+    fmt::print("{}", flags->help);
+    return 0;
+  }
+  if (flags->wants_version) {
+    fmt::print("socle-plane {}\n", kPlaneVersion);
+    return 0;
+  }
+  const Settings& settings = flags->settings;
+  const bool is_json = settings.log_format == "json";
+  if (const absl::Status log = InitLog({.level = LevelOf(settings.log_level),
+                                        .format = is_json ? LogFormat::kJson : LogFormat::kText});
+      !log.ok()) {
+    return Fail(log, kExitFailure);
+  }
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  absl::StatusOr<std::unique_ptr<Plane>> plane = Plane::Start(settings);
+  if (!plane.ok()) {
+    return Fail(plane.status(), kExitFailure);
+  }
+  int caught = 0;
+  sigwait(&signals, &caught);
+  LogInfo("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  plane->reset();
+  LogInfo("stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace socle::plane
+
+int main(int argc, char** argv) {
+  return socle::plane::Main(std::vector<std::string>(argv + 1, argv + argc));
+}
