@@ -27,6 +27,7 @@
 #include "controllers/registry/registry.h"
 #include "kv/base/clock.h"
 #include "server/wire/http/exchange.h"
+#include "server/wire/http/limits.h"
 #include "server/wire/http/tls.h"
 
 namespace socle::apiserver {
@@ -52,7 +53,8 @@ struct ApiServerOptions {
   // Each appends its part of GET /metrics in the Prometheus text format.
   std::vector<std::function<void(std::string* out)>> metrics = {};
 
-  size_t loops = 0;  // 0: one per core
+  size_t loops = 0;                  // 0: one per core
+  server::http::Limits limits = {};  // of connections
   int reads_max = 400;
   int writes_max = 200;
   size_t body_bytes_max = size_t{3} << 20U;

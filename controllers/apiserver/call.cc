@@ -1,0 +1,53 @@
+#include "controllers/apiserver/call.h"
+
+#include <fmt/format.h>
+
+#include "controllers/apiserver/responses.h"
+#include "kv/base/clock.h"
+
+namespace socle::apiserver {
+
+registry::Target Call::target() const {
+  return {.served = info().served, .ns = info().ns, .name = info().name};
+}
+
+registry::WriteContext Call::write_context() const {
+  return {.user = head_.user, .is_dry_run = head_.options.is_dry_run};
+}
+
+void Call::Answered(int code) {
+  NoteAnswer(site_, head_, code);
+}
+
+void Call::Refuse(const absl::Status& error) {
+  Answered(RespondError(exchange_.get(), error));
+}
+
+void NoteAnswer(Site* site, const CallHead& head, int code) {
+  site->meter->Note(head.info.verb, head.info.served, head.info.subresource_name(), code,
+                    Clock::Real()->MonotonicNanos() - head.began_nanos);
+}
+
+void BodyCall::OnBody(std::string_view bytes) {
+  if (is_refused_) {
+    return;
+  }
+  const size_t bytes_max = site()->options->body_bytes_max;
+  if (body_.size() + bytes.size() > bytes_max) {
+    is_refused_ = true;
+    body_ = {};
+    Refuse(registry::MakeStatus(
+        {.reason = registry::Reason::kTooLarge,
+         .message = fmt::format("Request entity too large: limit is {}", bytes_max)}));
+    return;
+  }
+  body_ += bytes;
+}
+
+void BodyCall::OnBodyEnd() {
+  if (!is_refused_) {
+    Execute(std::move(body_));
+  }
+}
+
+}  // namespace socle::apiserver
