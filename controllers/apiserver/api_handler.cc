@@ -18,7 +18,7 @@ namespace socle::apiserver {
 namespace {
 
 namespace http = server::http;
-using Endpoint = RequestInfo::Endpoint;
+using Endpoint = ResourceRequest::Endpoint;
 
 constexpr std::string_view kOpenApiProtobufType =
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
@@ -41,10 +41,10 @@ bool IsDeep(std::string_view path) {
 
 // A get of an object or a list with watch=true is a watch.
 void BecomeWatch(CallHead* head) {
-  const bool is_plain = head->info.endpoint == Endpoint::kObjects;
-  const bool is_read = head->info.verb == Verb::kList || head->info.verb == Verb::kGet;
+  const bool is_plain = head->asked.endpoint == Endpoint::kObjects;
+  const bool is_read = head->asked.verb == Verb::kList || head->asked.verb == Verb::kGet;
   if (head->options.is_watch && is_plain && is_read) {
-    head->info.verb = Verb::kWatch;
+    head->asked.verb = Verb::kWatch;
   }
 }
 
@@ -78,7 +78,7 @@ ApiHandler::ReceiverRef ApiHandler::Begin(const http::Request& request,
   }
   head->user = *user;
   head->began_nanos = began_nanos;
-  head->permit = site_->meter->Admit(head->info.verb);
+  head->permit = site_->meter->Admit(head->asked.verb);
   if (!head->permit.is_given()) {
     NoteAnswer(site_, *head, RespondError(exchange.get(), TooManyRequests()));
     return nullptr;
@@ -180,11 +180,11 @@ bool ApiHandler::AnswerDiscovery(const http::Request& request, http::Exchange* e
 
 absl::StatusOr<CallHead> ApiHandler::ReadHead(const http::Request& request) const {
   CallHead head;
-  ASSIGN_OR_RETURN(head.info,
+  ASSIGN_OR_RETURN(head.asked,
                    ParsePath(site_->registry->kinds(), request.method(), request.path()));
   ASSIGN_OR_RETURN(head.options, ParseQuery(request.query()));
   // Log lines are text, whatever else the client would take.
-  if (head.info.endpoint != Endpoint::kLog && head.info.endpoint != Endpoint::kStream) {
+  if (head.asked.endpoint != Endpoint::kLog && head.asked.endpoint != Endpoint::kStream) {
     ASSIGN_OR_RETURN(head.form, NegotiateForm(request.Find("accept"), head.options.include_object));
   }
   BecomeWatch(&head);
@@ -193,23 +193,23 @@ absl::StatusOr<CallHead> ApiHandler::ReadHead(const http::Request& request) cons
 
 ApiHandler::ReceiverRef ApiHandler::BeginCall(CallHead head, const http::Request& request,
                                               const ExchangeRef& exchange) const {
-  if (head.info.endpoint == Endpoint::kLog) {
+  if (head.asked.endpoint == Endpoint::kLog) {
     AnswerLog(head, exchange.get());
     return nullptr;
   }
-  if (head.info.endpoint == Endpoint::kStream) {
+  if (head.asked.endpoint == Endpoint::kStream) {
     NoteAnswer(site_, head,
                RespondNotImplemented(exchange.get(),
                                      "pods of this plane are hollow: there is nothing to run "
                                      "commands in or to connect to"));
     return nullptr;
   }
-  switch (head.info.verb) {
+  switch (head.asked.verb) {
     case Verb::kGet:
       AnswerGet(head, exchange.get());
       return nullptr;
     case Verb::kList: {
-      absl::StatusOr<registry::ListRequest> list = ListRequestOf(head.info, head.options);
+      absl::StatusOr<registry::ListRequest> list = ListRequestOf(head.asked, head.options);
       if (!list.ok()) {
         NoteAnswer(site_, head, RespondError(exchange.get(), list.status()));
         return nullptr;
@@ -233,15 +233,15 @@ ApiHandler::ReceiverRef ApiHandler::BeginCall(CallHead head, const http::Request
 }
 
 void ApiHandler::AnswerGet(const CallHead& head, http::Exchange* exchange) const {
-  const RequestInfo& info = head.info;
+  const ResourceRequest& asked = head.asked;
   const absl::StatusOr<registry::ObjectRef> object =
-      site_->registry->Get({.served = info.served, .ns = info.ns, .name = info.name});
+      site_->registry->Get({.served = asked.served, .ns = asked.ns, .name = asked.name});
   if (!object.ok()) {
     NoteAnswer(site_, head, RespondError(exchange, object.status()));
     return;
   }
-  if (info.subresource_name() == "scale") {
-    const absl::StatusOr<api::Json> scale = registry::ScaleOf(*info.served, **object);
+  if (asked.subresource_name() == "scale") {
+    const absl::StatusOr<api::Json> scale = registry::ScaleOf(*asked.served, **object);
     if (!scale.ok()) {
       NoteAnswer(site_, head, RespondError(exchange, scale.status()));
       return;
@@ -251,7 +251,7 @@ void ApiHandler::AnswerGet(const CallHead& head, http::Exchange* exchange) const
     SendJsonHead(exchange, 200);
     std::string* const out = exchange->buffer();
     const size_t before = out->size();
-    ObjectForm(info.served, head.form)
+    ObjectForm(asked.served, head.form)
         .AppendOne((*object)->document, (*object)->mod_revision, site_->WallNanos(), out);
     exchange->DataAdded(out->size() - before);
     exchange->Finish();
@@ -260,14 +260,14 @@ void ApiHandler::AnswerGet(const CallHead& head, http::Exchange* exchange) const
 }
 
 void ApiHandler::AnswerLog(const CallHead& head, http::Exchange* exchange) const {
-  const RequestInfo& info = head.info;
+  const ResourceRequest& asked = head.asked;
   const absl::StatusOr<registry::ObjectRef> pod =
-      site_->registry->Get({.served = info.served, .ns = info.ns, .name = info.name});
+      site_->registry->Get({.served = asked.served, .ns = asked.ns, .name = asked.name});
   if (!pod.ok()) {
     NoteAnswer(site_, head, RespondError(exchange, pod.status()));
     return;
   }
-  RespondText(exchange, 200, fmt::format("{} is a hollow pod: it has no output\n", info.name));
+  RespondText(exchange, 200, fmt::format("{} is a hollow pod: it has no output\n", asked.name));
   NoteAnswer(site_, head, 200);
 }
 

@@ -49,17 +49,17 @@ struct Wanted {
   bool takes_any_version = false;  // of the group
 };
 
-Wanted WantedBy(const RequestInfo& info) {
-  using Endpoint = RequestInfo::Endpoint;
-  if (info.endpoint == Endpoint::kReview) {
+Wanted WantedBy(const ResourceRequest& asked) {
+  using Endpoint = ResourceRequest::Endpoint;
+  if (asked.endpoint == Endpoint::kReview) {
     return {"authorization.k8s.io/v1", "SelfSubjectAccessReview"};
   }
-  if (info.endpoint == Endpoint::kBindings) {
+  if (asked.endpoint == Endpoint::kBindings) {
     return {"v1", "Binding"};
   }
-  const api::Subresource* const part = info.subresource;
+  const api::Subresource* const part = asked.subresource;
   if (part == nullptr || part->version.empty()) {
-    return {info.served->ApiVersion(), part == nullptr ? info.served->kind->kind : part->kind};
+    return {asked.served->ApiVersion(), part == nullptr ? asked.served->kind->kind : part->kind};
   }
   return {fmt::format("{}/{}", part->group, part->version), part->kind, part->name == "eviction"};
 }
@@ -89,30 +89,30 @@ absl::Status CheckType(const Wanted& wanted, JsonObject* object) {
   return absl::OkStatus();
 }
 
-absl::Status CheckName(const RequestInfo& info, Json* object) {
+absl::Status CheckName(const ResourceRequest& asked, Json* object) {
   const std::string_view ns = api::StringAt(*object, {"metadata", "namespace"});
-  if (!ns.empty() && !info.ns.empty() && ns != info.ns) {
+  if (!ns.empty() && !asked.ns.empty() && ns != asked.ns) {
     return registry::BadRequest(
         "the namespace of the provided object does not match the namespace sent on the request");
   }
   Json* const metadata = object->get_object().if_contains("metadata");
   JsonObject* const members = metadata == nullptr ? nullptr : metadata->if_object();
-  if (members != nullptr && ns.empty() && !info.ns.empty()) {
-    api::Set(members, "namespace", Json(JsonView(info.ns)));
+  if (members != nullptr && ns.empty() && !asked.ns.empty()) {
+    api::Set(members, "namespace", Json(JsonView(asked.ns)));
   }
-  if (info.name.empty()) {
+  if (asked.name.empty()) {
     return absl::OkStatus();
   }
   const std::string_view name = api::StringAt(*object, {"metadata", "name"});
-  const bool may_lack_name = info.verb == Verb::kCreate;
+  const bool may_lack_name = asked.verb == Verb::kCreate;
   if (name.empty() && !may_lack_name) {
     return registry::BadRequest(fmt::format(
         "the name of the object ({} based on URL) was undeterminable: name must be provided",
-        info.name));
+        asked.name));
   }
-  if (!name.empty() && name != info.name) {
+  if (!name.empty() && name != asked.name) {
     return registry::BadRequest(fmt::format(
-        "the name of the object ({}) does not match the name on the URL ({})", name, info.name));
+        "the name of the object ({}) does not match the name on the URL ({})", name, asked.name));
   }
   return absl::OkStatus();
 }
@@ -164,7 +164,7 @@ absl::Status ReadDryRun(const Json& options, bool* is_dry_run) {
 
 }  // namespace
 
-absl::StatusOr<BodyObject> ParseObject(const RequestInfo& info, std::string_view content_type,
+absl::StatusOr<BodyObject> ParseObject(const ResourceRequest& asked, std::string_view content_type,
                                        std::string_view body, registry::Strictness strictness) {
   RETURN_IF_ERROR(CheckJsonType(content_type));
   BodyObject parsed;
@@ -172,21 +172,21 @@ absl::StatusOr<BodyObject> ParseObject(const RequestInfo& info, std::string_view
   if (!parsed.object.is_object()) {
     return registry::BadRequest("the request body is no JSON object");
   }
-  RETURN_IF_ERROR(CheckType(WantedBy(info), &parsed.object.get_object()));
-  RETURN_IF_ERROR(CheckName(info, &parsed.object));
+  RETURN_IF_ERROR(CheckType(WantedBy(asked), &parsed.object.get_object()));
+  RETURN_IF_ERROR(CheckName(asked, &parsed.object));
   if (strictness != registry::Strictness::kIgnore) {
     parsed.duplicate_fields = api::DuplicateFields(body);
   }
   return parsed;
 }
 
-absl::StatusOr<BodyPatch> ParsePatch(const RequestInfo& info, std::string_view content_type,
+absl::StatusOr<BodyPatch> ParsePatch(const ResourceRequest& asked, std::string_view content_type,
                                      std::string_view body) {
   constexpr std::string_view kJsonPatch = "application/json-patch+json";
   constexpr std::string_view kMergePatch = "application/merge-patch+json";
   constexpr std::string_view kStrategicPatch = "application/strategic-merge-patch+json";
   constexpr std::string_view kApplyPatch = "application/apply-patch+yaml";
-  const bool has_strategic = info.served->kind->has_strategic_merge;
+  const bool has_strategic = asked.served->kind->has_strategic_merge;
   const std::string accepted =
       fmt::format("{}, {}{}{}", kJsonPatch, kMergePatch, has_strategic ? ", " : "",
                   has_strategic ? kStrategicPatch : std::string_view());

@@ -16,7 +16,7 @@
 
 #include "controllers/api/json.h"
 #include "controllers/apiserver/query_options.h"
-#include "controllers/apiserver/request_info.h"
+#include "controllers/apiserver/resource_request.h"
 #include "controllers/registry/registry.h"
 
 namespace socle::apiserver {
@@ -28,7 +28,7 @@ struct BodyObject {
 
 // The object of a create or an update: its apiVersion and kind are those of the path (filled in where
 // missing), its namespace too, and its name where the path has one.
-absl::StatusOr<BodyObject> ParseObject(const RequestInfo& info, std::string_view content_type,
+absl::StatusOr<BodyObject> ParseObject(const ResourceRequest& asked, std::string_view content_type,
                                        std::string_view body, registry::Strictness strictness);
 
 struct BodyPatch {
@@ -36,7 +36,7 @@ struct BodyPatch {
   registry::PatchType type = registry::PatchType::kMerge;
 };
 
-absl::StatusOr<BodyPatch> ParsePatch(const RequestInfo& info, std::string_view content_type,
+absl::StatusOr<BodyPatch> ParsePatch(const ResourceRequest& asked, std::string_view content_type,
                                      std::string_view body);
 
 struct DeleteOptions {

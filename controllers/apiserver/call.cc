@@ -8,7 +8,7 @@
 namespace socle::apiserver {
 
 registry::Target Call::target() const {
-  return {.served = info().served, .ns = info().ns, .name = info().name};
+  return {.served = asked().served, .ns = asked().ns, .name = asked().name};
 }
 
 registry::WriteContext Call::write_context() const {
@@ -24,7 +24,7 @@ void Call::Refuse(const absl::Status& error) {
 }
 
 void NoteAnswer(Site* site, const CallHead& head, int code) {
-  site->meter->Note(head.info.verb, head.info.served, head.info.subresource_name(), code,
+  site->meter->Note(head.asked.verb, head.asked.served, head.asked.subresource_name(), code,
                     Clock::Real()->MonotonicNanos() - head.began_nanos);
 }
 

@@ -24,8 +24,8 @@
 #include "controllers/apiserver/api_server.h"
 #include "controllers/apiserver/object_form.h"
 #include "controllers/apiserver/query_options.h"
-#include "controllers/apiserver/request_info.h"
 #include "controllers/apiserver/request_meter.h"
+#include "controllers/apiserver/resource_request.h"
 #include "controllers/registry/registry.h"
 #include "kv/base/mutex.h"
 #include "kv/base/random.h"
@@ -46,7 +46,7 @@ struct Site {
 
 // What is known of a request when its head has been read.
 struct CallHead {
-  RequestInfo info;
+  ResourceRequest asked;
   QueryOptions options;
   Form form;
   std::string user;
@@ -71,11 +71,11 @@ class Call : public server::http::Receiver {
 
   const CallHead& head() const { return head_; }
 
-  const RequestInfo& info() const { return head_.info; }
+  const ResourceRequest& asked() const { return head_.asked; }
 
   const std::shared_ptr<server::http::Exchange>& exchange() const { return exchange_; }
 
-  ObjectForm object_form() const { return {head_.info.served, head_.form}; }
+  ObjectForm object_form() const { return {head_.asked.served, head_.form}; }
 
   registry::Target target() const;
   registry::WriteContext write_context() const;

@@ -33,7 +33,7 @@ void DeleteCollectionCall::Execute(std::string body) {
 
 absl::Status DeleteCollectionCall::Begin(const std::string& body) {
   ASSIGN_OR_RETURN(options_, ParseDeleteOptions(head().options, content_type_, body));
-  ASSIGN_OR_RETURN(registry::ListRequest request, ListRequestOf(info(), head().options));
+  ASSIGN_OR_RETURN(registry::ListRequest request, ListRequestOf(asked(), head().options));
   site()->registry->List(
       std::move(request), [self = shared_from_this()](absl::StatusOr<registry::ListResult> list) {
         {
@@ -97,7 +97,7 @@ void DeleteCollectionCall::DeleteMore() {
     ++under_way_;
     registry::DeleteRequest request = options_.request;
     request.target = {
-        .served = info().served, .ns = std::move(victim.ns), .name = std::move(victim.name)};
+        .served = asked().served, .ns = std::move(victim.ns), .name = std::move(victim.name)};
     request.uid = std::move(victim.uid);
     registry::WriteContext context = write_context();
     context.is_dry_run = options_.is_dry_run;

@@ -10,7 +10,7 @@
 
 #include "controllers/api/json.h"
 #include "controllers/api/openapi.h"
-#include "controllers/apiserver/request_info.h"
+#include "controllers/apiserver/resource_request.h"
 
 namespace socle::apiserver {
 namespace {

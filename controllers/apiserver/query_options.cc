@@ -175,11 +175,11 @@ absl::StatusOr<std::optional<int64_t>> ParseResourceVersion(std::string_view tex
   return version;
 }
 
-absl::StatusOr<registry::Selection> SelectionOf(const RequestInfo& info,
+absl::StatusOr<registry::Selection> SelectionOf(const ResourceRequest& asked,
                                                 const QueryOptions& options) {
   registry::Selection selection;
-  selection.kind = info.served->kind;
-  selection.ns = info.ns;
+  selection.kind = asked.served->kind;
+  selection.ns = asked.ns;
   if (!options.label_selector.empty()) {
     absl::StatusOr<api::LabelSelector> labels = api::LabelSelector::Parse(options.label_selector);
     if (!labels.ok()) {
@@ -188,17 +188,17 @@ absl::StatusOr<registry::Selection> SelectionOf(const RequestInfo& info,
     selection.labels = *std::move(labels);
   }
   std::string fields = options.field_selector;
-  if (!info.name.empty()) {
+  if (!asked.name.empty()) {
     // Names in paths have no character that selectors escape but the backslash and these two.
     fields += fields.empty() ? "metadata.name=" : ",metadata.name=";
-    for (const char c : info.name) {
+    for (const char c : asked.name) {
       fields.append(c == '\\' || c == ',' || c == '=' ? "\\" : "");
       fields.push_back(c);
     }
   }
   if (!fields.empty()) {
     absl::StatusOr<api::FieldSelector> parsed =
-        api::FieldSelector::Parse(fields, info.served->kind->fields);
+        api::FieldSelector::Parse(fields, asked.served->kind->fields);
     if (!parsed.ok()) {
       return registry::BadRequest(MessageOf(parsed.status()));
     }
@@ -207,12 +207,12 @@ absl::StatusOr<registry::Selection> SelectionOf(const RequestInfo& info,
   return selection;
 }
 
-absl::StatusOr<registry::ListRequest> ListRequestOf(const RequestInfo& info,
+absl::StatusOr<registry::ListRequest> ListRequestOf(const ResourceRequest& asked,
                                                     const QueryOptions& options) {
   RETURN_IF_ERROR(CheckListOptions(options));
-  ASSIGN_OR_RETURN(registry::Selection selection, SelectionOf(info, options));
+  ASSIGN_OR_RETURN(registry::Selection selection, SelectionOf(asked, options));
   registry::ListRequest request;
-  request.served = info.served;
+  request.served = asked.served;
   request.ns = std::move(selection.ns);
   request.labels = std::move(selection.labels);
   request.fields = std::move(selection.fields);

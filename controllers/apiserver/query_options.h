@@ -15,7 +15,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "controllers/apiserver/request_info.h"
+#include "controllers/apiserver/resource_request.h"
 #include "controllers/registry/registry.h"
 
 namespace socle::apiserver {
@@ -48,10 +48,10 @@ absl::StatusOr<QueryOptions> ParseQuery(std::string_view query);
 absl::StatusOr<std::optional<int64_t>> ParseResourceVersion(std::string_view text);
 
 // What a list, a watch or a deletion of a collection selects. A name in the path is one more term.
-absl::StatusOr<registry::Selection> SelectionOf(const RequestInfo& info,
+absl::StatusOr<registry::Selection> SelectionOf(const ResourceRequest& asked,
                                                 const QueryOptions& options);
 
-absl::StatusOr<registry::ListRequest> ListRequestOf(const RequestInfo& info,
+absl::StatusOr<registry::ListRequest> ListRequestOf(const ResourceRequest& asked,
                                                     const QueryOptions& options);
 
 // Whether a watch's options go together.

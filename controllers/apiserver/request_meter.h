@@ -20,7 +20,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "controllers/api/kind_registry.h"
-#include "controllers/apiserver/request_info.h"
+#include "controllers/apiserver/resource_request.h"
 
 namespace socle::apiserver {
 

@@ -40,7 +40,7 @@ void AppendEventHead(std::string_view type, std::string* out) {
 
 void WatchCall::Begin() {
   absl::Status checked = CheckWatchOptions(head().options);
-  absl::StatusOr<registry::Selection> selection = SelectionOf(info(), head().options);
+  absl::StatusOr<registry::Selection> selection = SelectionOf(asked(), head().options);
   absl::StatusOr<std::optional<int64_t>> from =
       ParseResourceVersion(head().options.resource_version);
   for (const absl::Status& status : {checked, selection.status(), from.status()}) {

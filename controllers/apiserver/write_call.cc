@@ -9,7 +9,7 @@
 namespace socle::apiserver {
 
 namespace http = server::http;
-using Endpoint = RequestInfo::Endpoint;
+using Endpoint = ResourceRequest::Endpoint;
 
 WriteCall::WriteCall(Site* site, CallHead head, std::shared_ptr<http::Exchange> exchange,
                      std::string_view content_type)
@@ -22,16 +22,16 @@ void WriteCall::Execute(std::string body) {
 }
 
 absl::Status WriteCall::Submit(const std::string& body) {
-  const bool is_to_pod = info().subresource_name() == "binding" ||
-                         info().subresource_name() == "eviction" ||
-                         info().endpoint == Endpoint::kBindings;
-  if (info().endpoint == Endpoint::kReview) {
+  const bool is_to_pod = asked().subresource_name() == "binding" ||
+                         asked().subresource_name() == "eviction" ||
+                         asked().endpoint == Endpoint::kBindings;
+  if (asked().endpoint == Endpoint::kReview) {
     return Review(body);
   }
   if (is_to_pod) {
     return SubmitToPod(body);
   }
-  switch (info().verb) {
+  switch (asked().verb) {
     case Verb::kCreate:
       return SubmitCreate(body);
     case Verb::kUpdate:
@@ -47,7 +47,7 @@ absl::Status WriteCall::Submit(const std::string& body) {
 
 absl::Status WriteCall::SubmitCreate(const std::string& body) {
   ASSIGN_OR_RETURN(const registry::Strictness strictness, StrictnessOf(head().options));
-  ASSIGN_OR_RETURN(BodyObject parsed, ParseObject(info(), content_type_, body, strictness));
+  ASSIGN_OR_RETURN(BodyObject parsed, ParseObject(asked(), content_type_, body, strictness));
   registry::CreateRequest request{.target = target(), .strictness = strictness};
   request.object = std::move(parsed.object);
   request.duplicate_fields = std::move(parsed.duplicate_fields);
@@ -57,9 +57,9 @@ absl::Status WriteCall::SubmitCreate(const std::string& body) {
 
 absl::Status WriteCall::SubmitUpdate(const std::string& body) {
   ASSIGN_OR_RETURN(const registry::Strictness strictness, StrictnessOf(head().options));
-  ASSIGN_OR_RETURN(BodyObject parsed, ParseObject(info(), content_type_, body, strictness));
+  ASSIGN_OR_RETURN(BodyObject parsed, ParseObject(asked(), content_type_, body, strictness));
   registry::UpdateRequest request{.target = target(),
-                                  .subresource = std::string(info().subresource_name()),
+                                  .subresource = std::string(asked().subresource_name()),
                                   .strictness = strictness};
   request.object = std::move(parsed.object);
   request.duplicate_fields = std::move(parsed.duplicate_fields);
@@ -69,10 +69,10 @@ absl::Status WriteCall::SubmitUpdate(const std::string& body) {
 
 absl::Status WriteCall::SubmitPatch(const std::string& body) {
   ASSIGN_OR_RETURN(const registry::Strictness strictness, StrictnessOf(head().options));
-  ASSIGN_OR_RETURN(BodyPatch parsed, ParsePatch(info(), content_type_, body));
+  ASSIGN_OR_RETURN(BodyPatch parsed, ParsePatch(asked(), content_type_, body));
   registry::PatchRequest request{.target = target(),
                                  .type = parsed.type,
-                                 .subresource = std::string(info().subresource_name()),
+                                 .subresource = std::string(asked().subresource_name()),
                                  .strictness = strictness};
   request.patch = std::move(parsed.patch);
   site()->registry->Patch(write_context(), std::move(request), TakeResult());
@@ -90,7 +90,7 @@ absl::Status WriteCall::SubmitDelete(const std::string& body) {
 
 absl::Status WriteCall::SubmitToPod(const std::string& body) {
   ASSIGN_OR_RETURN(const BodyObject parsed,
-                   ParseObject(info(), content_type_, body, registry::Strictness::kIgnore));
+                   ParseObject(asked(), content_type_, body, registry::Strictness::kIgnore));
   registry::Target pod = target();
   if (pod.name.empty()) {
     pod.name = api::StringAt(parsed.object, {"metadata", "name"});
@@ -98,7 +98,7 @@ absl::Status WriteCall::SubmitToPod(const std::string& body) {
       return registry::BadRequest("name must be provided");
     }
   }
-  if (info().subresource_name() == "eviction") {
+  if (asked().subresource_name() == "eviction") {
     site()->registry->Evict(write_context(), pod, parsed.object, TakeResult());
   } else {
     site()->registry->Bind(write_context(), pod, parsed.object, TakeResult());
@@ -109,7 +109,7 @@ absl::Status WriteCall::SubmitToPod(const std::string& body) {
 // Nothing is forbidden to whoever was let in.
 absl::Status WriteCall::Review(const std::string& body) {
   ASSIGN_OR_RETURN(BodyObject parsed,
-                   ParseObject(info(), content_type_, body, registry::Strictness::kIgnore));
+                   ParseObject(asked(), content_type_, body, registry::Strictness::kIgnore));
   api::JsonObject& status = api::EnsureObject(&parsed.object, {"status"});
   status.clear();
   api::Set(&status, "allowed", true);
@@ -135,17 +135,17 @@ void WriteCall::OnWake() {
 
 void WriteCall::Answer() {
   const registry::Written& written = *result_;
-  const std::string_view part = info().subresource_name();
-  if (part == "binding" || part == "eviction" || info().endpoint == Endpoint::kBindings) {
+  const std::string_view part = asked().subresource_name();
+  if (part == "binding" || part == "eviction" || asked().endpoint == Endpoint::kBindings) {
     RespondJson(exchange().get(), 201, SuccessText(201, "", "", "", ""));
     Answered(201);
   } else if (part == "scale") {
     AnswerScale(written);
-  } else if (info().verb == Verb::kDelete && written.is_removed) {
+  } else if (asked().verb == Verb::kDelete && written.is_removed) {
     const api::Json object = written.Parse();
     RespondJson(exchange().get(), 200,
-                SuccessText(200, info().served->kind->group, info().served->kind->resource,
-                            info().name, api::StringAt(object, {"metadata", "uid"})));
+                SuccessText(200, asked().served->kind->group, asked().served->kind->resource,
+                            asked().name, api::StringAt(object, {"metadata", "uid"})));
     Answered(200);
   } else {
     AnswerObject(written);
@@ -153,7 +153,7 @@ void WriteCall::Answer() {
 }
 
 void WriteCall::AnswerObject(const registry::Written& written) {
-  const bool is_created = info().verb == Verb::kCreate || written.is_created;
+  const bool is_created = asked().verb == Verb::kCreate || written.is_created;
   const int code = is_created ? 201 : 200;
   SendJsonHead(exchange().get(), code, written.warnings);
   std::string body;
@@ -164,9 +164,9 @@ void WriteCall::AnswerObject(const registry::Written& written) {
 }
 
 void WriteCall::AnswerScale(const registry::Written& written) {
-  const api::ServedKind& served = *info().served;
+  const api::ServedKind& served = *asked().served;
   const absl::StatusOr<registry::ObjectRef> object = registry::DecodeObject(
-      *served.kind, registry::ObjectKey(*served.kind, info().ns, info().name), written.document,
+      *served.kind, registry::ObjectKey(*served.kind, asked().ns, asked().name), written.document,
       written.create_revision, written.mod_revision);
   if (!object.ok()) {
     Refuse(object.status());

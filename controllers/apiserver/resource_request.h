@@ -1,4 +1,4 @@
-// RequestInfo: what a method and a path ask for: `GET /apis/apps.kruise.io/v1beta1/namespaces/a/inplacesets/b/scale`
+// ResourceRequest: what a method and a path ask for: `GET /apis/apps.kruise.io/v1beta1/namespaces/a/inplacesets/b/scale`
 // is a get of the subresource scale of the object a/b.
 //
 // Laws     1. Any bytes may come in: segments are percent-decoded once, and one that could not be a
@@ -6,8 +6,8 @@
 //          2. What is not served is answered 404, what is but not with this method 405, as Kubernetes.
 // Threads  pure functions.
 // Errors   ApiError: NotFound, MethodNotAllowed.
-#ifndef SOCLE_CONTROLLERS_APISERVER_REQUEST_INFO_H_
-#define SOCLE_CONTROLLERS_APISERVER_REQUEST_INFO_H_
+#ifndef SOCLE_CONTROLLERS_APISERVER_RESOURCE_REQUEST_H_
+#define SOCLE_CONTROLLERS_APISERVER_RESOURCE_REQUEST_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +45,7 @@ inline constexpr std::string_view kReviewGroup = "authorization.k8s.io";
 inline constexpr std::string_view kReviewResource = "selfsubjectaccessreviews";
 inline constexpr std::string_view kBindingsResource = "bindings";
 
-struct RequestInfo {
+struct ResourceRequest {
   enum class Endpoint : uint8_t {
     kObjects,      // an object, or a collection
     kSubresource,  // of an object, as in the table of its kind
@@ -69,8 +69,8 @@ struct RequestInfo {
 
 // Paths below /api/ and /apis/ that go as deep as a resource. `watch=true` of the query is not seen
 // here: a list, or a get, becomes a watch by it.
-absl::StatusOr<RequestInfo> ParsePath(const api::KindRegistry& kinds, std::string_view method,
-                                      std::string_view path);
+absl::StatusOr<ResourceRequest> ParsePath(const api::KindRegistry& kinds, std::string_view method,
+                                          std::string_view path);
 
 // Undoes %xx, and in queries '+'. nullopt: a broken escape, or no UTF-8.
 std::optional<std::string> PercentDecode(std::string_view text, bool is_query);
@@ -80,4 +80,4 @@ absl::Status MethodNotAllowed();
 
 }  // namespace socle::apiserver
 
-#endif  // SOCLE_CONTROLLERS_APISERVER_REQUEST_INFO_H_
+#endif  // SOCLE_CONTROLLERS_APISERVER_RESOURCE_REQUEST_H_

@@ -1,4 +1,4 @@
-#include "controllers/apiserver/request_info.h"
+#include "controllers/apiserver/resource_request.h"
 
 #include <algorithm>
 #include <array>
@@ -157,51 +157,51 @@ absl::StatusOr<Verb> VerbOfSubresource(std::string_view method,
 }
 
 // Resources that are no kind's.
-absl::StatusOr<RequestInfo> ParseVirtual(const api::KindRegistry& kinds,
-                                         const api::GroupKindVersion& wanted,
-                                         std::string_view method, Place place) {
-  RequestInfo info{.verb = Verb::kCreate};
+absl::StatusOr<ResourceRequest> ParseVirtual(const api::KindRegistry& kinds,
+                                             const api::GroupKindVersion& wanted,
+                                             std::string_view method, Place place) {
+  ResourceRequest asked{.verb = Verb::kCreate};
   const bool is_collection = place.name.empty();
   if (wanted.group.empty() && wanted.version == "v1" && wanted.name == kBindingsResource &&
       is_collection && !place.ns.empty()) {
-    info.endpoint = RequestInfo::Endpoint::kBindings;
-    info.served = kinds.ByResource({"", "v1", "pods"});
-    info.ns = std::move(place.ns);
+    asked.endpoint = ResourceRequest::Endpoint::kBindings;
+    asked.served = kinds.ByResource({"", "v1", "pods"});
+    asked.ns = std::move(place.ns);
   } else if (wanted.group == kReviewGroup && wanted.version == "v1" &&
              wanted.name == kReviewResource && is_collection && place.ns.empty()) {
-    info.endpoint = RequestInfo::Endpoint::kReview;
+    asked.endpoint = ResourceRequest::Endpoint::kReview;
   } else {
     return ResourceNotFound();
   }
   if (method != "POST") {
     return MethodNotAllowed();
   }
-  return info;
+  return asked;
 }
 
 // Parts of a pod that are conversations with its node.
-std::optional<RequestInfo::Endpoint> PodEndpoint(const api::Kind& kind, const Place& place) {
+std::optional<ResourceRequest::Endpoint> PodEndpoint(const api::Kind& kind, const Place& place) {
   if (!kind.group.empty() || kind.resource != "pods") {
     return std::nullopt;
   }
   const std::string_view part = place.subresource;
   if (part == "log" && place.more == 0) {
-    return RequestInfo::Endpoint::kLog;
+    return ResourceRequest::Endpoint::kLog;
   }
   if (part == "proxy" ||
       (place.more == 0 && (part == "exec" || part == "attach" || part == "portforward"))) {
-    return RequestInfo::Endpoint::kStream;
+    return ResourceRequest::Endpoint::kStream;
   }
   return std::nullopt;
 }
 
-absl::Status ParseSubresource(std::string_view method, const Place& place, RequestInfo* info) {
-  const api::Kind& kind = *info->served->kind;
+absl::Status ParseSubresource(std::string_view method, const Place& place, ResourceRequest* asked) {
+  const api::Kind& kind = *asked->served->kind;
   if (const auto endpoint = PodEndpoint(kind, place); endpoint.has_value()) {
-    if (*endpoint == RequestInfo::Endpoint::kLog && method != "GET") {
+    if (*endpoint == ResourceRequest::Endpoint::kLog && method != "GET") {
       return MethodNotAllowed();
     }
-    info->endpoint = *endpoint;
+    asked->endpoint = *endpoint;
     return absl::OkStatus();
   }
   const auto found =
@@ -210,9 +210,9 @@ absl::Status ParseSubresource(std::string_view method, const Place& place, Reque
   if (found == kind.subresources.end() || place.more > 0 || place.is_watch) {
     return ResourceNotFound();
   }
-  info->endpoint = RequestInfo::Endpoint::kSubresource;
-  info->subresource = &*found;
-  ASSIGN_OR_RETURN(info->verb, VerbOfSubresource(method, *found));
+  asked->endpoint = ResourceRequest::Endpoint::kSubresource;
+  asked->subresource = &*found;
+  ASSIGN_OR_RETURN(asked->verb, VerbOfSubresource(method, *found));
   return absl::OkStatus();
 }
 
@@ -255,8 +255,8 @@ absl::Status MethodNotAllowed() {
        .message = "the server does not allow this method on the requested resource"});
 }
 
-absl::StatusOr<RequestInfo> ParsePath(const api::KindRegistry& kinds, std::string_view method,
-                                      std::string_view path) {
+absl::StatusOr<ResourceRequest> ParsePath(const api::KindRegistry& kinds, std::string_view method,
+                                          std::string_view path) {
   ASSIGN_OR_RETURN(std::vector<std::string> segments, SplitPath(path));
   const bool is_core = !segments.empty() && segments[0] == "api";
   const size_t head = is_core ? 2 : 3;  // api, version; apis, group, version
@@ -269,27 +269,27 @@ absl::StatusOr<RequestInfo> ParsePath(const api::KindRegistry& kinds, std::strin
   Place place = PlaceOf(std::move(segments), head);
   const std::string resource = place.resource;
   const api::GroupKindVersion wanted{group, version, resource};
-  RequestInfo info;
-  info.served = kinds.ByResource(wanted);
-  if (info.served == nullptr) {
+  ResourceRequest asked;
+  asked.served = kinds.ByResource(wanted);
+  if (asked.served == nullptr) {
     return ParseVirtual(kinds, wanted, method, std::move(place));
   }
-  const api::Kind& kind = *info.served->kind;
+  const api::Kind& kind = *asked.served->kind;
   const bool lacks_namespace = kind.is_namespaced && place.ns.empty() && !place.name.empty();
   if (lacks_namespace || (!kind.is_namespaced && !place.ns.empty())) {
     return ResourceNotFound();
   }
   if (!place.subresource.empty()) {
-    RETURN_IF_ERROR(ParseSubresource(method, place, &info));
+    RETURN_IF_ERROR(ParseSubresource(method, place, &asked));
   } else {
-    ASSIGN_OR_RETURN(info.verb, VerbOf(method, place, kind.is_namespaced));
-    if (std::find(kind.verbs.begin(), kind.verbs.end(), VerbText(info.verb)) == kind.verbs.end()) {
+    ASSIGN_OR_RETURN(asked.verb, VerbOf(method, place, kind.is_namespaced));
+    if (std::find(kind.verbs.begin(), kind.verbs.end(), VerbText(asked.verb)) == kind.verbs.end()) {
       return MethodNotAllowed();
     }
   }
-  info.ns = std::move(place.ns);
-  info.name = std::move(place.name);
-  return info;
+  asked.ns = std::move(place.ns);
+  asked.name = std::move(place.name);
+  return asked;
 }
 
 }  // namespace socle::apiserver
