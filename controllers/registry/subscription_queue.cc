@@ -162,8 +162,10 @@ void SubscriptionTable::Remove(const QueueRef& queue) {
   }
 }
 
-void SubscriptionTable::Dispatch(const ChangeRef& change, std::vector<QueueRef>* ready) const {
-  const auto offer = [&change, ready](const Queues& queues) {
+size_t SubscriptionTable::Dispatch(const ChangeRef& change, std::vector<QueueRef>* ready) const {
+  size_t looked_at = 0;
+  const auto offer = [&change, ready, &looked_at](const Queues& queues) {
+    looked_at += queues.size();
     for (const QueueRef& queue : queues) {
       if (queue->Offer(change)) {
         ready->push_back(queue);
@@ -193,6 +195,7 @@ void SubscriptionTable::Dispatch(const ChangeRef& change, std::vector<QueueRef>*
       }
     }
   }
+  return looked_at;
 }
 
 void SubscriptionTable::EndAll(const absl::Status& why, std::vector<QueueRef>* ready) const {

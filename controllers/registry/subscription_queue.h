@@ -78,8 +78,8 @@ class SubscriptionTable {
   void Add(const QueueRef& queue);
   void Remove(const QueueRef& queue);
 
-  // Appends the queues whose SayReady is due.
-  void Dispatch(const ChangeRef& change, std::vector<QueueRef>* ready) const;
+  // Appends the queues whose SayReady is due; returns for how many queues the change was looked at.
+  size_t Dispatch(const ChangeRef& change, std::vector<QueueRef>* ready) const;
   void EndAll(const absl::Status& why, std::vector<QueueRef>* ready) const;
 
  private:
