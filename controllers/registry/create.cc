@@ -126,12 +126,14 @@ void RegistryImpl::SubmitCreation(std::unique_ptr<Creation> creation) {
   options_.store->Submit(std::move(write), [this, &kind, creation = std::move(creation)](
                                                const storage::WriteResult& result) mutable {
     if (result.ok()) {
-      creation->done(Written{.kind = kind.storing_kind,
-                             .document = std::move(creation->document),
-                             .create_revision = result.revision,
-                             .mod_revision = result.revision,
-                             .is_created = true,
-                             .warnings = std::move(creation->warnings)});
+      Written written{.kind = kind.storing_kind,
+                      .document = std::move(creation->document),
+                      .create_revision = result.revision,
+                      .mod_revision = result.revision,
+                      .is_created = true,
+                      .warnings = std::move(creation->warnings)};
+      TellStored(written);
+      creation->done(std::move(written));
       return;
     }
     if (storage::ErrorOf(result.status) != storage::StorageError::kAlreadyExists) {
