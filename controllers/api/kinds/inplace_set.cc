@@ -198,6 +198,9 @@ void CheckChange(const Json& set, const Json& old, Causes* causes) {
     after.erase(JsonView(member));
     before.erase(JsonView(member));
   }
+  // Ours, so not in the words of the refusal.
+  after.erase("scheduleStrategy");
+  before.erase("scheduleStrategy");
   if (after != before) {
     causes->Forbidden(
         "spec", fmt::format("updates to statefulset spec for fields other than '{}' are forbidden",
@@ -250,6 +253,19 @@ Schema RollingUpdate() {
              Int32("Ready for so long before a pod is available.").Min(0).Max(300));
 }
 
+Schema ScheduleStrategy() {
+  return Object("What happens to pods that do not come to run where they are.")
+      .Field(
+          "retryOnOtherNodes",
+          Object("Deletes a pod that is bound and does not run in time; its successor keeps off "
+                 "that node.")
+              .Field("enabled", Bool().Default(false))
+              .Field("timeoutSeconds", Int32("From being bound to running.").Min(1).Default(60))
+              .Field(
+                  "maxRetries",
+                  Int32("Nodes tried in vain before the pod stays.").Min(1).Max(100).Default(3)));
+}
+
 Schema Spec() {
   const Schema retention = String().Enum({"Retain", "Delete"}).Default("Retain");
   return Object("What is wanted of the set.")
@@ -279,6 +295,7 @@ Schema Spec() {
                  .Field("maxUnavailable",
                         Share("Most pods away while creating.").Rule(&CheckMaxUnavailable))
                  .OnlyIn("v1beta1"))
+      .Field("scheduleStrategy", ScheduleStrategy().OnlyIn("v1beta1"))
       .Field(
           "persistentVolumeClaimRetentionPolicy",
           Object().Field("whenDeleted", retention).Field("whenScaled", retention).OnlyIn("v1beta1"))
@@ -307,6 +324,12 @@ Schema Status() {
       .Field("collisionCount", Int32())
       .Field("conditions", ListOf(Condition()))
       .Field("labelSelector", String("The selector as text, for scale."))
+      .Field("retriedPods", Int32("Pods sent to other nodes, ever.").OnlyIn("v1beta1"))
+      .Field("nodeRetries",
+             ListOf(Object()
+                        .Field("podName", String())
+                        .Field("nodes", ListOf(String(), "Where the pod did not come to run.")))
+                 .OnlyIn("v1beta1"))
       .Field("volumeClaims", ListOf(Object()
                                         .Field("volumeClaimName", String())
                                         .Field("compatibleReplicas", Int32())
