@@ -65,16 +65,12 @@ ApiHandler::ReceiverRef ApiHandler::Begin(const http::Request& request,
     return extension->Begin(request, exchange);
   }
   if (!IsDeep(request.path())) {
-    if (!AnswerDiscovery(request, exchange.get()) && !AnswerPage(request, exchange.get())) {
-      RespondError(exchange.get(), ResourceNotFound());
-    }
-    return nullptr;
+    return BeginPage(request, exchange);
   }
   const int64_t began_nanos = Clock::Real()->MonotonicNanos();
   absl::StatusOr<CallHead> head = ReadHead(request);
   if (!head.ok()) {
-    RespondError(exchange.get(), head.status());
-    return nullptr;
+    return Refuse(request, exchange, head.status());
   }
   head->user = *user;
   head->began_nanos = began_nanos;
@@ -84,6 +80,28 @@ ApiHandler::ReceiverRef ApiHandler::Begin(const http::Request& request,
     return nullptr;
   }
   return BeginCall(*std::move(head), request, exchange);
+}
+
+ApiHandler::ReceiverRef ApiHandler::Refuse(const http::Request& request,
+                                           const ExchangeRef& exchange,
+                                           const absl::Status& error) const {
+  if (request.method() == "GET") {
+    RespondError(exchange.get(), error);
+    return nullptr;
+  }
+  return std::make_shared<RefusalReceiver>(error, site_->options->body_bytes_max, exchange);
+}
+
+ApiHandler::ReceiverRef ApiHandler::BeginPage(const http::Request& request,
+                                              const ExchangeRef& exchange) const {
+  if (request.method() != "GET") {
+    const bool is_known = discovery_->Find(request.path()) != nullptr;
+    return Refuse(request, exchange, is_known ? MethodNotAllowed() : ResourceNotFound());
+  }
+  if (!AnswerDiscovery(request, exchange.get()) && !AnswerPage(request, exchange.get())) {
+    return Refuse(request, exchange, ResourceNotFound());
+  }
+  return nullptr;
 }
 
 http::Handler* ApiHandler::ExtensionFor(std::string_view path) const {
@@ -122,9 +140,7 @@ bool ApiHandler::AnswerPage(const http::Request& request, http::Exchange* exchan
   if (path != "/openapi/v2" && path != "/metrics" && !is_protobuf_path) {
     return false;
   }
-  if (request.method() != "GET") {
-    RespondError(exchange, MethodNotAllowed());
-  } else if (path == "/metrics") {
+  if (path == "/metrics") {
     std::string text;
     site_->meter->Render(&text);
     for (const auto& append : site_->options->metrics) {
@@ -156,10 +172,6 @@ bool ApiHandler::AnswerDiscovery(const http::Request& request, http::Exchange* e
   const std::string* document = discovery_->Find(request.path());
   if (document == nullptr) {
     return false;
-  }
-  if (request.method() != "GET") {
-    RespondError(exchange, MethodNotAllowed());
-    return true;
   }
   const absl::StatusOr<DiscoveryForm> form = NegotiateDiscovery(request.Find("accept"));
   if (!form.ok()) {

@@ -39,6 +39,9 @@ class ApiHandler final : public server::http::Handler {
   bool AnswerDiscovery(const server::http::Request& request,
                        server::http::Exchange* exchange) const;
 
+  ReceiverRef BeginPage(const server::http::Request& request, const ExchangeRef& exchange) const;
+  ReceiverRef Refuse(const server::http::Request& request, const ExchangeRef& exchange,
+                     const absl::Status& error) const;
   absl::StatusOr<CallHead> ReadHead(const server::http::Request& request) const;
   ReceiverRef BeginCall(CallHead head, const server::http::Request& request,
                         const ExchangeRef& exchange) const;

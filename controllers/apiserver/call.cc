@@ -50,4 +50,18 @@ void BodyCall::OnBodyEnd() {
   }
 }
 
+void RefusalReceiver::OnBody(std::string_view bytes) {
+  if (bytes.size() > bytes_left_) {
+    Refuse();
+    return;
+  }
+  bytes_left_ -= bytes.size();
+}
+
+void RefusalReceiver::Refuse() {
+  if (!std::exchange(is_refused_, true)) {
+    RespondError(exchange_.get(), error_);
+  }
+}
+
 }  // namespace socle::apiserver

@@ -108,6 +108,29 @@ class BodyCall : public Call {
   bool is_refused_ = false;
 };
 
+// Refuses a request whose body is still coming when it is over, so that the connection goes on; at once
+// when the body is too long to be waited for.
+class RefusalReceiver final : public server::http::Receiver {
+ public:
+  RefusalReceiver(absl::Status error, size_t body_bytes_max,
+                  std::shared_ptr<server::http::Exchange> exchange)
+      : error_(std::move(error)), bytes_left_(body_bytes_max), exchange_(std::move(exchange)) {}
+
+  void OnBody(std::string_view bytes) override;
+
+  void OnBodyEnd() override { Refuse(); }
+
+  void OnClosed() override {}
+
+ private:
+  void Refuse();
+
+  const absl::Status error_;
+  size_t bytes_left_;
+  bool is_refused_ = false;
+  const std::shared_ptr<server::http::Exchange> exchange_;
+};
+
 }  // namespace socle::apiserver
 
 #endif  // SOCLE_CONTROLLERS_APISERVER_CALL_H_
