@@ -1,4 +1,7 @@
+#include <atomic>
+
 #include "controllers/registry/testing/registry_fixture.h"
+#include "kv/base/thread.h"
 
 namespace socle::registry {
 namespace {
@@ -135,6 +138,36 @@ TEST_F(EvictTest, ABudgetIsChargedForEachPodUntilItIsSpent) {
   EXPECT_EQ(error.causes[0].message,
             "The disruption budget b needs 2 healthy pods and has 3 currently");
   EXPECT_FALSE(Stored("pods", "p2")->is_deleting);
+}
+
+TEST_F(EvictTest, OfManyAtOnceOnlyAsManyGoAsTheBudgetAllows) {
+  MakeBudget("b", 3);
+  constexpr int kPods = 8;
+  for (int i = 0; i < kPods; ++i) {
+    MakePod(fmt::format("p{}", i));
+  }
+  std::atomic<int> allowed = 0;
+  {
+    std::vector<Thread> threads;
+    for (int i = 0; i < kPods; ++i) {
+      threads.emplace_back("evictor", [this, i, &allowed] {
+        const auto evicted = TryEvict(fmt::format("p{}", i));
+        if (evicted.ok()) {
+          ++allowed;
+        } else {
+          EXPECT_THAT(evicted, IsRefused(Reason::kTooManyRequests, testing::_));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(allowed, 3);
+  int deleting = 0;
+  for (int i = 0; i < kPods; ++i) {
+    deleting += Stored("pods", fmt::format("p{}", i))->is_deleting ? 1 : 0;
+  }
+  EXPECT_EQ(deleting, 3);
+  EXPECT_EQ(Show("poddisruptionbudgets", "b").at("status").at("disruptedPods").get_object().size(),
+            3U);
 }
 
 TEST_F(EvictTest, WhatNoBudgetCanForbid) {

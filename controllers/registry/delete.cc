@@ -133,7 +133,8 @@ absl::StatusOr<Decision> RegistryImpl::DecideDelete(const WriteContext& context,
   return Decision{.act = Decision::Act::kReplace, .document = EncodeStored(kind, object)};
 }
 
-void RegistryImpl::StartDelete(WriteContext context, DeleteRequest request, Done done) {
+void RegistryImpl::StartDelete(WriteContext context, DeleteRequest request, const ObjectRef& object,
+                               Done done) {
   auto write = std::make_unique<GuardedWrite>();
   write->done = std::move(done);
   write->context = context;
@@ -142,11 +143,15 @@ void RegistryImpl::StartDelete(WriteContext context, DeleteRequest request, Done
                    request = std::move(request)](const storage::ObjectView& current) {
     return DecideDelete(context, request, current);
   };
-  Start(std::move(write));
+  if (object != nullptr) {
+    StartFrom(std::move(write), *object);
+  } else {
+    Start(std::move(write));
+  }
 }
 
 void RegistryImpl::Delete(WriteContext context, DeleteRequest request, Done done) {
-  StartDelete(std::move(context), std::move(request), Counted(std::move(done)));
+  StartDelete(std::move(context), std::move(request), nullptr, Counted(std::move(done)));
 }
 
 }  // namespace socle::registry

@@ -171,7 +171,7 @@ void RegistryImpl::EvictFresh(const WriteContext& context, DeleteRequest request
                                        ? std::vector<ObjectRef>()
                                        : BudgetsOf(*options_.cache, *served->kind, *pod);
   if (budgets.empty()) {
-    StartDelete(context, std::move(request), std::move(done));
+    StartDelete(context, std::move(request), pod, std::move(done));
     return;
   }
   if (budgets.size() > 1) {
@@ -187,20 +187,16 @@ void RegistryImpl::EvictFresh(const WriteContext& context, DeleteRequest request
   write->decide = [this, context, target = write->target, pod](const storage::ObjectView& current) {
     return DecideCharge(context, target, *pod, current);
   };
-  write->done = [this, context, request = std::move(request),
+  write->done = [this, context, pod, request = std::move(request),
                  done = std::move(done)](absl::StatusOr<Written> charged) mutable {
     // A budget that is gone by now forbids nothing.
     if (charged.ok() || ReasonOf(charged.status()) == Reason::kNotFound) {
-      StartDelete(std::move(context), std::move(request), std::move(done));
+      StartDelete(std::move(context), std::move(request), pod, std::move(done));
     } else {
       done(charged.status());
     }
   };
-  // The guard finds out when the budget in the cache is not the newest.
-  Step(std::move(write), storage::ObjectView{.key = "budget",
-                                             .document = budget->document,
-                                             .create_revision = budget->create_revision,
-                                             .mod_revision = budget->mod_revision});
+  StartFrom(std::move(write), *budget);
 }
 
 void RegistryImpl::Evict(WriteContext context, const Target& pod, const Json& eviction, Done done) {
@@ -220,7 +216,7 @@ void RegistryImpl::Evict(WriteContext context, const Target& pod, const Json& ev
     request->uid = (*found)->uid;  // The pod that was asked about, and not one after it.
   }
   if (NeedsNoBudget(**found)) {
-    StartDelete(std::move(context), *std::move(request), std::move(done));
+    StartDelete(std::move(context), *std::move(request), *found, std::move(done));
     return;
   }
   options_.cache->WhenFresh([this, context = std::move(context), request = *std::move(request),

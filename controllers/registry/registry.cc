@@ -153,6 +153,13 @@ void RegistryImpl::Start(std::unique_ptr<GuardedWrite> write) {
   }
 }
 
+void RegistryImpl::StartFrom(std::unique_ptr<GuardedWrite> write, const Object& object) {
+  Step(std::move(write), storage::ObjectView{.key = object.name,
+                                             .document = object.document,
+                                             .create_revision = object.create_revision,
+                                             .mod_revision = object.mod_revision});
+}
+
 void RegistryImpl::Step(std::unique_ptr<GuardedWrite> write,
                         const std::optional<storage::ObjectView>& current) {
   const api::Kind& kind = *write->target.served->kind;

@@ -110,7 +110,8 @@ struct ChangeRequest {
   std::string uid;                // not empty: the object must still be this one (else Conflict)
   int64_t expected_revision = 0;  // not 0: law 3
   // Called again after a conflict. A Status that is not OK ends it; Cancelled ends it without error: the
-  // answer is is_unchanged.
+  // answer is is_unchanged. The document's memory goes with the call: copy what is kept, move nothing
+  // out of it.
   std::function<absl::Status(api::Json* object)> change;
 };
 

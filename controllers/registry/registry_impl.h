@@ -113,6 +113,8 @@ class RegistryImpl final : public Registry {
   // registry.cc: the loop.
   Done Counted(Done done);
   void Start(std::unique_ptr<GuardedWrite> write);
+  // Takes the object for the newest; the guard finds out when it is not. Does not wait for the store.
+  void StartFrom(std::unique_ptr<GuardedWrite> write, const Object& object);
   void Step(std::unique_ptr<GuardedWrite> write, const std::optional<storage::ObjectView>& current);
   void Replace(std::unique_ptr<GuardedWrite> write, Decision decision,
                const storage::ObjectView& current);
@@ -150,7 +152,8 @@ class RegistryImpl final : public Registry {
                                          const storage::ObjectView& current);
   absl::StatusOr<Decision> DecideCharge(const WriteContext& context, const Target& budget,
                                         const Object& pod, const storage::ObjectView& current);
-  void StartDelete(WriteContext context, DeleteRequest request, Done done);
+  // Of the object, when it is known already, else of what the store has.
+  void StartDelete(WriteContext context, DeleteRequest request, const ObjectRef& object, Done done);
   void EvictFresh(const WriteContext& context, DeleteRequest request, const ObjectRef& pod,
                   Done done);
 
