@@ -82,11 +82,12 @@ struct SelectedChange {
 class Subscription {
  public:
   virtual ~Subscription() = default;
-  // Up to `max` changes that are there; empty: on_ready is called when there are some again. An error
-  // (ApiError kExpired: list again) ends the stream and is repeated.
+  // Up to `max` changes that are there; empty: on_ready is called when there are some again. Nobody calls
+  // on_ready for what is there at the beginning. An error (ApiError kExpired: list again) ends the stream
+  // and is repeated.
   virtual absl::StatusOr<std::vector<SelectedChange>> Next(size_t max) = 0;
-  // Every change of the selection up to here has been returned by Next, if Next returned all: the
-  // revision of a bookmark sent now.
+  // Every change of the selection up to here has been returned by Next: the revision of a bookmark sent
+  // now. 0: there is none, because objects that were present are still to come, or because it is over.
   virtual int64_t BookmarkRevision() = 0;
 };
 
@@ -100,14 +101,15 @@ struct CacheOptions {
 
 class ObjectCache {
  public:
-  // Loads everything there is, then follows. The store outlives the cache.
+  // Loads everything there is, then follows. The store outlives the cache, the cache its subscriptions.
   static absl::StatusOr<std::unique_ptr<ObjectCache>> Open(storage::StateStore* store,
                                                            const api::KindRegistry* kinds,
                                                            CacheOptions options = {});
   virtual ~ObjectCache() = default;
 
   virtual int64_t revision() const = 0;
-  // Blocks until revision() is at least this. An error when the feeder has failed or was stopped.
+  // Blocks until revision() is at least this and observers have been shown what led to it. An error when
+  // the feeder has failed or was stopped.
   virtual absl::Status WaitFor(int64_t wanted_revision) = 0;
   // Calls `done` then; at once when it is there already.
   virtual void WhenReached(int64_t wanted_revision,

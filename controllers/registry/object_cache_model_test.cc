@@ -236,16 +236,18 @@ class CacheModel {
       EXPECT_LE(change.revision, cache_->revision());
       follower.seen.push_back(Line(change.type, object.ns, object.name, change.revision));
     }
+    // All that the bookmark covers has been seen, and when there was nothing left to see, only that.
     const int64_t bookmark = follower.subscription->BookmarkRevision();
-    if (next->empty()) {
-      // All that the bookmark covers has been seen.
-      std::vector<std::string> covered;
-      for (const std::string& line : Expected(follower)) {
-        if (std::stoll(line.substr(line.find('@') + 1)) <= bookmark) {
-          covered.push_back(line);
-        }
+    const std::vector<std::string> expected = Expected(follower);
+    for (size_t line = 0; line < expected.size(); ++line) {
+      const bool is_covered =
+          std::stoll(expected[line].substr(expected[line].find('@') + 1)) <= bookmark;
+      if (line < follower.seen.size()) {
+        EXPECT_EQ(follower.seen[line], expected[line]);
+        EXPECT_TRUE(is_covered || !next->empty()) << expected[line] << " bookmark " << bookmark;
+      } else {
+        EXPECT_FALSE(is_covered) << expected[line] << " bookmark " << bookmark;
       }
-      EXPECT_EQ(follower.seen, covered) << "bookmark " << bookmark;
     }
     return true;
   }

@@ -117,7 +117,7 @@ absl::StatusOr<std::vector<SelectedChange>> SubscriptionQueue::Next(size_t max) 
 int64_t SubscriptionQueue::BookmarkRevision(int64_t dispatched) const {
   MutexLock lock(&mu_);
   if (!ended_.ok() || !start_.present.empty()) {
-    return start_.after_revision;
+    return 0;
   }
   // The next one may be of the revision of the last one.
   if (!start_.missed.empty()) {
