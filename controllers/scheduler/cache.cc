@@ -13,16 +13,13 @@ double Inverse(int64_t amount) {
   return amount > 0 ? 1.0 / static_cast<double>(amount) : 0.0;
 }
 
-void AppendClaims(const api::Json& spec, const std::string& pod_name,
-                  std::vector<std::string>* claims) {
+void AppendClaims(const api::Json& spec, std::vector<std::string>* claims) {
   const api::JsonArray* volumes = api::FindArray(spec, {"volumes"});
   for (size_t i = 0; volumes != nullptr && i < volumes->size(); ++i) {
     const std::string_view claim =
         api::StringAt((*volumes)[i], {"persistentVolumeClaim", "claimName"});
     if (!claim.empty()) {
       claims->emplace_back(claim);
-    } else if (api::Find((*volumes)[i], {"ephemeral"}) != nullptr) {
-      claims->push_back(pod_name + "-" + std::string(api::StringAt((*volumes)[i], {"name"})));
     }
   }
 }
@@ -150,7 +147,7 @@ bool Cache::ReadSpec(PodRecord* pod) {
   pod->pod_class = classes_.Intern(spec, pod->object->ns);
   pod->priority = api::IntAt(spec, {"priority"}).value_or(0);
   pod->claims.clear();
-  AppendClaims(spec, pod->object->name, &pod->claims);
+  AppendClaims(spec, &pod->claims);
   const api::JsonArray* gates = api::FindArray(spec, {"schedulingGates"});
   return gates == nullptr || gates->empty();
 }
