@@ -15,12 +15,13 @@ bool IsSelected(const UpdateStrategy& strategy, const PlanPod& pod) {
   return !strategy.selector.has_value() || strategy.selector->MatchesSorted(pod.object->labels);
 }
 
-// The first of `order` that may be touched at once. Ready ones cost budget.
+// The first of `order` that may be touched at once. Ready ones cost budget, unless they count as away.
 std::vector<size_t> WithinBudget(const std::vector<PlanPod>& pods, std::vector<size_t> order,
                                  int64_t budget) {
   size_t count = 0;
   while (count < order.size()) {
-    const bool costs = pods[order[count]].state.is_ready;
+    const PodState& state = pods[order[count]].state;
+    const bool costs = state.is_ready && !state.is_interrupted;
     if (costs && budget <= 0) {
       break;
     }
@@ -67,10 +68,14 @@ std::vector<size_t> Waiting(const PlanInput& input, Plan* plan) {
   return waiting;
 }
 
-int64_t Unsettled(const PlanInput& input) {
-  return std::count_if(input.pods.begin(), input.pods.end(), [&](const PlanPod& pod) {
+// Pods that upgrades have taken away: to the latest revision, or to one before that `order` replaces. Without
+// the latter each change of the set would take as many pods again.
+int64_t Unsettled(const PlanInput& input, const std::vector<size_t>& order) {
+  const auto updated = std::count_if(input.pods.begin(), input.pods.end(), [&](const PlanPod& pod) {
     return pod.state.hash == input.hash && !pod.state.is_settled();
   });
+  return updated + std::count_if(order.begin(), order.end(),
+                                 [&](size_t pod) { return input.pods[pod].state.is_interrupted; });
 }
 
 }  // namespace
@@ -108,8 +113,8 @@ Plan MakePlan(const PlanInput& input) {
   const auto total = static_cast<int64_t>(input.pods.size());
   const int64_t need = static_cast<int64_t>(order.size()) - PartitionOf(strategy, total);
   order.resize(static_cast<size_t>(std::max<int64_t>(need, 0)));
-  plan.upgrades = WithinBudget(input.pods, std::move(order),
-                               MaxUnavailableOf(strategy, total) - Unsettled(input));
+  const int64_t budget = MaxUnavailableOf(strategy, total) - Unsettled(input, order);
+  plan.upgrades = WithinBudget(input.pods, std::move(order), budget);
   return plan;
 }
 

@@ -2,8 +2,8 @@
 //
 //   not at the latest hash ─► selected ─► only images differ ─► in order ─► minus partition ─► within budget
 //
-// Laws     1. budget = maxUnavailable - (upgraded pods that are not settled); a pod that is not ready anyway
-//             costs none of it.
+// Laws     1. budget = maxUnavailable - (upgraded pods that are not settled) - (waiting pods whose upgrade to
+//             an earlier revision is not through); a pod that is not ready anyway costs none of it.
 //          2. The partition leaves the last of the order, out of all matched pods; less than 100% of it lets
 //             at least one pod through.
 //          3. Pods that differ in more than images are never upgraded, only reported.

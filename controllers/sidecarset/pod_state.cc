@@ -118,7 +118,9 @@ std::optional<PodState> ReadPodState(const PodFacts& pod, std::string_view set,
   const auto ids_of_set = ids.find(set);
   const std::vector<const ContainerFacts*> sidecars = SidecarsOf(pod, mark);
   state.has_sidecars = !sidecars.empty();
+  bool are_ready = true;
   for (const ContainerFacts* sidecar : sidecars) {
+    are_ready &= sidecar->is_ready;
     std::string_view before;
     if (ids_of_set != ids.end()) {
       const auto id = ids_of_set->second.find(sidecar->name);
@@ -126,6 +128,7 @@ std::optional<PodState> ReadPodState(const PodFacts& pod, std::string_view set,
     }
     state.is_consistent &= IsImageRunning(*sidecar, before);
   }
+  state.is_interrupted = ids_of_set != ids.end() && !(state.is_consistent && are_ready);
   for (const ContainerFacts& container : pod.containers) {
     state.restart_count += container.restart_count;
   }

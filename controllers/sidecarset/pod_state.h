@@ -32,6 +32,8 @@ struct PodState {
   bool is_ready = false;
   // Every container of the set runs the image that the spec names.
   bool is_consistent = false;
+  // It was upgraded before, and not all containers of the set are ready with what they got.
+  bool is_interrupted = false;
   Upgradable upgradable = Upgradable::kUnsaid;
   // A hot pair has two full containers; and they may become one.
   bool is_flippable = false;

@@ -130,8 +130,11 @@ void CheckUpgradeTypes(const Json& set, const Json& old, Causes* causes) {
 }
 
 void ValidateSet(const Json& set, const Json* old, Causes* causes) {
-  CheckOwnSelector(set, "", causes);
   const Json* space_selector = Find(set, {"spec", "namespaceSelector"});
+  // All pods of some namespaces may be meant; all pods of all are not.
+  if (space_selector == nullptr && StringAt(set, {"spec", "namespace"}).empty()) {
+    CheckOwnSelector(set, "", causes);
+  }
   if (!StringAt(set, {"spec", "namespace"}).empty() && space_selector != nullptr) {
     causes->Invalid("spec.namespace", *Find(set, {"spec", "namespace"}),
                     "namespace and namespaceSelector can not be used together");
