@@ -20,8 +20,9 @@ namespace {
 namespace http = server::http;
 using Endpoint = ResourceRequest::Endpoint;
 
+// Not as it is asked for: Go's reader of media types refuses the @.
 constexpr std::string_view kOpenApiProtobufType =
-    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 absl::Status TooManyRequests() {
   return registry::MakeStatus({.reason = registry::Reason::kTooManyRequests,

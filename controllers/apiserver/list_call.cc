@@ -79,6 +79,7 @@ void ListCall::Pump() {
 void ListCall::OnTime() {
   if (!is_over_) {
     is_over_ = true;
+    result_ = absl::CancelledError();  // what it pins must not wait for the connection's end
     exchange()->Reset(http::kResetCancel);
     Answered(504);
   }

@@ -24,18 +24,19 @@ std::string ApiClient::Answer::Message() const {
   return std::string(api::StringAt(Parse(), {"message"}));
 }
 
-void ApiClient::SendHead(std::string_view method, std::string_view path, size_t body_bytes,
-                         const Fields& fields) {
+void ApiClient::SendRequest(std::string_view method, std::string_view path, std::string_view body,
+                            const Fields& fields) {
   std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", method, path);
   for (const auto& [name, value] : fields) {
     if (!value.empty()) {
       head += fmt::format("{}: {}\r\n", name, value);
     }
   }
-  if (body_bytes > 0 || method == "POST" || method == "PUT" || method == "PATCH") {
-    head += fmt::format("Content-Length: {}\r\n", body_bytes);
+  if (!body.empty() || method == "POST" || method == "PUT" || method == "PATCH") {
+    head += fmt::format("Content-Length: {}\r\n", body.size());
   }
-  CHECK(socket_.Send(head + "\r\n"));
+  head += "\r\n";
+  socket_.Send(head.append(body));  // a server that refuses large bodies may be gone
 }
 
 ApiClient::Answer ApiClient::Get(std::string_view path, std::string_view accept) {
@@ -49,18 +50,20 @@ ApiClient::Answer ApiClient::Send(std::string_view method, std::string_view path
   if (!body.empty()) {
     fields.emplace_back("Content-Type", content_type);
   }
-  SendHead(method, path, body.size(), fields);
-  socket_.Send(body);  // a server that refuses large bodies may be gone
+  SendRequest(method, path, body, fields);
   Answer answer = ReadHead();
   ReadBody(&answer);
   return answer;
 }
 
 ApiClient::Answer ApiClient::Watch(std::string_view path, std::string_view accept) {
-  SendHead("GET", path, 0, {{"Accept", std::string(accept)}});
+  SendRequest("GET", path, {}, {{"Accept", std::string(accept)}});
   Answer answer = ReadHead();
-  if (answer.status != 200) {
+  // A watch that was over before its head was written has a length.
+  is_whole_ = answer.fields.contains("content-length");
+  if (answer.status != 200 || is_whole_) {
     ReadBody(&answer);
+    line_ = answer.body;
   }
   return answer;
 }
@@ -68,7 +71,7 @@ ApiClient::Answer ApiClient::Watch(std::string_view path, std::string_view accep
 std::optional<api::Json> ApiClient::NextEvent() {
   size_t end = 0;
   while ((end = line_.find('\n')) == std::string::npos) {
-    const std::optional<std::string> chunk = ReadChunk();
+    const std::optional<std::string> chunk = is_whole_ ? std::nullopt : ReadChunk();
     if (!chunk.has_value()) {
       return std::nullopt;
     }

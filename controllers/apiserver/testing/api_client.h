@@ -52,8 +52,8 @@ class ApiClient {
   server::http::RawClient& socket() { return socket_; }
 
  private:
-  void SendHead(std::string_view method, std::string_view path, size_t body_bytes,
-                const Fields& fields);
+  void SendRequest(std::string_view method, std::string_view path, std::string_view body,
+                   const Fields& fields);
   Answer ReadHead();
   void ReadBody(Answer* answer);
   // nullopt: the end.
@@ -65,6 +65,7 @@ class ApiClient {
   server::http::RawClient socket_;
   std::string received_;
   std::string line_;  // of a watch, not complete yet
+  bool is_whole_ = false;
 };
 
 }  // namespace socle::apiserver
