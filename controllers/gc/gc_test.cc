@@ -1,10 +1,12 @@
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "controllers/gc/controller.h"
+#include "controllers/testing/interruption.h"
 #include "controllers/testing/plane_fixture.h"
 
 namespace socle::gc {
@@ -17,6 +19,12 @@ using testing::UnorderedElementsAre;
 
 class GcTest : public plane_testing::PlaneFixture {
  protected:
+  plane_testing::Admission MakeAdmission(registry::ObjectCache*) override {
+    plane_testing::Admission admission;
+    admission.push_back(interruption_.MakePlugin());
+    return admission;
+  }
+
   plane_testing::Controllers StartControllers(runtime::Runtime* on) override {
     plane_testing::Controllers controllers;
     if (is_on_) {
@@ -47,6 +55,7 @@ class GcTest : public plane_testing::PlaneFixture {
   std::vector<std::string> Maps() { return Names("configmaps"); }
 
   bool is_on_ = true;
+  plane_testing::Interruption interruption_;
 };
 
 TEST_F(GcTest, DependentsGoWhenTheirOwnerIsGone) {
@@ -160,6 +169,30 @@ TEST_F(GcTest, OrphansStayAndForgetTheirOwner) {
   EXPECT_EQ(Find("configmaps", "a")->owners.size(), 0U);
   ASSERT_EQ(Find("configmaps", "b")->owners.size(), 1U);
   EXPECT_EQ(Find("configmaps", "b")->owners[0].uid, other);
+}
+
+TEST_F(GcTest, WhatIsAdoptedAtTheLastMomentStays) {
+  const std::string owner = Make("owner");
+  const std::string saviour = Make("saviour");
+  Make("adopted", Owner("owner", owner));
+  Rest();
+  interruption_.Arm("generic-garbage-collector", [this, saviour] {
+    registry::ChangeRequest adoption{
+        .target = TargetOf("configmaps", "adopted"),
+        .change = [reference = api::Literal(Owner("saviour", saviour))](api::Json* object) {
+          object->at("metadata").at("ownerReferences").as_array().push_back(reference);
+          return absl::OkStatus();
+        }};
+    registry()->Change(
+        registry::PlaneContext("test"), std::move(adoption),
+        [](const absl::StatusOr<registry::Written>& written) { EXPECT_OK(written); });
+  });
+  Delete("configmaps", "owner");
+  Rest();
+  EXPECT_TRUE(interruption_.has_happened());
+  ASSERT_TRUE(Has("configmaps", "adopted"));
+  ASSERT_EQ(Find("configmaps", "adopted")->owners.size(), 1U);
+  EXPECT_EQ(Find("configmaps", "adopted")->owners[0].uid, saviour);
 }
 
 TEST_F(GcTest, LooksAtEverythingWhenItStarts) {

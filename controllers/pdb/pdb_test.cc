@@ -1,4 +1,5 @@
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -6,6 +7,7 @@
 
 #include "controllers/api/timestamp.h"
 #include "controllers/pdb/controller.h"
+#include "controllers/testing/interruption.h"
 #include "controllers/testing/plane_fixture.h"
 
 namespace socle::pdb {
@@ -15,6 +17,12 @@ using registry::Reason;
 
 class PdbTest : public plane_testing::PlaneFixture {
  protected:
+  plane_testing::Admission MakeAdmission(registry::ObjectCache*) override {
+    plane_testing::Admission admission;
+    admission.push_back(interruption_.MakePlugin());
+    return admission;
+  }
+
   plane_testing::Controllers StartControllers(runtime::Runtime* on) override {
     plane_testing::Controllers controllers;
     controllers.push_back(StartPdb(on));
@@ -70,6 +78,8 @@ class PdbTest : public plane_testing::PlaneFixture {
 
   // More than the controller waits between two looks.
   void Rest() { Advance(1); }
+
+  plane_testing::Interruption interruption_;
 };
 
 TEST_F(PdbTest, CountsThePodsItCovers) {
@@ -153,6 +163,33 @@ TEST_F(PdbTest, AnEvictionThatDoesNotComeIsGivenUpAfterTwoMinutes) {
   Advance(20);
   EXPECT_EQ(Status(), "2/1/2/1");
   EXPECT_EQ(Disrupted(), 0U);
+}
+
+TEST_F(PdbTest, AGrantIsNotOverwrittenByAStatusThatDidNotKnowOfIt) {
+  for (const char* name : {"a", "b", "c"}) {
+    MakePod(name);
+  }
+  MakeBudget(R"("minAvailable":1)");
+  Rest();
+  EXPECT_EQ(Status(), "3/1/3/2");
+  interruption_.Arm("disruption-controller", [this] {
+    registry::ChangeRequest grant{.target = TargetOf("poddisruptionbudgets", "b"),
+                                  .part = registry::ChangeRequest::Part::kStatus,
+                                  .change = [now = clock()->WallNanos()](api::Json* budget) {
+                                    api::Set(
+                                        &api::EnsureObject(budget, {"status", "disruptedPods"}),
+                                        "a", api::Json(api::JsonView(api::FormatTime(now))));
+                                    return absl::OkStatus();
+                                  }};
+    registry()->Change(
+        registry::PlaneContext("test"), std::move(grant),
+        [](const absl::StatusOr<registry::Written>& written) { EXPECT_OK(written); });
+  });
+  MakePod("d");
+  Rest();
+  EXPECT_TRUE(interruption_.has_happened());
+  EXPECT_EQ(Disrupted(), 1U);
+  EXPECT_EQ(Status(), "3/1/4/2");
 }
 
 TEST_F(PdbTest, NothingIsWrittenWhenNothingChanges) {

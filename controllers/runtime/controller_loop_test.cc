@@ -156,6 +156,11 @@ TEST_F(ControllerLoopTest, TriesAgainWithGrowingDelay) {
   ASSERT_EQ(times.size(), 4U);
   EXPECT_GE(times[3] - times[0], 5 + 10 + 20);
   EXPECT_EQ(controller_->stats().failures, 3U);
+  // Once it has worked, the delays begin anew.
+  controller_->copier()->FailNext(1);
+  Apply(ConfigMap("a", "other"));
+  EXPECT_TRUE(RunUntil([&] { return TimesOf("a").size() == 6; }, 10));
+  EXPECT_LE(TimesOf("a")[5] - TimesOf("a")[4], 20);
 }
 
 class AgainTest : public ControllerLoopTest {
