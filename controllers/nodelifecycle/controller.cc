@@ -290,11 +290,12 @@ absl::StatusOr<runtime::ReconcileResult> NodeLifecycle::Reconcile(const std::str
     silent_ = silent_ + (record.is_silent ? 1 : 0) - (was_silent ? 1 : 0);
     records_[key] = record;
   }
-  RETURN_IF_ERROR(Write(*node, plan));
   if (plan.becomes_unknown) {
     LogWarning("node fell silent", {{"node", key}});
+    // Before the node: a process that ends in between finds a node that is still to be written.
     MarkPods(key);
   }
+  RETURN_IF_ERROR(Write(*node, plan));
   const bool is_out_of_service =
       std::any_of(taints.begin(), taints.end(), [](const workload::Taint& taint) {
         return taint.key == kOutOfServiceTaint && taint.effect == workload::TaintEffect::kNoExecute;

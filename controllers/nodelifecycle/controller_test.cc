@@ -123,6 +123,28 @@ TEST_F(NodeLifecycleTest, PodsLeaveWhenTheirTolerationRunsOut) {
   EXPECT_TRUE(Has("pods", "forever"));
 }
 
+TEST_F(NodeLifecycleTest, TolerationsOfATaintThatSomebodySetRunOutOnceAlsoAcrossARestart) {
+  AddNode("a");
+  AddPod("p", "a",
+         R"("tolerations":[{"key":"own","operator":"Exists","effect":"NoExecute",)"
+         R"("tolerationSeconds":60}],)");
+  AddPod("q", "a", "");
+  Patch("nodes", "a", R"({"spec":{"taints":[{"key":"own","effect":"NoExecute"}]}})");
+  const auto live = [&](int seconds) {
+    for (int i = 0; i < seconds; i += 5) {
+      Renew("a");
+      Advance(5);
+    }
+  };
+  live(30);
+  EXPECT_FALSE(Has("pods", "q"));
+  Restart();
+  live(25);
+  EXPECT_TRUE(Has("pods", "p"));
+  live(10);
+  EXPECT_FALSE(Has("pods", "p"));
+}
+
 TEST_F(NodeLifecycleTest, NobodyIsEvictedWhenMostNodesAreSilent) {
   for (const char* node : {"a", "b", "c"}) {
     AddNode(node);

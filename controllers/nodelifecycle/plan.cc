@@ -62,6 +62,15 @@ std::optional<api::Json> TaintsFor(const api::Json& node, std::string_view ready
   const api::JsonArray* present = api::FindArray(node, {"spec", "taints"});
   api::JsonArray taints = present == nullptr ? api::JsonArray() : *present;
   bool has_changed = false;
+  const std::string now = api::FormatTime(wall_nanos);
+  for (api::Json& taint : taints) {
+    // Tolerations run from then: without it they would begin anew at every look.
+    if (taint.is_object() && api::StringAt(taint, {"effect"}) == "NoExecute" &&
+        api::StringAt(taint, {"timeAdded"}).empty()) {
+      api::Set(&taint.get_object(), "timeAdded", api::JsonView(now));
+      has_changed = true;
+    }
+  }
   for (const WantedTaint& one : wanted) {
     const auto at = std::find_if(taints.begin(), taints.end(),
                                  [&](const api::Json& taint) { return IsOurs(taint, one); });
@@ -76,7 +85,6 @@ std::optional<api::Json> TaintsFor(const api::Json& node, std::string_view ready
     api::JsonObject taint;
     api::Set(&taint, "key", api::JsonView(one.key));
     api::Set(&taint, "effect", api::JsonView(one.effect));
-    const std::string now = api::FormatTime(wall_nanos);
     api::Set(&taint, "timeAdded", api::JsonView(now));
     taints.emplace_back(std::move(taint));
   }

@@ -2,7 +2,8 @@
 //
 // Laws     1. A node is unreachable when neither its lease nor its status has moved for the grace period; a
 //             node that never spoke has that long from its first sight.
-//          2. Taints follow the Ready condition and spec.unschedulable; taints of others stay.
+//          2. Taints follow the Ready condition and spec.unschedulable; taints of others stay, and
+//             those that drive out get the time from which tolerations count.
 //          3. A plan for a node that is as planned is empty.
 // Threads  pure functions.
 // Source   spec controllers 8.1 (controller side).

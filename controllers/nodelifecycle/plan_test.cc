@@ -86,10 +86,20 @@ TEST(NodePlan, TaintsFollowTheConditionAndLeaveThoseOfOthers) {
   EXPECT_THAT(TaintsOf(back), ElementsAre("own:NoExecute"));
 }
 
+TEST(NodePlan, TaintsThatDriveOutGetTheTimeFromWhichTolerationsCount) {
+  const api::Json node = Node("True", R"({"taints":[{"key":"own","effect":"NoExecute"},)"
+                                      R"({"key":"own","effect":"NoSchedule"}]})");
+  const NodePlan plan = PlanNode(node, {"t", 1, 1}, kGrace, 2, kWall);
+  ASSERT_TRUE(plan.taints.has_value());
+  const api::JsonArray& taints = plan.taints->get_array();
+  EXPECT_EQ(api::StringAt(taints[0], {"timeAdded"}), api::FormatTime(kWall));
+  EXPECT_EQ(api::Find(taints[1], {"timeAdded"}), nullptr);
+}
+
 TEST(NodePlan, OfANodeThatIsAsPlannedIsEmpty) {
   const char* const kSpec =
       R"({"taints":[{"key":"node.kubernetes.io/unreachable","effect":"NoSchedule"},)"
-      R"({"key":"node.kubernetes.io/unreachable","effect":"NoExecute"}]})";
+      R"({"key":"node.kubernetes.io/unreachable","effect":"NoExecute","timeAdded":"x"}]})";
   const NodePlan plan = PlanNode(Node("Unknown", kSpec), {"t", 1, 1}, kGrace, 1 + kGrace, kWall);
   EXPECT_FALSE(plan.becomes_unknown);
   EXPECT_FALSE(plan.taints.has_value());
