@@ -1,4 +1,5 @@
 // BroadcastJobs on a plane in the process; the test plays the kubelet.
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 #include "controllers/broadcastjob/apply.h"
 #include "controllers/broadcastjob/controller.h"
 #include "controllers/broadcastjob/job.h"
+#include "controllers/broadcastjob/node_signal.h"
 #include "controllers/testing/plane_fixture.h"
 
 namespace socle::broadcastjob {
@@ -351,6 +353,21 @@ TEST_F(BroadcastJobTest, NodesThatChangeTogetherAreOnePass) {
   Advance(1);
   // One for the nodes, some for the pods' own changes.
   EXPECT_LE((*controllers())[0]->stats().reconciles - before, 10U);
+}
+
+TEST_F(BroadcastJobTest, ASignalIsGivenOnceForManyNodesAndNeverForHeartbeats) {
+  std::atomic<int> signals{0};
+  const NodeSignal signal(runtime(), kNanosPerSecond, [&signals] { ++signals; });
+  AddNodes(20);
+  Advance(3);
+  EXPECT_EQ(signals, 1);
+  PatchStatus("nodes", "n3", R"({"conditions":[{"type":"Ready","status":"True"}]})");
+  Advance(3);
+  EXPECT_EQ(signals, 1);
+  Patch("nodes", "n3", R"({"spec":{"unschedulable":true}})");
+  Delete("nodes", "n4");
+  Advance(3);
+  EXPECT_EQ(signals, 2);
 }
 
 class PinnedBroadcastJobTest : public BroadcastJobTest {

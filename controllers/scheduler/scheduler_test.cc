@@ -1,4 +1,5 @@
 // The scheduler on a plane in the process: bindings, conditions and events as clients see them.
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -173,8 +174,49 @@ TEST_F(SchedulerTest, BindsManyWithoutOvercommitAcrossRestarts) {
   }
 }
 
-TEST_F(SchedulerTest, GivesUpAnAssumptionWhenAnotherBindsFirst) {
-  // The scheduler is stopped while another hand binds; its own decision would come too late.
+// Refuses so many bindings.
+class StubbornAdmission final : public registry::AdmissionPlugin {
+ public:
+  explicit StubbornAdmission(std::atomic<int>* refusals) : refusals_(refusals) {}
+
+  std::string_view name() const override { return "stubborn"; }
+
+  absl::Status Check(const registry::AdmissionRequest& request, const api::Json&) override {
+    if (request.subresource == "binding" && refusals_->fetch_sub(1) > 0) {
+      return registry::Forbidden("", "pods", request.name, "not now");
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::atomic<int>* const refusals_;
+};
+
+class RefusedSchedulerTest : public SchedulerTest {
+ protected:
+  plane_testing::Admission MakeAdmission(registry::ObjectCache*) override {
+    plane_testing::Admission admission;
+    admission.push_back(std::make_unique<StubbornAdmission>(&refusals_));
+    return admission;
+  }
+
+  std::atomic<int> refusals_{0};
+};
+
+TEST_F(RefusedSchedulerTest, ARefusedBindingFreesTheNodeAndIsTriedAgain) {
+  refusals_ = 2;
+  AddNode("n1", "1");
+  AddPod("a");
+  Settle();
+  EXPECT_EQ(NodeOf("a"), "");
+  const runtime::LoopStats stats = (*controllers())[0]->stats();
+  EXPECT_EQ(stats.reconciles, 1U);
+  EXPECT_EQ(stats.failures, 1U);
+  ASSERT_TRUE(RunUntil([&] { return NodeOf("a") == "n1"; }, 5)) << "after a second and two";
+  EXPECT_EQ((*controllers())[0]->stats().failures, 2U);
+}
+
+TEST_F(SchedulerTest, CountsWhatAnotherHandBound) {
   AddNode("n1", "1");
   AddNode("n2", "1");
   controllers()->clear();
