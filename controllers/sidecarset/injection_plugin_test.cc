@@ -22,7 +22,8 @@ class InjectionTest : public SidecarFixture {
  protected:
   std::vector<std::string> ContainersOf(std::string_view pod) {
     std::vector<std::string> names;
-    for (const api::Json& container : *api::FindArray(Get("pods", pod), {"spec", "containers"})) {
+    const api::Json document = Get("pods", pod);
+    for (const api::Json& container : *api::FindArray(document, {"spec", "containers"})) {
       names.emplace_back(api::StringAt(container, {"name"}));
     }
     return names;
@@ -317,8 +318,8 @@ TEST_F(InjectionTest, TheWhitelistSaysWhichAnnotationsMayBePatched) {  // E7
 
 TEST_F(InjectionTest, TheFinalizerComesWithTheDeletePolicy) {  // law 4
   const auto finalizers = [&] {
-    const api::JsonArray* list =
-        api::FindArray(Get("sidecarsets", "s"), {"metadata", "finalizers"});
+    const api::Json set = Get("sidecarsets", "s");
+    const api::JsonArray* list = api::FindArray(set, {"metadata", "finalizers"});
     return list == nullptr ? 0 : list->size();
   };
   Apply(SetText("s", "agent:1"));

@@ -198,7 +198,7 @@ TEST(Selectors, OverlapExactlyWhenSomeLabelsSatisfyBoth) {
 std::string Conflicts(const SidecarSetRef& set, const SidecarSetRef& other) {
   api::Causes causes;
   CheckConflicts(*set, {other}, &causes);
-  return causes.Text();
+  return causes.empty() ? std::string() : causes.Text();
 }
 
 constexpr std::string_view kWeb = R"("selector": {"matchLabels": {"app": "web"}})";

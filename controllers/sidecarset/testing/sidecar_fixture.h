@@ -118,10 +118,13 @@ class SidecarFixture : public plane_testing::PlaneFixture {
                        count("readyPods"), count("updatedReadyPods"));
   }
 
+  // A patch: the controller may write status in between.
   void SetImage(std::string_view set, std::string_view image) {
-    Json document = Get("sidecarsets", set);
-    api::Set(&document.at("spec").at("containers").at(0).get_object(), "image", Text(image));
-    Apply(api::Dump(document));
+    const Json document = Get("sidecarsets", set);
+    api::JsonArray containers = *api::FindArray(document, {"spec", "containers"});
+    api::Set(&containers.at(0).get_object(), "image", Text(image));
+    Patch("sidecarsets", set,
+          fmt::format(R"({{"spec": {{"containers": {}}}}})", api::Dump(api::Json(containers))));
   }
 
   InjectionPlugin* plugin_ = nullptr;
