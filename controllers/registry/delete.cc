@@ -143,11 +143,8 @@ void RegistryImpl::StartDelete(WriteContext context, DeleteRequest request, cons
                    request = std::move(request)](const storage::ObjectView& current) {
     return DecideDelete(context, request, current);
   };
-  if (object != nullptr) {
-    StartFrom(std::move(write), *object);
-  } else {
-    Start(std::move(write));
-  }
+  write->known = object;
+  Start(std::move(write));
 }
 
 void RegistryImpl::Delete(WriteContext context, DeleteRequest request, Done done) {

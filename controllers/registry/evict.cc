@@ -196,7 +196,8 @@ void RegistryImpl::EvictFresh(const WriteContext& context, DeleteRequest request
       done(charged.status());
     }
   };
-  StartFrom(std::move(write), *budget);
+  write->known = budget;
+  Start(std::move(write));
 }
 
 void RegistryImpl::Evict(WriteContext context, const Target& pod, const Json& eviction, Done done) {

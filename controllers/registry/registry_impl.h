@@ -1,13 +1,15 @@
 // RegistryImpl: how the verbs are made; one file per verb (create.cc, change.cc, update.cc, delete.cc,
 // list.cc, bind.cc, evict.cc), all on the one loop of a guarded write here.
 //
-//   Start ─► read ─► Step: decide(object) ─► submit, guarded ─┬─► done
-//                      ▲      pure: parse, change, check      │ conflict: the newest object comes with it
-//                      └──────────────────────────────────────┘ on the store's thread, kTriesMax times
+//   Start ─► lane of the key ─► read ─► Step: decide(object) ─► submit, guarded ─┬─► Finish: done, next
+//                                        ▲       parse, change, check           │ conflict: the newest
+//                                        └──────────────────────────────────────┘ object comes with it
 //
 // Laws     1. decide is called on one object at a time and sees nothing of the call before.
 //          2. Documents of a decision live in its own memory; only the encoded result leaves it.
 //          3. Each verb's done is called exactly once, and counted.
+//          4. Where reads do not wait, changes of one object take turns: a guard fails only against
+//             writers outside. Elsewhere a change is tried kTriesMax times on the store's thread.
 // Threads  as Registry.
 #ifndef SOCLE_CONTROLLERS_REGISTRY_REGISTRY_IMPL_H_
 #define SOCLE_CONTROLLERS_REGISTRY_REGISTRY_IMPL_H_
@@ -20,6 +22,7 @@
 
 #include <absl/base/thread_annotations.h>
 
+#include "controllers/registry/key_lanes.h"
 #include "controllers/registry/metadata.h"
 #include "controllers/registry/registry.h"
 #include "kv/base/mutex.h"
@@ -41,10 +44,16 @@ struct GuardedWrite {
   std::vector<std::string> warnings;
   // Called again after a conflict.
   absl::AnyInvocable<absl::StatusOr<Decision>(const storage::ObjectView& current)> decide;
+  // Not null: the object as it was last seen, taken for the newest instead of a read.
+  ObjectRef known;
   // When the first look finds nothing; null: NotFound.
   absl::AnyInvocable<void(Done)> when_missing;
   Done done;
+
+  // Of the loop.
+  std::string key;
   int tries = 0;
+  bool is_in_lane = false;
 };
 
 // How a changed object is looked at.
@@ -110,11 +119,11 @@ class RegistryImpl final : public Registry {
   Clock* clock() override { return options_.clock; }
 
  private:
-  // registry.cc: the loop.
   Done Counted(Done done);
+  // guarded_write.cc: the loop.
   void Start(std::unique_ptr<GuardedWrite> write);
-  // Takes the object for the newest; the guard finds out when it is not. Does not wait for the store.
-  void StartFrom(std::unique_ptr<GuardedWrite> write, const Object& object);
+  void Begin(std::unique_ptr<GuardedWrite> write);
+  void Finish(std::unique_ptr<GuardedWrite> write, absl::StatusOr<Written> result);
   void Step(std::unique_ptr<GuardedWrite> write, const std::optional<storage::ObjectView>& current);
   void Replace(std::unique_ptr<GuardedWrite> write, Decision decision,
                const storage::ObjectView& current);
@@ -165,6 +174,7 @@ class RegistryImpl final : public Registry {
 
   RegistryOptions options_;
   Identities identities_;
+  KeyLanes lanes_;
   std::vector<std::unique_ptr<AdmissionPlugin>> plugins_;
   mutable Mutex mu_;
   CondVar all_done_;

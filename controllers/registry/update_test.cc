@@ -431,7 +431,7 @@ TEST_F(UpdateTest, ConcurrentChangesOfOneObjectAllCount) {
 TEST_F(UpdateTest, ManyChangesUnderWayAtOnceAllCountAndTheRegistryWaitsForThem) {
   MakeMap();
   auto counted = std::make_shared<std::atomic<int>>(0);
-  constexpr int kChanges = 60;
+  constexpr int kChanges = 500;
   for (int i = 0; i < kChanges; ++i) {
     registry()->Change(PlaneContext("t"),
                        {.target = TargetOf("configmaps", "m"),
@@ -451,7 +451,7 @@ TEST_F(UpdateTest, ManyChangesUnderWayAtOnceAllCountAndTheRegistryWaitsForThem) 
   EXPECT_EQ(*counted, kChanges);
   const std::string key = ObjectKey(*Served("configmaps")->kind, "default", "m");
   ASSERT_OK_AND_ASSIGN(const storage::GetResult got, store()->Get({.key = key}));
-  EXPECT_THAT(std::string(got.object->document), HasSubstr(R"("k":"61")"));
+  EXPECT_THAT(std::string(got.object->document), HasSubstr(R"("k":"501")"));
 }
 
 TEST_F(UpdateTest, APodCanBeChangedThroughStatusWhileItsLabelsChange) {
@@ -470,6 +470,44 @@ TEST_F(UpdateTest, APodCanBeChangedThroughStatusWhileItsLabelsChange) {
   }
   EXPECT_THAT(Stored("pods", "p")->labels, SizeIs(30));
   EXPECT_EQ(StringAt(Show("pods", "p"), {"status", "podIP"}), "10.0.0.30");
+}
+
+TEST_F(UpdateTest, WhenAWriterOutsideCameFirstTheChangeIsDecidedAgainOnItsObject) {
+  MakeMap();
+  const auto write_outside = [this](const char* value) {
+    const ObjectRef map = Stored("configmaps", "m");
+    Json object = map->Parse();
+    api::EnsureObject(&object, {"data"})["outside"] = value;
+    ASSERT_OK(store()
+                  ->Run({.kind = storage::WriteKind::kUpdate,
+                         .key = ObjectKey(*map->kind, "default", "m"),
+                         .document = EncodeStored(*map->kind, object),
+                         .expected_revision = map->mod_revision})
+                  .status);
+  };
+  int calls = 0;
+  ASSERT_OK(TryChange("configmaps", "m", Part::kMain, [&](Json* object) {
+    if (++calls == 1) {
+      write_outside("yes");
+    }
+    api::EnsureObject(object, {"data"})["k"] = "changed";
+  }));
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(api::Dump(*api::Find(Show("configmaps", "m"), {"data"})),
+            R"({"k":"changed","outside":"yes"})");
+
+  // Who has named a revision is told instead.
+  ChangeRequest pinned{.target = TargetOf("configmaps", "m"),
+                       .expected_revision = Stored("configmaps", "m")->mod_revision};
+  pinned.change = [&](Json* object) {
+    write_outside("later");
+    api::EnsureObject(object, {"data"})["k"] = "again";
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(registry()->Change(PlaneContext("t"), pinned),
+              IsRefused(Reason::kConflict, HasSubstr("the object has been modified")));
+  EXPECT_EQ(api::Dump(*api::Find(Show("configmaps", "m"), {"data"})),
+            R"({"k":"changed","outside":"later"})");
 }
 
 TEST_F(UpdateTest, WithARevisionOneOfTwoWins) {

@@ -37,6 +37,9 @@ class EmbeddedStore final : public StateStore {
   absl::StatusOr<ListPage> List(const ListRequest& request) override;
   absl::StatusOr<int64_t> Count(std::string_view prefix) override;
   absl::StatusOr<int64_t> CurrentRevision() override;
+
+  bool reads_wait() const override { return false; }
+
   void Submit(Write write, WriteDone done) override;
   std::unique_ptr<Watch> NewWatch(WatchRequest request, std::function<void()> on_ready) override;
   absl::Status Compact(int64_t revision) override;

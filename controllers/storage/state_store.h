@@ -125,6 +125,9 @@ class StateStore {
   virtual absl::StatusOr<int64_t> Count(std::string_view prefix) = 0;
   virtual absl::StatusOr<int64_t> CurrentRevision() = 0;
 
+  // Reads block the caller for a round trip: not to be made from callbacks.
+  virtual bool reads_wait() const { return true; }
+
   virtual void Submit(Write write, WriteDone done) = 0;
   // Independent writes, each with its own guard and outcome; results in the same order. They share
   // syncs of the log.
