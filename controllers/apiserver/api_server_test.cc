@@ -10,8 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "controllers/apiserver/responses.h"
-#include "controllers/apiserver/testing/api_client.h"
-#include "controllers/testing/plane_fixture.h"
+#include "controllers/apiserver/testing/api_fixture.h"
 #include "server/wire/http/testing/clients.h"
 #include "server/wire/http/testing/test_site.h"
 
@@ -25,82 +24,10 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Answer = ApiClient::Answer;
 
-constexpr std::string_view kMaps = "/api/v1/namespaces/default/configmaps";
-constexpr std::string_view kPods = "/api/v1/namespaces/default/pods";
-constexpr std::string_view kSets = "/apis/apps.kruise.io/v1beta1/namespaces/default/inplacesets";
 constexpr std::string_view kTable = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-constexpr std::string_view kMerge = "application/merge-patch+json";
 
-std::string MapText(std::string_view name, std::string_view value = "1") {
-  return fmt::format(R"({{"metadata":{{"name":"{}","labels":{{"v":"{}"}}}},"data":{{"x":"{}"}}}})",
-                     name, value.substr(0, 10), value);
-}
-
-std::string PodText(std::string_view name) {
-  return fmt::format(
-      R"({{"metadata":{{"name":"{}"}},"spec":{{"containers":[{{"name":"c","image":"i:1"}}]}}}})",
-      name);
-}
-
-std::string SetText(std::string_view name) {
-  return fmt::format(
-      R"({{"metadata":{{"name":"{}"}},"spec":{{"replicas":3,"serviceName":"s",
-          "selector":{{"matchLabels":{{"a":"b"}}}},
-          "template":{{"metadata":{{"labels":{{"a":"b"}}}},
-                      "spec":{{"containers":[{{"name":"c","image":"i:1"}}]}}}}}}}})",
-      name);
-}
-
-std::string At(std::string_view collection, std::string_view rest) {
-  return fmt::format("{}/{}", collection, rest);
-}
-
-class ApiServerTest : public plane_testing::PlaneFixture {
- protected:
-  void SetUp() override {
-    PlaneFixture::SetUp();
-    StartServer({});
-  }
-
-  void TearDown() override {
-    client_.reset();
-    server_.reset();
-    PlaneFixture::TearDown();
-  }
-
-  void StartServer(ApiServerOptions options) {
-    client_.reset();
-    options.registry = registry();
-    options.loops = 2;
-    absl::StatusOr<std::unique_ptr<ApiServer>> server = ApiServer::Start(std::move(options));
-    CHECK_OK(server.status());
-    server_ = *std::move(server);
-    client_ = std::make_unique<ApiClient>(server_->port());
-  }
-
-  Answer Get(std::string_view path, std::string_view accept = {}) {
-    return client_->Get(path, accept);
-  }
-
-  Answer Send(std::string_view method, std::string_view path, std::string_view body = {},
-              std::string_view content_type = "application/json") {
-    return client_->Send(method, path, body, content_type);
-  }
-
-  std::unique_ptr<ApiServer> server_;
-  std::unique_ptr<ApiClient> client_;
-};
-
-std::vector<std::string> NamesIn(const Answer& list) {
-  const api::Json document = list.Parse();
-  std::vector<std::string> names;
-  for (const api::Json& item : *FindArray(document, {"items"})) {
-    names.emplace_back(StringAt(item, {"metadata", "name"}));
-  }
-  return names;
-}
+class ApiServerTest : public ApiFixture {};
 
 TEST_F(ApiServerTest, TellsWhatThereIs) {
   const Answer version = Get("/version");
@@ -366,75 +293,6 @@ TEST_F(ApiServerTest, RefusesMoreThanItsRoom) {
   EXPECT_EQ(Get("/healthz").status, 200);
 }
 
-TEST_F(ApiServerTest, ScalesThroughTheSubresource) {
-  const Answer created = Send("POST", kSets, SetText("s"));
-  ASSERT_EQ(created.status, 201) << created.body;
-  const Answer scale = Get(At(kSets, "s/scale"));
-  ASSERT_EQ(scale.status, 200) << scale.body;
-  EXPECT_EQ(StringAt(scale.Parse(), {"kind"}), "Scale");
-  EXPECT_EQ(IntAt(scale.Parse(), {"spec", "replicas"}), 3);
-  api::Json wanted = scale.Parse();
-  api::Set(&api::EnsureObject(&wanted, {"spec"}), "replicas", 5);
-  const Answer put = Send("PUT", At(kSets, "s/scale"), api::Dump(wanted));
-  EXPECT_EQ(put.status, 200) << put.body;
-  EXPECT_EQ(IntAt(put.Parse(), {"spec", "replicas"}), 5);
-  const Answer patched = Send("PATCH", At(kSets, "s/scale"), R"({"spec":{"replicas":2}})", kMerge);
-  EXPECT_EQ(StringAt(patched.Parse(), {"kind"}), "Scale") << patched.body;
-  EXPECT_EQ(IntAt(Get(At(kSets, "s")).Parse(), {"spec", "replicas"}), 2);
-  // The same object under the name of OpenKruise.
-  EXPECT_EQ(StringAt(Get("/apis/apps.kruise.io/v1alpha1/namespaces/default/statefulsets/s").Parse(),
-                     {"kind"}),
-            "StatefulSet");
-}
-
-TEST_F(ApiServerTest, WritesStatusApart) {
-  ASSERT_EQ(Send("POST", kPods, PodText("p")).status, 201);
-  const Answer patched = Send("PATCH", At(kPods, "p/status"),
-                              R"({"status":{"phase":"Running"},"metadata":{"labels":{"a":"b"}}})",
-                              "application/strategic-merge-patch+json");
-  EXPECT_EQ(patched.status, 200) << patched.body;
-  const api::Json pod = Get(At(kPods, "p")).Parse();
-  EXPECT_EQ(StringAt(pod, {"status", "phase"}), "Running");
-  Send("PATCH", At(kPods, "p"), R"({"status":{"phase":"Failed"}})", kMerge);
-  EXPECT_EQ(StringAt(Get(At(kPods, "p/status")).Parse(), {"status", "phase"}), "Running");
-}
-
-TEST_F(ApiServerTest, BindsAndEvictsPods) {
-  ASSERT_EQ(Send("POST", kPods, PodText("p")).status, 201);
-  ASSERT_EQ(Send("POST", kPods, PodText("q")).status, 201);
-  constexpr std::string_view kBinding =
-      R"({"apiVersion":"v1","kind":"Binding","metadata":{"name":"p"},"target":{"kind":"Node","name":"n1"}})";
-  const Answer bound = Send("POST", At(kPods, "p/binding"), kBinding);
-  EXPECT_EQ(bound.status, 201) << bound.body;
-  EXPECT_EQ(StringAt(bound.Parse(), {"status"}), "Success");
-  EXPECT_EQ(StringAt(Get(At(kPods, "p")).Parse(), {"spec", "nodeName"}), "n1");
-  EXPECT_EQ(Send("POST", At(kPods, "p/binding"), kBinding).status, 409);
-  const Answer other = Send("POST", "/api/v1/namespaces/default/bindings",
-                            R"({"metadata":{"name":"q"},"target":{"kind":"Node","name":"n2"}})");
-  EXPECT_EQ(other.status, 201) << other.body;
-  EXPECT_THAT(NamesIn(Get(fmt::format("{}?fieldSelector=spec.nodeName%3Dn2", kPods))),
-              ElementsAre("q"));
-  const Answer evicted =
-      Send("POST", At(kPods, "p/eviction"),
-           R"({"apiVersion":"policy/v1beta1","kind":"Eviction","metadata":{"name":"p"},
-               "deleteOptions":{"gracePeriodSeconds":0}})");
-  EXPECT_EQ(evicted.status, 201) << evicted.body;
-  EXPECT_EQ(Get(At(kPods, "p")).status, 404);
-}
-
-TEST_F(ApiServerTest, ShowsAPodThatGoesGracefully) {
-  ASSERT_EQ(Send("POST", kPods, PodText("p")).status, 201);
-  ASSERT_EQ(
-      Send("POST", At(kPods, "p/binding"), R"({"target":{"kind":"Node","name":"n1"}})").status,
-      201);
-  const Answer going = Send("DELETE", At(kPods, "p"), R"({"propagationPolicy":"Background"})");
-  EXPECT_EQ(going.status, 200);
-  EXPECT_EQ(StringAt(going.Parse(), {"kind"}), "Pod");
-  EXPECT_NE(StringAt(going.Parse(), {"metadata", "deletionTimestamp"}), "");
-  EXPECT_EQ(StringAt(Send("DELETE", At(kPods, "p?gracePeriodSeconds=0")).Parse(), {"status"}),
-            "Success");
-}
-
 TEST_F(ApiServerTest, DeletesACollectionBySelector) {
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(Send("POST", kMaps, MapText(fmt::format("m{}", i), i < 90 ? "1" : "2")).status, 201);
@@ -446,17 +304,6 @@ TEST_F(ApiServerTest, DeletesACollectionBySelector) {
   EXPECT_EQ(Send("DELETE", kMaps).status, 200);
   EXPECT_EQ(Send("DELETE", kMaps).status, 200) << "nothing is left to delete";
   EXPECT_EQ(NamesIn(Get(kMaps)).size(), 0U);
-}
-
-TEST_F(ApiServerTest, HasNoNodesToTalkTo) {
-  ASSERT_EQ(Send("POST", kPods, PodText("p")).status, 201);
-  const Answer log = Get(At(kPods, "p/log?follow=true"));
-  EXPECT_EQ(log.status, 200);
-  EXPECT_THAT(log.fields.at("content-type"), HasSubstr("text/plain"));
-  EXPECT_EQ(Get(At(kPods, "none/log")).status, 404);
-  const Answer exec = Send("POST", At(kPods, "p/exec?command=sh"));
-  EXPECT_EQ(exec.status, 501);
-  EXPECT_EQ(StringAt(exec.Parse(), {"kind"}), "Status");
 }
 
 TEST_F(ApiServerTest, AllowsWhoeverWasLetIn) {
