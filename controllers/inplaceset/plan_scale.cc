@@ -2,11 +2,20 @@
 #include <fmt/format.h>
 
 #include "controllers/inplaceset/planner.h"
+#include "kv/base/clock.h"
 
 namespace socle::inplaceset {
 
 using workload::PodFactsRef;
 using workload::PodPhase;
+
+namespace {
+
+// A pod that ends is not made anew sooner than this after it was made: one that can't run would be made and
+// deleted as fast as the plane writes.
+constexpr int64_t kFinishedRestNanos = 5 * kNanosPerSecond;
+
+}  // namespace
 
 void Planner::Scale() {
   for (const Slot& slot : slots_) {
@@ -48,7 +57,10 @@ Planner::Order Planner::VisitPod(Slot* slot) {
     return stop;
   }
   if (pod->is_finished()) {
-    if (!refreshed_.contains(pod->name()) && !is_stopped_) {
+    const int64_t due = pod->created_nanos + kFinishedRestNanos;
+    if (input_.now_nanos < due) {
+      WakeAt(due);
+    } else if (!refreshed_.contains(pod->name()) && !is_stopped_) {
       DeletePod(pod, slot->ordinal, DeletionCause::kFinished);
     }
     return stop;

@@ -1,5 +1,6 @@
 #include "controllers/inplaceset/status.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "controllers/api/quantity.h"
@@ -16,37 +17,55 @@ using api::JsonArray;
 using api::JsonObject;
 using api::JsonView;
 
-// True while there is a problem, False once there was one.
-void SetProblem(std::string_view type, std::string_view problem, int64_t now_nanos,
-                JsonObject* status) {
+// Puts the condition in the place of the one of its type; its time is that of the last change.
+void SetCondition(JsonObject condition, int64_t now_nanos, JsonObject* status) {
   Json& list = (*status)["conditions"];
   if (!list.is_array()) {
     list = JsonArray();
   }
   Json* old = nullptr;
   for (Json& one : list.get_array()) {
-    old = api::StringAt(one, {"type"}) == type ? &one : old;
+    old = api::StringAt(one, {"type"}) == api::StringAt(condition, "type") ? &one : old;
   }
-  if (old == nullptr && problem.empty()) {
-    if (list.get_array().empty()) {
-      status->erase("conditions");
-    }
-    return;
-  }
-  JsonObject condition{{"type", JsonView(type)}, {"status", problem.empty() ? "False" : "True"}};
   const bool is_same =
       old != nullptr && api::StringAt(*old, {"status"}) == api::StringAt(condition, "status");
   const std::string since = is_same ? std::string(api::StringAt(*old, {"lastTransitionTime"}))
                                     : api::FormatTime(now_nanos);
   condition["lastTransitionTime"] = JsonView(since);
-  if (!problem.empty()) {
-    condition["message"] = JsonView(problem);
-  }
   if (old != nullptr) {
     *old = std::move(condition);
   } else {
     list.get_array().push_back(std::move(condition));
   }
+}
+
+bool HasCondition(std::string_view type, const JsonObject& status) {
+  const Json* list = api::Find(status, "conditions");
+  if (list == nullptr || !list->is_array()) {
+    return false;
+  }
+  const JsonArray& conditions = list->get_array();
+  return std::any_of(conditions.begin(), conditions.end(),
+                     [&](const Json& one) { return api::StringAt(one, {"type"}) == type; });
+}
+
+// True while there is a problem, False once there was one.
+void SetProblem(std::string_view type, std::string_view problem, int64_t now_nanos,
+                JsonObject* status) {
+  if (problem.empty() && !HasCondition(type, *status)) {
+    return;
+  }
+  JsonObject condition{{"type", JsonView(type)}, {"status", problem.empty() ? "False" : "True"}};
+  if (!problem.empty()) {
+    condition["message"] = JsonView(problem);
+  }
+  SetCondition(std::move(condition), now_nanos, status);
+}
+
+// What `kubectl wait` waits for.
+void SetState(std::string_view type, bool is_true, int64_t now_nanos, JsonObject* status) {
+  SetCondition({{"type", JsonView(type)}, {"status", is_true ? "True" : "False"}}, now_nanos,
+               status);
 }
 
 void SetClaims(const std::vector<ClaimCounts>& claims, JsonObject* status) {
@@ -140,6 +159,9 @@ Json NewStatus(const StatusInput& input) {
   status["labelSelector"] = JsonView(set.selector.ToString());
   SetClaims(input.claims, &status);
   SetRetries(input, &status);
+  const bool is_ready = counts.replicas == set.replicas && counts.ready == set.replicas;
+  SetState("Ready", is_ready, input.now_nanos, &status);
+  SetState("Updated", is_ready && counts.updated_ready == set.replicas, input.now_nanos, &status);
   SetProblem("FailedCreatePod", input.creation_problem, input.now_nanos, &status);
   SetProblem("FailedUpdatePod", input.update_problem, input.now_nanos, &status);
   return status;

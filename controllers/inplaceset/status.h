@@ -2,6 +2,7 @@
 //
 // Laws     1. Counts are those of the state that the plan was made from: truthful, if a moment old.
 //          2. It is written only when it changes.
+//          3. Ready: all wanted pods are; Updated: and all at the update revision (kubectl wait).
 // Threads  NewStatus is pure; WriteStatus waits for the store.
 // Source   spec controllers 1.3.
 #ifndef SOCLE_CONTROLLERS_INPLACESET_STATUS_H_
