@@ -183,9 +183,7 @@ TEST_F(GcTest, WhatIsAdoptedAtTheLastMomentStays) {
           object->at("metadata").at("ownerReferences").as_array().push_back(reference);
           return absl::OkStatus();
         }};
-    registry()->Change(
-        registry::PlaneContext("test"), std::move(adoption),
-        [](const absl::StatusOr<registry::Written>& written) { EXPECT_OK(written); });
+    EXPECT_OK(registry()->Change(registry::PlaneContext("test"), std::move(adoption)));
   });
   Delete("configmaps", "owner");
   Rest();

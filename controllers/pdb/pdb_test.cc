@@ -181,9 +181,7 @@ TEST_F(PdbTest, AGrantIsNotOverwrittenByAStatusThatDidNotKnowOfIt) {
                                         "a", api::Json(api::JsonView(api::FormatTime(now))));
                                     return absl::OkStatus();
                                   }};
-    registry()->Change(
-        registry::PlaneContext("test"), std::move(grant),
-        [](const absl::StatusOr<registry::Written>& written) { EXPECT_OK(written); });
+    EXPECT_OK(registry()->Change(registry::PlaneContext("test"), std::move(grant)));
   });
   MakePod("d");
   Rest();

@@ -1,10 +1,10 @@
 // Interruption: an admission plugin that lets something happen between what a controller has read and what
 // it writes.
 //
-//   interruption_.Arm("disruption-controller", [this] { registry()->Change(…, [](auto&&) {}); });
+//   interruption_.Arm("disruption-controller", [this] { Patch("pods", "a", …); });
 //
-// Threads  Arm: the test's, while the plane is at rest. What happens runs on the thread that writes: it
-//          must not wait.
+// Threads  Arm: the test's, while the plane is at rest. What happens runs on the thread that writes. It may
+//          wait: the first try of a write is made where the controller calls, not on the store's thread.
 #ifndef SOCLE_CONTROLLERS_TESTING_INTERRUPTION_H_
 #define SOCLE_CONTROLLERS_TESTING_INTERRUPTION_H_
 
