@@ -183,6 +183,23 @@ TEST_F(CreateTest, NamespacesMustBeThereAndStay) {
   EXPECT_EQ(error.causes[0].field, "metadata.namespace");
 }
 
+TEST_F(CreateTest, TheStoreKnowsANamespaceThatTheCacheDoesNotShowYet) {
+  // A cache that lags for ever: that of another store.
+  const TempDir elsewhere;
+  mvcc::StoreOptions options;
+  options.directory = elsewhere.path();
+  options.map_size_bytes = uint64_t{1} << 30U;
+  ASSERT_OK_AND_ASSIGN(const auto other, storage::EmbeddedStore::Open(std::move(options)));
+  ASSERT_OK_AND_ASSIGN(const auto lagging, ObjectCache::Open(other.get(), &kinds()));
+  const auto behind = Registry::Make(
+      {.store = store(), .kinds = &kinds(), .cache = lagging.get(), .clock = clock(), .seed = 1});
+  const CreateRequest pod{.target = TargetOf("pods"), .object = api::Literal(PodText("a"))};
+  EXPECT_OK(behind->Create({}, pod));
+  CreateRequest lost = pod;
+  lost.target.ns = "room";
+  EXPECT_THAT(behind->Create({}, lost), IsRefused(Reason::kNotFound, HasSubstr("\"room\"")));
+}
+
 TEST_F(CreateTest, SystemNamespacesAreThereAndEnsuringThemAgainChangesNothing) {
   ASSERT_OK_AND_ASSIGN(const int64_t before, store()->CurrentRevision());
   ASSERT_OK(EnsureSystemNamespaces(registry()));

@@ -101,6 +101,37 @@ TEST_F(ListTest, PagesWithASelectorAreOneRevisionWhileWritesGoOn) {
   EXPECT_THAT(NamesOf(Pods("parity=1")), ElementsAre("p01", "p03", "p08", "p09"));
 }
 
+TEST_F(ListTest, AFilteredListGoesOverMoreObjectsThanOneReadHas) {
+  // Straight into the store: a thousand and some, of which two are wanted, the last of them the last.
+  const api::Kind& maps = *Served("configmaps")->kind;
+  constexpr int kMaps = 1100;
+  std::vector<storage::Write> writes;
+  for (int i = 0; i < kMaps; ++i) {
+    const std::string name = fmt::format("m{:04}", i);
+    const bool is_wanted = i == 3 || i == kMaps - 1;
+    writes.push_back(
+        {.key = ObjectKey(maps, "default", name),
+         .document = fmt::format(
+             R"({{"metadata":{{"name":"{}","namespace":"default","labels":{{"w":"{}"}}}}}})", name,
+             is_wanted ? "yes" : "no")});
+  }
+  for (const storage::WriteResult& result : store()->RunAll(std::move(writes))) {
+    ASSERT_OK(result.status);
+  }
+  ASSERT_OK_AND_ASSIGN(const int64_t now, store()->CurrentRevision());
+  ListRequest request{.served = Served("configmaps"), .ns = "default"};
+  request.labels = *api::LabelSelector::Parse("w=yes");
+  request.resource_version = now;
+  request.match = Match::kExact;
+  ASSERT_OK_AND_ASSIGN(const ListResult whole, registry()->List(request));
+  EXPECT_THAT(Names(whole), ElementsAre("m0003", "m1099"));
+  // A page that ends with the last object has none after it.
+  request.limit = 2;
+  ASSERT_OK_AND_ASSIGN(const ListResult page, registry()->List(request));
+  EXPECT_THAT(page.items, SizeIs(2));
+  EXPECT_EQ(page.continue_token, "");
+}
+
 TEST_F(ListTest, ARevisionMeansAnyNotOlderOrExactlyThat) {
   MakePods(2);
   ASSERT_OK_AND_ASSIGN(const int64_t then, store()->CurrentRevision());
