@@ -108,11 +108,13 @@ TEST_F(InjectionTest, PausedSetsAreNotInjected) {  // E5
 }
 
 TEST_F(InjectionTest, APinnedRevisionIsInjectedInsteadOfTheCurrentOne) {  // E6
-  Apply(SetText("s", "agent:1", R"(, "customVersion": "one")"));
+  // NotUpdate: otherwise the controller upgrades new pods at once.
+  const char* const more = R"(, "updateStrategy": {{"type": "NotUpdate"}}, "customVersion": "{}")";
+  Apply(SetText("s", "agent:1", fmt::format(fmt::runtime(more), "one")));
   Settle();
   const std::string first(api::StringAt(Get("sidecarsets", "s"), {"status", "latestRevision"}));
   ASSERT_THAT(first, HasSubstr("s-"));
-  Apply(SetText("s", "agent:2", R"(, "customVersion": "two")"));
+  Apply(SetText("s", "agent:2", fmt::format(fmt::runtime(more), "two")));
   Settle();
   Patch("sidecarsets", "s",
         fmt::format(
@@ -278,6 +280,7 @@ TEST_F(InjectionTest, SpecsThatOneSetAloneGetsWrongAreRefused) {  // E21
 
 TEST_F(InjectionTest, AContainerCanNotBeAddedToASet) {
   Apply(SetText("s", "agent:1"));
+  Settle();
   EXPECT_THAT(FieldsRefused(R"({"apiVersion": "apps.kruise.io/v1beta1", "kind": "SidecarSet",
       "metadata": {"name": "s"}, "spec": {"selector": {"matchLabels": {"app": "web"}},
       "containers": [{"name": "s-agent", "image": "agent:1"}, {"name": "b", "image": "b:1"}]}})"),

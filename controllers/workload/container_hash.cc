@@ -75,6 +75,13 @@ std::optional<std::string_view> ReadPath(std::string_view path, const api::Json&
   return std::nullopt;
 }
 
+// By these a hot upgrade of sidecars tells the container that serves about the one that will: it is to hear
+// of it when it starts, not to be restarted for it (spec controllers 4.7).
+bool IsHotUpgradeVersion(std::string_view path) {
+  return path.starts_with("metadata.annotations['version.sidecarset.kruise.io/") ||
+         path.starts_with("metadata.annotations['versionalt.sidecarset.kruise.io/");
+}
+
 }  // namespace
 
 uint64_t ContainerHash(const api::Json& container) {
@@ -87,7 +94,7 @@ uint64_t EnvFromMetadataHash(const api::Json& container, const api::Json& metada
   for (size_t i = 0; env != nullptr && i < env->size(); ++i) {
     const std::string_view path = api::StringAt((*env)[i], {"valueFrom", "fieldRef", "fieldPath"});
     const std::optional<std::string_view> read =
-        path.empty() ? std::nullopt : ReadPath(path, metadata);
+        path.empty() || IsHotUpgradeVersion(path) ? std::nullopt : ReadPath(path, metadata);
     if (read.has_value()) {
       const uint64_t name = HashText(api::StringAt((*env)[i], {"name"}), kSeedVariable);
       chain = HashNumber(HashText(*read, name), chain);

@@ -24,7 +24,8 @@ inline constexpr std::string_view kRuntimeContainersKey = "apps.kruise.io/runtim
 uint64_t ContainerHash(const api::Json& container);
 
 // extractedEnvFromMetadataHash: of the variables that read a label or an annotation
-// (metadata.labels['x']), with what they read. 0 when the container has none. `metadata`: of the pod.
+// (metadata.labels['x']), with what they read, but for the versions of hot upgrades. 0 when the container
+// has none. `metadata`: of the pod.
 uint64_t EnvFromMetadataHash(const api::Json& container, const api::Json& metadata);
 
 // One container of the annotation.

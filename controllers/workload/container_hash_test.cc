@@ -67,6 +67,17 @@ TEST(EnvFromMetadataHash, FollowsLabelsAndAnnotationsThatVariablesRead) {
             0U);
 }
 
+TEST(EnvFromMetadataHash, DoesNotFollowVersionsOfHotUpgrades) {
+  const api::Json container = api::Literal(R"({"env": [{"name": "SIDECARSET_VERSION_ALT",
+      "valueFrom": {"fieldRef": {
+        "fieldPath": "metadata.annotations['versionalt.sidecarset.kruise.io/a-1']"}}}]})");
+  const api::Json before =
+      api::Literal(R"({"annotations": {"versionalt.sidecarset.kruise.io/a-1": "0"}})");
+  const api::Json after =
+      api::Literal(R"({"annotations": {"versionalt.sidecarset.kruise.io/a-1": "7"}})");
+  EXPECT_EQ(EnvFromMetadataHash(container, before), EnvFromMetadataHash(container, after));
+}
+
 TEST(RuntimeContainers, SurviveTheAnnotationAndItsText) {
   const std::vector<RuntimeContainer> containers = {{.name = "a",
                                                      .container_id = "hollow://1",
