@@ -17,6 +17,13 @@ void DropNulls(JsonObject* object) {
   }
 }
 
+// An empty list says the same as none: two manifests that mean the same are to be stored the same, or
+// one of them would be a new revision.
+bool IsEmptyList(const Schema& described, const Json& value) {
+  return described.type == Type::kList && !described.is_required && value.is_array() &&
+         value.get_array().empty();
+}
+
 bool IsOpen(const Json* value) {
   return value == nullptr || (value->is_string() && value->get_string().empty());
 }
@@ -28,7 +35,10 @@ void FillObject(const Schema& schema, JsonObject* object) {
     if (described.default_value.has_value() && IsOpen(Find(*object, member.name))) {
       Set(object, member.name, *described.default_value);
     }
-    if (Json* value = object->if_contains(JsonView(member.name))) {
+    Json* value = object->if_contains(JsonView(member.name));
+    if (value != nullptr && IsEmptyList(described, *value)) {
+      object->erase(JsonView(member.name));
+    } else if (value != nullptr) {
       ApplyDefaults(described, value);
     }
   }

@@ -1,4 +1,4 @@
-// Defaulting: fills what an object leaves open, as its schema says, and drops nulls.
+// Defaulting: fills what an object leaves open, as its schema says, and drops nulls and empty lists.
 //
 // Laws     1. Idempotent: a second run changes nothing.
 //          2. A member whose value has the wrong type is left for validation to refuse.

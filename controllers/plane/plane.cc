@@ -172,10 +172,13 @@ absl::Status RunningPlane::Start(const Settings& settings) {
   parts_ = StartParts(runtime_.get(), settings);
   RETURN_IF_ERROR(Listen(settings));
   if (!settings.kubeconfig_out.empty()) {
-    RETURN_IF_ERROR(
-        WriteKubeconfig(settings.kubeconfig_out, {.server = url(),
-                                                  .authority_file = settings.tls_cert_file,
-                                                  .token = FirstToken(token_text_)}));
+    std::string authority;
+    if (!settings.tls_cert_file.empty()) {
+      ASSIGN_OR_RETURN(authority, ReadFile(settings.tls_cert_file));
+    }
+    RETURN_IF_ERROR(WriteKubeconfig(settings.kubeconfig_out, {.server = url(),
+                                                              .authority_pem = std::move(authority),
+                                                              .token = FirstToken(token_text_)}));
   }
   LogInfo("serving", {{"url", url()},
                       {"store", settings.store},

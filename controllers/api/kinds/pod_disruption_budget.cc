@@ -36,7 +36,7 @@ Json ShareCell(const Json& budget, std::string_view member) {
 Kind PodDisruptionBudgetKind() {
   return Kind{
       .group = "policy",
-      .versions = {"v1"},
+      .versions = {"v1", "v1beta1"},
       .storage_version = "v1",
       .kind = "PodDisruptionBudget",
       .list_kind = "PodDisruptionBudgetList",

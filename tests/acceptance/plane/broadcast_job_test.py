@@ -72,8 +72,8 @@ class BroadcastJobTest(PlaneTest):
         self.assertNotIn(self.nodes[0], {pod["spec"]["nodeName"] for pod in self.pods().values()})
 
     def test_node_selector_chooses_the_nodes(self):
-        self.node(1, {"metadata": {"labels": {"sweep": self.ns[-10:]}}})
-        self.create("broadcastjobs", broadcast_job(node_selector={"sweep": self.ns[-10:]}))
+        self.node(1, {"metadata": {"labels": {"sweep": self.ns[-6:]}}})
+        self.create("broadcastjobs", broadcast_job(node_selector={"sweep": self.ns[-6:]}))
         self.assertEqual(self.await_phase("completed")["desired"], 1)
 
     def test_fail_fast_fails_the_job(self):  # F5
@@ -119,7 +119,7 @@ class BroadcastJobTest(PlaneTest):
     def test_both_versions_are_accepted(self):  # F11
         document = broadcast_job()
         document["apiVersion"] = "apps.kruise.io/v1alpha1"
-        path = self.path("broadcastjobs").replace("v1beta1", "v1alpha1")
+        path = self.path("broadcastjobs").replace("/v1beta1/", "/v1alpha1/")
         self.assertEqual(self.plane.call("POST", path, document)["apiVersion"], "apps.kruise.io/v1alpha1")
         self.assertEqual(self.get("broadcastjobs", "sweep")["apiVersion"], "apps.kruise.io/v1beta1")
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from plane import PlaneTest, eventually, is_ready
+from plane import PATH, PlaneTest, eventually, is_ready
 from shapes import broadcast_job, inplace_set, pod, sidecar_set
 
 
@@ -62,7 +62,7 @@ class KubectlTest(PlaneTest):
 
     def test_get_watches(self):
         with open(self.plane.scratch / "watch", "w+", encoding="utf-8") as out:
-            process = subprocess.Popen(["kubectl", "-n", self.ns, "get", "pods", "-w"], env=self.plane.environment(), stdout=out)
+            process = subprocess.Popen([shutil.which("kubectl", path=PATH), "-n", self.ns, "get", "pods", "-w"], env=self.plane.environment(), stdout=out)
             self.addCleanup(lambda: (process.kill(), process.wait()))
             self.apply(pod())
             eventually(lambda: "Running" in open(out.name, encoding="utf-8").read(), lambda: open(out.name, encoding="utf-8").read())
@@ -88,9 +88,13 @@ class KubectlTest(PlaneTest):
     # ------------------------------------------------------------------ apply, create, replace
 
     def test_apply_creates_changes_and_leaves_alone(self):
+        self.assertIn("created", self.apply(pod()))
+        self.assertIn("unchanged", self.apply(pod()))
         document = inplace_set(replicas=1, policy="InPlaceIfPossible")
         self.assertIn("created", self.apply(document))
-        self.assertIn("unchanged", self.apply(document))
+        version = self.get("inplacesets", "web")["metadata"]["generation"]
+        self.apply(document)  # kubectl says "configured": it knows no merge keys of custom kinds
+        self.assertEqual(self.get("inplacesets", "web")["metadata"]["generation"], version)
         document["spec"]["replicas"] = 2
         self.assertIn("configured", self.apply(document))
         self.assertEqual(self.get("inplacesets", "web")["spec"]["replicas"], 2)
@@ -156,7 +160,7 @@ class KubectlTest(PlaneTest):
     def test_edit_changes_an_object(self):
         self.start_web(1)
         environment = {**self.plane.environment(), "KUBE_EDITOR": "sed -i s/replicas:.1/replicas:\\ 2/"}
-        done = subprocess.run(["kubectl", "-n", self.ns, "edit", "ips", "web"], env=environment, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([shutil.which("kubectl", path=PATH), "-n", self.ns, "edit", "ips", "web"], env=environment, capture_output=True, text=True, check=False, timeout=60)
         self.assertIn("edited", done.stdout, done.stderr)
         self.await_ready(2)
 
@@ -194,7 +198,7 @@ class KubectlTest(PlaneTest):
         self.start_web(5)
         node = self.pods()["web-0"]["spec"]["nodeName"]
         text = self.plane.kubectl("drain", node, "--force", "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=60s", timeout=90)
-        self.assertIn(f"node/{node} drained", text)
+        self.assertRegex(text, f"node/{node} (evicted|drained)")
         self.assertIn("SchedulingDisabled", self.plane.kubectl("get", "node", node))
         eventually(lambda: len(self.pods()) == 5 and all(is_ready(p) and p["spec"]["nodeName"] != node for p in self.pods().values()),
                    "all pods run elsewhere")
@@ -211,7 +215,8 @@ class KubectlTest(PlaneTest):
         self.apply(broadcast_job())
         self.assertIn("condition met", self.kubectl("wait", "bcj/sweep", "--for=condition=Complete", "--timeout=60s"))
         self.kubectl("delete", "pod", "one", "--wait=false")
-        self.assertRegex(self.kubectl("wait", "pod/one", "--for=delete", "--timeout=60s", check=False), "condition met|NotFound")
+        self.kubectl("wait", "pod/one", "--for=delete", "--timeout=60s", check=False)
+        self.assertIsNone(self.find("pods", "one"))
 
     def test_delete_waits_until_it_is_gone(self):
         self.start_web(2)
@@ -261,7 +266,7 @@ class KubectlTest(PlaneTest):
         self.await_ready(1)
 
     def test_sidecar_set_and_job_have_their_columns(self):
-        labels = {"test": self.ns[-10:]}
+        labels = {"test": self.ns[-6:]}
         self.apply(sidecar_set(self.ns[-30:].strip("-"), labels))
         self.addCleanup(lambda: self.plane.kubectl("delete", "sidecarset", self.ns[-30:].strip("-")))
         self.assertEqual(self.kubectl("get", "sidecarset").splitlines()[0].split(), ["NAME", "MATCHED", "UPDATED", "READY", "AGE"])
@@ -296,7 +301,7 @@ class SecureTest(unittest.TestCase):
                               capture_output=True, text=True, timeout=30, check=False)
         shutil.rmtree(f"/tmp/socle-refused-{os.getpid()}", ignore_errors=True)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("loopback", done.stderr)
+        self.assertIn("refusing to listen", done.stderr)
 
 
 class RestartTest(unittest.TestCase):

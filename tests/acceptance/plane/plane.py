@@ -19,7 +19,10 @@ STOP_SECONDS = 30
 # A hollow node's pace in tests; scenarios that need another say so by annotations.
 WAIT_SECONDS = 60
 
-BIN = pathlib.Path(os.environ.get("SOCLE_BIN", "build/release/bin")).resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+# Debian's kubectl, where another one is installed (./dev setup).
+PATH = f"{ROOT / 'build/debian/usr/bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+BIN = pathlib.Path(os.environ.get("SOCLE_BIN", ROOT / "build/release/bin")).resolve()
 
 
 class PlaneFailed(Exception):
@@ -103,7 +106,7 @@ class Plane:
     # ------------------------------------------------------------------------------------- kubectl
 
     def environment(self):
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.scratch)}
+        return {**os.environ, "PATH": PATH, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.scratch)}
 
     def kubectl(self, *arguments, stdin=None, check=True, timeout=60):
         """Output of kubectl, its errors included; with check a failure is an exception."""

@@ -197,7 +197,7 @@ class RestTest(PlaneTest):
 
     def test_version_v1alpha1_keeps_what_only_v1beta1_can_say(self):
         self.create("inplacesets", inplace_set(replicas=0, reserveOrdinals=[3]))
-        old = self.path("inplacesets", "web").replace("v1beta1", "v1alpha1")
+        old = self.path("inplacesets", "web").replace("/v1beta1/", "/v1alpha1/")
         shown = self.plane.call("GET", old)
         self.assertNotIn("reserveOrdinals", shown["spec"])
         shown["spec"]["replicas"] = 1
@@ -220,10 +220,10 @@ class RestTest(PlaneTest):
         self.await_event("one", "FailedScheduling")
 
     def test_pod_waits_for_a_node_and_is_placed_when_it_comes(self):
-        self.create("pods", pod(nodeSelector={"zone": self.ns[-10:]}))
+        self.create("pods", pod(nodeSelector={"zone": self.ns[-6:]}))
         eventually(lambda: condition_of(self.get("pods", "one"), "PodScheduled") == "False", "it waits")
         name = self.plane.call("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
-        self.plane.call("PATCH", f"/api/v1/nodes/{name}", {"metadata": {"labels": {"zone": self.ns[-10:]}}}, content_type=MERGE)
+        self.plane.call("PATCH", f"/api/v1/nodes/{name}", {"metadata": {"labels": {"zone": self.ns[-6:]}}}, content_type=MERGE)
         eventually(lambda: self.get("pods", "one")["spec"].get("nodeName") == name, "it is placed")
 
     def test_pods_with_anti_affinity_are_on_different_nodes(self):

@@ -27,7 +27,7 @@ def set_image(image):
 
 def sidecar_set(name, labels, image="sidecar:v1", container="sidecar", env=None, **spec):
     return {"apiVersion": "apps.kruise.io/v1beta1", "kind": "SidecarSet", "metadata": {"name": name},
-            "spec": {"selector": {"matchLabels": labels}, "containers": [{"name": container, "image": image, "env": env or []}], **spec}}
+            "spec": {"selector": {"matchLabels": labels}, "containers": [{"name": container, "image": image, **({"env": env} if env else {})}], **spec}}
 
 
 def broadcast_job(name="sweep", duration="200ms", annotations=None, restart="Never", node_selector=None, image="sweep:v1", **spec):
