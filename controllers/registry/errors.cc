@@ -90,7 +90,11 @@ Json DetailsDocument(const ApiError& error) {
 
 ApiError FromPayload(std::string_view payload) {
   const absl::StatusOr<Json> parsed = api::ParseJson(payload);
-  CHECK_OK(parsed.status());
+  if (!parsed.ok()) {
+    // Texts hold what clients sent: one that is no UTF-8 must not end the process.
+    return ApiError{.reason = Reason::kBadRequest,
+                    .message = "the request has text that is no UTF-8"};
+  }
   const int64_t reason = api::IntAt(*parsed, {"reason"}).value_or(0);
   ApiError error{.reason = static_cast<Reason>(reason),
                  .message = std::string(api::StringAt(*parsed, {"message"})),

@@ -85,6 +85,10 @@ TEST(ApiErrors, AStatusCarriesTheWholeErrorToTheDocumentOfTheAnswer) {
             R"("retryAfterSeconds":10},"code":429})");
 }
 
+TEST(ApiErrors, TextThatIsNoUtf8IsABadRequestAndNoCrash) {
+  EXPECT_EQ(ErrorOf(NotFound("", "pods", "\xff")).reason, Reason::kBadRequest);
+}
+
 TEST(ApiErrors, AFailureOfTheStoreBecomesAnAnswerThatSaysWhetherToTryAgain) {
   using storage::MakeError;
   using storage::StorageError;
