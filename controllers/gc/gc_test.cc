@@ -177,13 +177,12 @@ TEST_F(GcTest, WhatIsAdoptedAtTheLastMomentStays) {
   Make("adopted", Owner("owner", owner));
   Rest();
   interruption_.Arm("generic-garbage-collector", [this, saviour] {
-    registry::ChangeRequest adoption{
-        .target = TargetOf("configmaps", "adopted"),
-        .change = [reference = api::Literal(Owner("saviour", saviour))](api::Json* object) {
-          object->at("metadata").at("ownerReferences").as_array().push_back(reference);
-          return absl::OkStatus();
-        }};
-    EXPECT_OK(registry()->Change(registry::PlaneContext("test"), std::move(adoption)));
+    ChangeBehind("configmaps", "adopted", [&saviour](api::Json* object) {
+      object->at("metadata")
+          .at("ownerReferences")
+          .as_array()
+          .push_back(api::Literal(Owner("saviour", saviour)));
+    });
   });
   Delete("configmaps", "owner");
   Rest();

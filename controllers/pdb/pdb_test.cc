@@ -173,15 +173,10 @@ TEST_F(PdbTest, AGrantIsNotOverwrittenByAStatusThatDidNotKnowOfIt) {
   Rest();
   EXPECT_EQ(Status(), "3/1/3/2");
   interruption_.Arm("disruption-controller", [this] {
-    registry::ChangeRequest grant{.target = TargetOf("poddisruptionbudgets", "b"),
-                                  .part = registry::ChangeRequest::Part::kStatus,
-                                  .change = [now = clock()->WallNanos()](api::Json* budget) {
-                                    api::Set(
-                                        &api::EnsureObject(budget, {"status", "disruptedPods"}),
-                                        "a", api::Json(api::JsonView(api::FormatTime(now))));
-                                    return absl::OkStatus();
-                                  }};
-    EXPECT_OK(registry()->Change(registry::PlaneContext("test"), std::move(grant)));
+    ChangeBehind("poddisruptionbudgets", "b", [now = clock()->WallNanos()](api::Json* budget) {
+      api::Set(&api::EnsureObject(budget, {"status", "disruptedPods"}), "a",
+               api::Json(api::JsonView(api::FormatTime(now))));
+    });
   });
   MakePod("d");
   Rest();

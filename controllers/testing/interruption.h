@@ -1,10 +1,11 @@
 // Interruption: an admission plugin that lets something happen between what a controller has read and what
 // it writes.
 //
-//   interruption_.Arm("disruption-controller", [this] { Patch("pods", "a", …); });
+//   interruption_.Arm("disruption-controller", [this] { ChangeBehind("pods", "a", …); });
 //
 // Threads  Arm: the test's, while the plane is at rest. What happens runs on the thread that writes. It may
-//          wait: the first try of a write is made where the controller calls, not on the store's thread.
+//          wait for the store: the first try of a write is made where the controller calls. It may not wait
+//          for the registry: changes of one object take turns.
 #ifndef SOCLE_CONTROLLERS_TESTING_INTERRUPTION_H_
 #define SOCLE_CONTROLLERS_TESTING_INTERRUPTION_H_
 

@@ -224,6 +224,20 @@ void PlaneFixture::Delete(std::string_view resource, std::string_view key,
   EXPECT_OK(TryDelete(resource, key, propagation, grace_period_seconds));
 }
 
+void PlaneFixture::ChangeBehind(std::string_view resource, std::string_view key,
+                                const std::function<void(api::Json* object)>& change) {
+  const registry::ObjectRef object = Find(resource, key);
+  ASSERT_NE(object, nullptr) << key;
+  api::Json document = object->Parse();
+  change(&document);
+  EXPECT_OK(store_
+                ->Run({.kind = storage::WriteKind::kUpdate,
+                       .key = registry::ObjectKey(*object->kind, object->ns, object->name),
+                       .document = registry::EncodeStored(*object->kind, document),
+                       .expected_revision = object->mod_revision})
+                .status);
+}
+
 registry::ObjectRef PlaneFixture::Find(std::string_view resource, std::string_view key) {
   absl::StatusOr<registry::ObjectRef> object = registry_->Get(TargetOf(resource, key));
   if (!object.ok()) {

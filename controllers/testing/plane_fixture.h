@@ -89,6 +89,10 @@ class PlaneFixture : public ::testing::Test {
       registry::Propagation propagation = registry::Propagation::kDefault,
       std::optional<int64_t> grace_period_seconds = std::nullopt);
 
+  // Changes the stored document past the registry, as another plane on the same store would.
+  void ChangeBehind(std::string_view resource, std::string_view key,
+                    const std::function<void(api::Json* object)>& change);
+
   // What is stored now; null when there is none.
   api::Json Get(std::string_view resource, std::string_view key);
   registry::ObjectRef Find(std::string_view resource, std::string_view key);
