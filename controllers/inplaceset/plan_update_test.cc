@@ -130,6 +130,34 @@ TEST(InplaceSetPlan, ReplacesWithinItsBudgetFromTheHighest) {
   }
 }
 
+TEST(IsUnavailable, WhateverKeepsAPodFromServing) {
+  const SetSpec set = MakeSet(Parallel(1, R"("minReadySeconds":10)"));
+
+  const struct Case {
+    const char* name;
+    PodRow pod;
+    bool is_unavailable;
+  } kCases[] = {
+      {"serves", {}, false},
+      {"no state", {.state = LifecycleState::kNone}, false},
+      {"not ready", {.is_ready = false}, true},
+      {"going", {.is_deleting = true}, true},
+      {"not running", {.phase = PodPhase::kPending}, true},
+      {"ready too short", {.ready_seconds = 9}, true},
+      {"ready long enough", {.ready_seconds = 10}, false},
+      {"held by a hook", {.state = LifecycleState::kPreparingUpdate}, true},
+      {"updated and held", {.state = LifecycleState::kUpdated}, true},
+      {"grace, though ready still", {.stage = InPlaceStage::kGrace}, true},
+      {"the node at work, though ready still", {.stage = InPlaceStage::kWaiting}, true},
+      {"done, and not said yet", {.stage = InPlaceStage::kDone}, true},
+  };
+
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.name);
+    EXPECT_EQ(IsUnavailable(set, *MakePod(c.pod), kNow), c.is_unavailable);
+  }
+}
+
 TEST(InplaceSetPlan, MarkedPodsUseTheBudget) {
   PlanInput input;
   auto marked = std::make_shared<workload::PodFacts>(*MakePod({.ordinal = 0}));

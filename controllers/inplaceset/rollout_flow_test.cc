@@ -24,11 +24,16 @@ class RolloutFlow : public SetFixture {
 };
 
 TEST_F(RolloutFlow, ReplacesOrderedPodsFromTheHighestEachWaitingForTheOneBefore) {
+  Wish([](auto* wishes) { wishes->start_nanos = kNanosPerSecond; });
   Start(R"("replicas":3)");
   const std::string old = StatusText("currentRevision");
+  EXPECT_EQ(ConditionOf("Updated"), "True");
   AllowAway(1);
   SetImage("app:2");
+  EXPECT_TRUE(RunUntil([&] { return ConditionOf("Updated") == "False"; }, 10));
   ASSERT_TRUE(RunUntil([&] { return IsComplete(); }, 60));
+  EXPECT_EQ(ConditionOf("Ready"), "True");
+  EXPECT_EQ(ConditionOf("Updated"), "True");
   EXPECT_THAT(History(), ElementsAre("-web-2", "web-2", "-web-1", "web-1", "-web-0", "web-0"));
   EXPECT_NE(StatusText("currentRevision"), old);
   EXPECT_EQ(StatusText("currentRevision"), StatusText("updateRevision"));
