@@ -1,7 +1,6 @@
 #include "controllers/sidecarset/set_index.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "controllers/sidecarset/annotations.h"
@@ -49,26 +48,6 @@ void Erase(std::string_view place, std::string_view name,
   }
 }
 
-// The places of a term; nothing when labels that are there can't answer it.
-std::optional<std::vector<std::string>> PlacesOfTerm(const api::LabelRequirement& term) {
-  std::vector<std::string> places;
-  switch (term.op) {
-    case Op::kIn:
-      std::transform(term.values.begin(), term.values.end(), std::back_inserter(places),
-                     [&](const std::string& value) { return LabelPlace(term.key, value); });
-      return places;
-    case Op::kExists:
-    case Op::kGreater:
-    case Op::kLess:
-      places.push_back(KeyPlace(term.key));
-      return places;
-    case Op::kNotIn:
-    case Op::kAbsent:
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 size_t SetIndex::Crowd(const std::vector<std::string>& places) const {
@@ -80,42 +59,57 @@ size_t SetIndex::Crowd(const std::vector<std::string>& places) const {
   return crowd;
 }
 
-std::vector<std::string> SetIndex::PlacesFor(const SidecarSet& set) const {
-  std::vector<std::vector<std::string>> choices;
+// One for each term that a label which is there can answer.
+std::vector<SetIndex::Filing> SetIndex::Choices(const SidecarSet& set) {
+  std::vector<Filing> choices;
   for (const api::LabelRequirement& term : set.selector.requirements()) {
-    if (std::optional<std::vector<std::string>> places = PlacesOfTerm(term)) {
-      choices.push_back(*std::move(places));
+    if (term.op == Op::kIn) {
+      Filing filing{.shelf = LabelPlace(term.key, "")};
+      std::transform(term.values.begin(), term.values.end(), std::back_inserter(filing.places),
+                     [&](const std::string& value) { return LabelPlace(term.key, value); });
+      choices.push_back(std::move(filing));
+    } else if (term.op != Op::kNotIn && term.op != Op::kAbsent) {
+      choices.push_back({.shelf = KeyPlace(term.key), .places = {KeyPlace(term.key)}});
     }
   }
   for (const api::LabelRequirement& term : set.namespaces.requirements()) {
     if (term.key == kNamespaceNameLabel && term.op == Op::kIn) {
-      std::vector<std::string> places;
-      std::transform(term.values.begin(), term.values.end(), std::back_inserter(places),
+      Filing filing{.shelf = NamespacePlace("")};
+      std::transform(term.values.begin(), term.values.end(), std::back_inserter(filing.places),
                      &NamespacePlace);
-      choices.push_back(std::move(places));
+      choices.push_back(std::move(filing));
     }
   }
+  for (Filing& filing : choices) {
+    // A value that is listed twice is one place.
+    std::sort(filing.places.begin(), filing.places.end());
+    filing.places.erase(std::unique(filing.places.begin(), filing.places.end()),
+                        filing.places.end());
+  }
+  return choices;
+}
+
+SetIndex::Filing SetIndex::FilingFor(const SidecarSet& set) const {
+  std::vector<Filing> choices = Choices(set);
   if (choices.empty()) {
-    return {AnyPlace()};
+    return {.shelf = AnyPlace(), .places = {AnyPlace()}};
   }
   const auto least =
-      std::min_element(choices.begin(), choices.end(), [&](const auto& a, const auto& b) {
-        return std::pair(Crowd(a), a.size()) < std::pair(Crowd(b), b.size());
+      std::min_element(choices.begin(), choices.end(), [&](const Filing& a, const Filing& b) {
+        return std::pair(Crowd(a.places), a.places.size()) <
+               std::pair(Crowd(b.places), b.places.size());
       });
-  // A value that is listed twice is one place.
-  std::sort(least->begin(), least->end());
-  least->erase(std::unique(least->begin(), least->end()), least->end());
   return std::move(*least);
 }
 
 void SetIndex::Put(SidecarSetRef set) {
   Remove(set->name);
-  Filed filed{.set = set, .places = PlacesFor(*set)};
-  for (const std::string& place : filed.places) {
+  Filed filed{.set = set, .filing = FilingFor(*set)};
+  for (const std::string& place : filed.filing.places) {
     filed_[place].push_back(set);
-  }
-  for (const std::string& claim : set->claims()) {
-    by_claim_[claim].push_back(set);
+    for (const std::string& claim : set->claims()) {
+      by_claim_[claim][filed.filing.shelf][place].push_back(set);
+    }
   }
   sets_.emplace(set->name, std::move(filed));
 }
@@ -125,11 +119,22 @@ void SetIndex::Remove(std::string_view name) {
   if (found == sets_.end()) {
     return;
   }
-  for (const std::string& place : found->second.places) {
+  const Filed& filed = found->second;
+  for (const std::string& place : filed.filing.places) {
     Erase(place, name, &filed_);
   }
-  for (const std::string& claim : found->second.set->claims()) {
-    Erase(claim, name, &by_claim_);
+  for (const std::string& claim : filed.set->claims()) {
+    StringMap<Shelf>& shelves = by_claim_[claim];
+    Shelf& shelf = shelves[filed.filing.shelf];
+    for (const std::string& place : filed.filing.places) {
+      Erase(place, name, &shelf);
+    }
+    if (shelf.empty()) {
+      shelves.erase(filed.filing.shelf);
+    }
+    if (shelves.empty()) {
+      by_claim_.erase(claim);
+    }
   }
   sets_.erase(found);
 }
@@ -183,13 +188,33 @@ std::vector<SidecarSetRef> SetIndex::Match(const PodLabels& pod) const {
 
 std::vector<SidecarSetRef> SetIndex::Rivals(const SidecarSet& set) const {
   Sets rivals;
+  const auto take = [&](const Sets& sets) {
+    std::copy_if(sets.begin(), sets.end(), std::back_inserter(rivals),
+                 [&](const SidecarSetRef& other) { return other->name != set.name; });
+  };
+  const std::vector<Filing> choices = Choices(set);
   for (const std::string& claim : set.claims()) {
-    const auto found = by_claim_.find(claim);
-    if (found == by_claim_.end()) {
+    const auto shelves = by_claim_.find(claim);
+    if (shelves == by_claim_.end()) {
       continue;
     }
-    std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(rivals),
-                 [&](const SidecarSetRef& other) { return other->name != set.name; });
+    for (const auto& [name, shelf] : shelves->second) {
+      // Where both ask for values of one label, only sets with a value in common can share a pod.
+      const auto same = std::find_if(
+          choices.begin(), choices.end(),
+          [&, &shelf_name = name](const Filing& filing) { return filing.shelf == shelf_name; });
+      if (same == choices.end()) {
+        for (const auto& [place, sets] : shelf) {
+          take(sets);
+        }
+        continue;
+      }
+      for (const std::string& place : same->places) {
+        if (const auto found = shelf.find(place); found != shelf.end()) {
+          take(found->second);
+        }
+      }
+    }
   }
   std::sort(rivals.begin(), rivals.end(),
             [](const SidecarSetRef& a, const SidecarSetRef& b) { return a->name < b->name; });

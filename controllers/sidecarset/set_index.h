@@ -5,7 +5,9 @@
 //
 // Laws     1. A lookup costs the labels of the pod and the sets filed under them. Only sets that have no
 //             term that a label can answer (NotIn, DoesNotExist alone) are asked for every pod.
-//          2. Matches come by name, canaries last, and a base that is replaced by its canary not at all.
+//          2. Looking for rivals costs the sets that share a claim and may share a pod, as far as one term of each
+//             tells.
+//          3. Matches come by name, canaries last, and a base that is replaced by its canary not at all.
 // Threads  thread-compatible.
 // Source   spec controllers 4.4, 4.11.
 #ifndef SOCLE_CONTROLLERS_SIDECARSET_SET_INDEX_H_
@@ -41,7 +43,7 @@ class SetIndex {
   // Sets that go into the pod: their selectors match, and they are neither paused nor going.
   std::vector<SidecarSetRef> Match(const PodLabels& pod) const;
 
-  // Sets that share a claim with this one, but for those of its name; by name.
+  // Sets that share a claim with this one and whose selectors may overlap with its own (not all do); by name.
   std::vector<SidecarSetRef> Rivals(const SidecarSet& set) const;
 
   size_t size() const { return sets_.size(); }
@@ -49,18 +51,27 @@ class SetIndex {
  private:
   using Sets = std::vector<SidecarSetRef>;
 
-  struct Filed {
-    SidecarSetRef set;
-    std::vector<std::string> places;  // keys of filed_
+  using Shelf = StringMap<Sets>;  // by place
+
+  // Where a set is: places of one kind, that of the term it is filed under.
+  struct Filing {
+    std::string shelf;
+    std::vector<std::string> places;
   };
 
-  std::vector<std::string> PlacesFor(const SidecarSet& set) const;
+  struct Filed {
+    SidecarSetRef set;
+    Filing filing;
+  };
+
+  static std::vector<Filing> Choices(const SidecarSet& set);
+  Filing FilingFor(const SidecarSet& set) const;
   size_t Crowd(const std::vector<std::string>& places) const;
   void Collect(const std::string& place, const PodLabels& pod, Sets* matches) const;
 
   StringMap<Filed> sets_;
-  StringMap<Sets> filed_;
-  StringMap<Sets> by_claim_;
+  Shelf filed_;
+  StringMap<StringMap<Shelf>> by_claim_;  // claim, shelf, place
 };
 
 }  // namespace socle::sidecarset

@@ -1,6 +1,7 @@
 // Which sets a pod gets, which sets get into each other's way, and which report of a write is the newer one.
 #include "controllers/sidecarset/set_index.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ namespace {
 
 using api::Json;
 using api::Literal;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -135,6 +137,11 @@ std::string RandomSelector(Random* random) {
   return fmt::format(R"({{"matchExpressions": [{}]}})", fmt::join(terms, ","));
 }
 
+std::string RandomSpec(Random* random) {
+  return fmt::format(R"({{"selector": {}, "containers": [{{"name": "c{}"}}]}})",
+                     RandomSelector(random), random->Below(2));
+}
+
 // The labels number `n` of all that k0 - k2 can be: absent or one of so many values each.
 std::string LabelsNumber(int n, int values = 3) {
   std::vector<std::string> labels;
@@ -158,7 +165,7 @@ TEST(SetIndex, AgreesWithAskingEverySet) {
       index.Remove(name);
       all.erase(name);
     } else {
-      all[name] = Set(name, fmt::format(R"({{"selector": {}}})", RandomSelector(&random)));
+      all[name] = Set(name, RandomSpec(&random));
       index.Put(all[name]);
     }
     const std::string labels = LabelsNumber(static_cast<int>(random.Below(64)));
@@ -170,6 +177,14 @@ TEST(SetIndex, AgreesWithAskingEverySet) {
       }
     }
     ASSERT_EQ(Match(index, "d", labels), expected) << labels;
+    // Nobody who may share a pod is missed among the rivals.
+    const SidecarSetRef newcomer = Set("newcomer", RandomSpec(&random));
+    const std::vector<std::string> rivals = Names(index.Rivals(*newcomer));
+    for (const auto& [known, set] : all) {
+      if (set->claims() == newcomer->claims() && CanOverlap(set->selector, newcomer->selector)) {
+        ASSERT_THAT(rivals, Contains(known));
+      }
+    }
   }
 }
 
