@@ -9,6 +9,7 @@
 
 #include "controllers/hollow/controller.h"
 #include "controllers/testing/plane_fixture.h"
+#include "kv/base/random.h"
 
 namespace socle::hollow {
 namespace {
@@ -353,6 +354,38 @@ TEST_F(HollowTest, ADeletedNodeIsForgottenAndItsPodsToo) {
   EXPECT_TRUE(Has("pods", "p")) << "who cleans up is another";
   Restart();
   ASSERT_TRUE(RunUntil([&] { return Count("nodes") == 3; }, 10)) << "a new process registers it";
+}
+
+// Changes come while own writes are under way, and are handed out together with their echo.
+TEST_F(HollowTest, NoChangeIsLostAmongOwnWrites) {
+  constexpr int kPods = 20;
+  for (int i = 0; i < kPods; ++i) {
+    CreatePod(fmt::format("p{}", i));
+  }
+  Random random(11);
+  std::vector<std::string> images(kPods, "app:1");
+  for (int step = 0; step < 400; ++step) {
+    const auto i = static_cast<size_t>(random.Below(kPods));
+    images[i] = fmt::format("app:{}", random.Below(5));
+    Patch("pods", fmt::format("p{}", i),
+          fmt::format(R"({{"spec": {{"containers": [{{"name": "a", "image": "{}"}}]}}}})",
+                      images[i]));
+    clock()->Advance(static_cast<int64_t>(random.Below(60)) * kNanosPerMilli);
+    timers()->RunDue();
+  }
+  const auto is_settled = [&] {
+    for (size_t i = 0; i < kPods; ++i) {
+      const Json pod = Get("pods", fmt::format("p{}", i));
+      const api::JsonArray* statuses = api::FindArray(pod, {"status", "containerStatuses"});
+      if (statuses == nullptr || api::StringAt((*statuses)[0], {"image"}) != images[i] ||
+          !api::BoolAt((*statuses)[0], {"ready"})) {
+        return false;
+      }
+    }
+    return true;
+  };
+  EXPECT_TRUE(RunUntil(is_settled, 10));
+  EXPECT_EQ(Failures(), 0U);
 }
 
 TEST_F(HollowTest, ManyPodsCostThreeWritesEachAndComeToRest) {

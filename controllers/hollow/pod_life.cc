@@ -75,8 +75,8 @@ void PodLife::Admit(Moment now) {
 void PodLife::Refuse(std::string_view reason, std::string_view message) {
   is_admitted_ = true;
   phase_ = Phase::kFailed;
-  reason_ = reason;
-  message_ = message;
+  ending_ = std::make_shared<const Ending>(
+      Ending{.has_failed = true, .reason = std::string(reason), .message = std::string(message)});
   ++version_;
 }
 
@@ -117,21 +117,16 @@ void PodLife::Advance(Moment now) {
   if (is_finished()) {
     return;
   }
-  if (wish_.has_ended) {
-    reason_ = wish_.end_reason;
-    message_ = wish_.end_message;
-    for (size_t i = 0; i < lives_.size(); ++i) {
-      EndNow(i, wish_.has_ended_badly ? kKilled : 0, now);
-    }
-    Finish(wish_.has_ended_badly, now);
-    return;
-  }
-  if (!wish_.fail_reason.empty()) {
-    Fail(wish_.fail_reason, "The pod was told to fail.", now);
+  if (wish_.ending != nullptr) {
+    Stop(wish_.ending, now);
     return;
   }
   if (now.steady >= deadline_due_) {
-    Fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline", now);
+    Stop(std::make_shared<const Ending>(
+             Ending{.has_failed = true,
+                    .reason = "DeadlineExceeded",
+                    .message = "Pod was active on the node longer than the specified deadline"}),
+         now);
     return;
   }
   bool may_start = true;
@@ -407,13 +402,12 @@ void PodLife::Conclude(Moment now) {
   }
 }
 
-void PodLife::Fail(std::string_view reason, std::string_view message, Moment now) {
-  reason_ = reason;
-  message_ = message;
+void PodLife::Stop(std::shared_ptr<const Ending> ending, Moment now) {
+  ending_ = std::move(ending);
   for (size_t i = 0; i < lives_.size(); ++i) {
-    EndNow(i, kKilled, now);
+    EndNow(i, ending_->has_failed ? kKilled : 0, now);
   }
-  Finish(/*has_failed=*/true, now);
+  Finish(ending_->has_failed, now);
 }
 
 // What still runs are sidecars: they stop in order.

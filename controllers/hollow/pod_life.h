@@ -19,6 +19,7 @@
 #define SOCLE_CONTROLLERS_HOLLOW_POD_LIFE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -115,9 +116,14 @@ class PodLife {
 
   Phase phase() const { return phase_; }
 
-  const std::string& reason() const { return reason_; }
+  // Empty while nothing special is the matter.
+  std::string_view reason() const {
+    return ending_ == nullptr ? std::string_view() : std::string_view(ending_->reason);
+  }
 
-  const std::string& message() const { return message_; }
+  std::string_view message() const {
+    return ending_ == nullptr ? std::string_view() : std::string_view(ending_->message);
+  }
 
   int64_t started_wall() const { return started_wall_; }
 
@@ -154,15 +160,15 @@ class PodLife {
   void PlanRestart(size_t index, int64_t at);
   bool WillFail(size_t index) const;
   void Conclude(Moment now);
-  void Fail(std::string_view reason, std::string_view message, Moment now);
+  // Everything stops, in the way that the ending says.
+  void Stop(std::shared_ptr<const Ending> ending, Moment now);
   void Finish(bool has_failed, Moment now);
   void UpdatePhase();
 
   PodWish wish_;
   std::vector<ContainerLife> lives_;
   std::vector<std::pair<uint32_t, Happening>> happenings_;
-  std::string reason_;
-  std::string message_;
+  std::shared_ptr<const Ending> ending_;
   int64_t started_wall_ = 0;
   int64_t deadline_due_ = kNever;
   int64_t stop_due_ = kNever;

@@ -46,8 +46,7 @@ PodLife PodLife::Resume(const api::Json& pod, PodWish wish, Moment now) {
   const bool is_finished = phase == "Succeeded" || phase == "Failed";
   life.is_admitted_ = started.has_value() || is_finished;
   life.started_wall_ = started.value_or(0);
-  life.reason_ = api::StringAt(pod, {"status", "reason"});
-  life.message_ = api::StringAt(pod, {"status", "message"});
+  life.ending_ = is_finished ? life.wish_.ending : nullptr;
   if (life.wish_.is_deleting) {
     life.stop_due_ = now.steady + life.wish_.termination_millis * kNanosPerMilli;
   }

@@ -54,13 +54,14 @@ struct Reading {
 
 enum class DelayKind : uint64_t { kPull = 1, kStart, kReady, kInit, kTermination };
 
+// Containers of one pod have the same chance: what starts together is one write.
 int64_t Delay(const Reading& reading, DelayKind kind, std::string_view name,
               std::string_view container, int64_t by_default) {
   if (const std::optional<int64_t> exact = reading.controls.Millis(name, container)) {
     return *exact;
   }
   return Jittered(by_default, reading.defaults.jitter,
-                  Draw(reading.seed, static_cast<uint64_t>(kind), HashText(container)));
+                  Draw(reading.seed, static_cast<uint64_t>(kind), 0));
 }
 
 // How long a run lasts. Containers that a SidecarSet brought serve: what is said for all containers of
@@ -181,13 +182,16 @@ PodWish ReadWish(const api::Json& pod, const ControlTexts& node, const Behaviour
   wish.backoff_max_millis = std::max(defaults.backoff_max_millis, wish.backoff_millis);
   wish.pull_error_millis = defaults.pull_error_millis;
   const std::string_view phase = api::StringAt(pod, {"status", "phase"});
-  wish.has_ended_badly = phase == "Failed";
-  wish.has_ended = wish.has_ended_badly || phase == "Succeeded";
-  if (wish.has_ended) {
-    wish.end_reason = api::StringAt(pod, {"status", "reason"});
-    wish.end_message = api::StringAt(pod, {"status", "message"});
+  const std::string_view fails = controls.Text("fail");
+  if (phase == "Failed" || phase == "Succeeded") {
+    wish.ending = std::make_shared<const Ending>(
+        Ending{.has_failed = phase == "Failed",
+               .reason = std::string(api::StringAt(pod, {"status", "reason"})),
+               .message = std::string(api::StringAt(pod, {"status", "message"}))});
+  } else if (!fails.empty()) {
+    wish.ending = std::make_shared<const Ending>(Ending{
+        .has_failed = true, .reason = std::string(fails), .message = "The pod was told to fail."});
   }
-  wish.fail_reason = controls.Text("fail");
   return wish;
 }
 

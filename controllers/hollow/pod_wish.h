@@ -10,6 +10,7 @@
 #define SOCLE_CONTROLLERS_HOLLOW_POD_WISH_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,13 @@ struct ContainerWish {
   }
 };
 
+// How a pod ended, or is to end.
+struct Ending {
+  bool has_failed = false;
+  std::string reason;
+  std::string message;
+};
+
 struct PodWish {
   std::vector<ContainerWish> containers;  // init containers first, as the spec has them
   RestartPolicy restart = RestartPolicy::kAlways;
@@ -58,12 +66,8 @@ struct PodWish {
   int64_t backoff_max_millis = 0;
   int64_t pull_error_millis = 0;
   bool is_deleting = false;
-  // Somebody else wrote a final phase into the status (an eviction); with this reason.
-  bool has_ended = false;
-  bool has_ended_badly = false;
-  std::string end_reason;
-  std::string end_message;
-  std::string fail_reason;  // a control: the pod fails with this reason
+  // Not null: the pod is over; somebody else wrote a final phase (an eviction), or a control says so.
+  std::shared_ptr<const Ending> ending;
 };
 
 // `defaults` of the node, `seed` of all nodes.

@@ -1,7 +1,7 @@
 // Records: what the hollow nodes keep in memory of each node and each pod.
 //
 // Threads  confined to the thread of Kubelets.
-// Memory   NodeRecord about 1.5 KB with its labels and 30 pods; PodRecord about 1 KB with two containers.
+// Memory   NodeRecord about 1.5 KB with its labels and 30 pods; PodRecord about 500 bytes, and 300 for each container.
 #ifndef SOCLE_CONTROLLERS_HOLLOW_RECORDS_H_
 #define SOCLE_CONTROLLERS_HOLLOW_RECORDS_H_
 
