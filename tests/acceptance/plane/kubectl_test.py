@@ -117,8 +117,8 @@ class KubectlTest(PlaneTest):
     def test_create_and_replace_from_a_file(self):
         self.assertIn("created", self.kubectl("create", "-f", "-", stdin=json.dumps(pod())))
         self.assertIn("AlreadyExists", self.kubectl("create", "-f", "-", stdin=json.dumps(pod()), check=False))
-        document = self.get("pods", "one")
-        document["metadata"]["labels"]["new"] = "yes"
+        document = self.create("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old"}})
+        document["data"] = {"a": "b"}
         self.assertIn("replaced", self.kubectl("replace", "-f", "-", stdin=json.dumps(document)))
         self.assertIn("created", self.plane.kubectl("create", "namespace", f"{self.ns}-b"))
         self.assertIn("created", self.kubectl("create", "configmap", "map", "--from-literal=a=b"))
