@@ -21,9 +21,11 @@ constexpr uint64_t kOld = 1;
 constexpr uint64_t kNew = 2;
 constexpr uint64_t kSameButImage = 7;
 
-// Pods with their objects, which the plan reads labels of.
+// Pods with their objects, which the plan reads labels of. What Add returns stays where it is.
 class Pods {
  public:
+  Pods() { pods.reserve(10'000); }
+
   PodState& Add(bool is_updated, bool is_ready) {
     registry::Object& object = objects_.emplace_back();
     object.name = "pod-" + std::to_string(pods.size());

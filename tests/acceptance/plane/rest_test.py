@@ -201,6 +201,7 @@ class RestTest(PlaneTest):
         shown = self.plane.call("GET", old)
         self.assertNotIn("reserveOrdinals", shown["spec"])
         shown["spec"]["replicas"] = 1
+        del shown["metadata"]["resourceVersion"]  # the controller writes status meanwhile
         self.plane.call("PUT", old, shown)
         self.assertEqual(self.get("inplacesets", "web")["spec"]["reserveOrdinals"], [3])
 
