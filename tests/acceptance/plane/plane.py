@@ -255,10 +255,17 @@ class PlaneTest(unittest.TestCase):
         return eventually(lambda: [e for e in self.events_about(name) if e["reason"] == reason],
                           lambda: f"event {reason} about {name}: {[e['reason'] for e in self.events_about(name)]}")
 
+    def story(self):
+        """What the plane says about the namespace, for the message of a failure."""
+        lines = [f"{s['metadata']['name']}: {json.dumps(s.get('status'))}" for s in self.list("inplacesets")]
+        lines += [f"{e['involvedObject'].get('name')} {e['reason']} x{e.get('count')} {e.get('lastTimestamp')}: {e['message']}"
+                  for e in self.list("events")]
+        return "\n".join(lines + [self.plane.log_tail()])
+
     def await_ready(self, count, query=""):
         def ready():
             return sum(is_ready(pod) for pod in self.pods(query).values()) == count and len(self.pods(query)) == count
-        eventually(ready, lambda: f"{count} ready pods: {summary(self.pods(query))}")
+        eventually(ready, lambda: f"{count} ready pods: {summary(self.pods(query))}\n{self.story()}")
         return self.pods(query)
 
 
