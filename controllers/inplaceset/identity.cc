@@ -48,16 +48,16 @@ bool FillVolumes(const SetSpec& set, int64_t ordinal, Json* pod) {
   return is_changed;
 }
 
+// A rule per node: a rule about fields may name one value only.
 void KeepOffNodes(const std::vector<std::string>& nodes, Json* pod) {
-  JsonArray names;
+  JsonArray rules;
   std::string text;
   for (const std::string& node : nodes) {
-    names.emplace_back(JsonView(node));
+    rules.push_back(JsonObject{
+        {"key", "metadata.name"}, {"operator", "NotIn"}, {"values", JsonArray{JsonView(node)}}});
     text += text.empty() ? node : fmt::format(",{}", node);
   }
   workload::SetAnnotation(kFailedNodesKey, text, pod);
-  const JsonObject rule{
-      {"key", "metadata.name"}, {"operator", "NotIn"}, {"values", std::move(names)}};
   JsonObject& required = api::EnsureObject(
       pod, {"spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"});
   Json& terms = required["nodeSelectorTerms"];
@@ -73,7 +73,7 @@ void KeepOffNodes(const std::vector<std::string>& nodes, Json* pod) {
     if (!fields.is_array()) {
       fields = JsonArray();
     }
-    fields.get_array().push_back(rule);
+    fields.get_array().insert(fields.get_array().end(), rules.begin(), rules.end());
   }
 }
 

@@ -133,7 +133,8 @@ void Planner::FollowRetry(const PodFactsRef& pod, NodeRetry* retry) {
     return;
   }
   const bool is_lost = input_.lost_nodes.contains(pod->node);
-  const int64_t due = BoundAt(*pod) + set_.retry.timeout_seconds * kNanosPerSecond;
+  // Times of conditions are cut to seconds: one more, or a pod may have had no time at all.
+  const int64_t due = BoundAt(*pod) + (set_.retry.timeout_seconds + 1) * kNanosPerSecond;
   if (!is_refused && input_.now_nanos < due) {
     WakeAt(due);
     return;

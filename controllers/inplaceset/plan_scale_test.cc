@@ -381,11 +381,11 @@ TEST(InplaceSetPlan, APodThatDoesNotRunIsNotedBeforeItGoes) {
     std::vector<std::string> nodes;  // noted afterwards
     Words words;
   } kCases[] = {
-      {"in time", pending(29), "{}", {}, {}},
-      {"late: noted, and stays for now", pending(30), "{}", {"n1"}, {}},
+      {"in time, to the second that its times are cut to", pending(30), "{}", {}, {}},
+      {"late: noted, and stays for now", pending(31), "{}", {"n1"}, {}},
       {"noted: goes", pending(31), noted(R"(["n1"])"), {"n1"}, {"-0"}},
       {"on the next node, in time", pending(3, "n2"), noted(R"(["n1"])"), {"n1"}, {}},
-      {"on the next node, late", pending(30, "n2"), noted(R"(["n1"])"), {"n1", "n2"}, {}},
+      {"on the next node, late", pending(31, "n2"), noted(R"(["n1"])"), {"n1", "n2"}, {}},
       {"enough", pending(99, "n3"), noted(R"(["n1","n2"])"), {"n1", "n2"}, {}},
       {"not bound", pending(99, ""), "{}", {}, {}},
       {"it runs: forgotten", {.ordinal = 0, .revision = "r2"}, noted(R"(["n1"])"), {}, {}},
@@ -426,7 +426,8 @@ TEST(InplaceSetPlan, TheSuccessorKeepsOffTheNotedNodes) {
                             "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"});
   for (const api::Json& term : terms) {
     EXPECT_EQ(api::Dump(term.at("matchFields")),
-              R"([{"key":"metadata.name","operator":"NotIn","values":["n1","n2"]}])");
+              R"([{"key":"metadata.name","operator":"NotIn","values":["n1"]},)"
+              R"({"key":"metadata.name","operator":"NotIn","values":["n2"]}])");
   }
   EXPECT_EQ(terms.size(), 2U);
 }

@@ -394,7 +394,7 @@ class InplaceSetTest(PlaneTest):
         self.addCleanup(lambda: self.plane.call("PATCH", f"/api/v1/nodes/{bad}", {"metadata": {"annotations": {"hollow.socle.dev/refuse-image": None}}},
                                                 content_type="application/merge-patch+json"))
         self.create("inplacesets", inplace_set(replicas=4, pod={"nodeSelector": {"retry": self.ns[-6:]}},
-                                               scheduleStrategy={"retryOnOtherNodes": {"enabled": True, "timeoutSeconds": 1, "maxRetries": 3}}))
+                                               scheduleStrategy={"retryOnOtherNodes": {"enabled": True, "timeoutSeconds": 3, "maxRetries": 3}}))
         pods = self.await_ready(4)
         self.assertEqual({pod["spec"]["nodeName"] for pod in pods.values()}, {nodes[1]})
 
