@@ -6,27 +6,22 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import signal
 import subprocess
-import tempfile
+import sys
 import threading
 import time
 import unittest
 
-READY_SECONDS = 60
-STOP_SECONDS = 30
 # A hollow node's pace in tests; scenarios that need another say so by annotations.
 WAIT_SECONDS = 60
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # Debian's kubectl, where another one is installed (./dev setup).
 PATH = f"{ROOT / 'build/debian/usr/bin'}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+sys.path.insert(0, str(ROOT / "bench" / "peer"))
+from server import PlaneProcess  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("SOCLE_BIN", ROOT / "build/release/bin")).resolve()
-
-
-class PlaneFailed(Exception):
-    """The plane did not start or stop as it should; the text holds the end of its log."""
 
 
 class Refused(Exception):
@@ -44,64 +39,11 @@ class Refused(Exception):
         return (self.status.get("details") or {}).get("causes") or []
 
 
-class Plane:
+class Plane(PlaneProcess):
     """One plane with its own data directory, which outlives stop() and kill() but not close()."""
 
     def __init__(self, nodes=20, flags=()):
-        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="socle-plane-"))
-        self.data_dir = self.scratch / "data"
-        self.kubeconfig = self.scratch / "kubeconfig"
-        self.log_path = self.scratch / "plane.log"
-        self.nodes = nodes
-        self.flags = list(flags)
-        self.process = None
-        self.port = 0
-
-    def command(self):
-        return [str(BIN / "socle-plane"), f"--data-dir={self.data_dir}", f"--listen=127.0.0.1:{self.port}",
-                f"--hollow-nodes={self.nodes}", f"--kubeconfig-out={self.kubeconfig}", *self.flags]
-
-    def start(self):
-        self.kubeconfig.unlink(missing_ok=True)
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + READY_SECONDS
-        while not self.kubeconfig.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise PlaneFailed(f"not ready, exit code {self.process.poll()}; its log ends with:\n{self.log_tail()}")
-            time.sleep(0.02)
-        server = json.loads(self.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
-        self.port = int(server.rsplit(":", 1)[1])
-        return self
-
-    def log_tail(self):
-        return self.log_path.read_text(errors="replace")[-4000:] if self.log_path.exists() else ""
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise PlaneFailed(f"did not stop within {STOP_SECONDS} s of SIGTERM:\n{self.log_tail()}") from None
-        if code != 0:
-            raise PlaneFailed(f"stopped with code {code}; its log ends with:\n{self.log_tail()}")
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def close(self):
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *unused):
-        self.close()
+        super().__init__(BIN / "socle-plane", nodes, flags)
 
     # ------------------------------------------------------------------------------------- kubectl
 
