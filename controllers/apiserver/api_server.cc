@@ -38,6 +38,16 @@ absl::Status CheckExposure(const ApiServerOptions& options, const Authentication
   return absl::OkStatus();
 }
 
+// Who may call, if the options may be served at all.
+absl::StatusOr<Authentication> AuthenticationFor(const ApiServerOptions& options) {
+  const bool uses_certificates =
+      options.tls.has_value() && !options.tls->client_authorities.empty();
+  ASSIGN_OR_RETURN(Authentication authentication,
+                   Authentication::Make(options.token_file_text, uses_certificates));
+  RETURN_IF_ERROR(CheckExposure(options, authentication));
+  return authentication;
+}
+
 http::Limits LimitsOf(const ApiServerOptions& options) {
   http::Limits limits = options.limits;
   limits.streams_max = std::min(limits.streams_max, kStreamsMax);
@@ -108,15 +118,15 @@ class HttpApiServer final : public ApiServer {
 
 }  // namespace
 
+absl::Status CheckOptions(const ApiServerOptions& options) {
+  return AuthenticationFor(options).status();
+}
+
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(ApiServerOptions options) {
   if (options.registry == nullptr) {
     return absl::InvalidArgumentError("an API server needs a registry");
   }
-  const bool uses_certificates =
-      options.tls.has_value() && !options.tls->client_authorities.empty();
-  ASSIGN_OR_RETURN(Authentication authentication,
-                   Authentication::Make(options.token_file_text, uses_certificates));
-  RETURN_IF_ERROR(CheckExposure(options, authentication));
+  ASSIGN_OR_RETURN(Authentication authentication, AuthenticationFor(options));
   auto server = std::make_unique<HttpApiServer>(std::move(options), std::move(authentication));
   RETURN_IF_ERROR(server->Open());
   return server;

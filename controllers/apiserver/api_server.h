@@ -64,6 +64,9 @@ struct ApiServerOptions {
   uint64_t seed = 0;                                      // of the watch timeouts; 0: fresh
 };
 
+// What Start refuses of the options whatever the registry: for those who have much to do before it.
+absl::Status CheckOptions(const ApiServerOptions& options);
+
 class ApiServer {
  public:
   virtual ~ApiServer() = default;  // stops without grace

@@ -28,6 +28,11 @@ class Authentication {
   static absl::StatusOr<Authentication> Make(std::string_view token_file_text,
                                              bool uses_certificates);
 
+  // The token of the first line, for the operator's own configuration; empty without tokens.
+  std::string_view first_token() const {
+    return tokens_.empty() ? std::string_view() : tokens_.front().token;
+  }
+
   bool is_open() const { return tokens_.empty() && !uses_certificates_; }
 
   // The user's name. `certificate_name`: that of the verified certificate, or empty.

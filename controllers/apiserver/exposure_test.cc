@@ -35,6 +35,7 @@ TEST(Authentication, ReadsATokenFile) {
       Authentication::Make("# who\n\nsecret,alice,1,\"a,b\"\r\n\"se,\"\"c\",bob,2", false);
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_FALSE(made->is_open());
+  EXPECT_EQ(made->first_token(), "secret");
   server::http::Request request;
   EXPECT_FALSE(made->Identify(request, "").ok());
   request.Add("authorization", "Bearer secret");

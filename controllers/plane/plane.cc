@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "controllers/apiserver/api_server.h"
+#include "controllers/apiserver/authentication.h"
 #include "controllers/plane/history_keeper.h"
 #include "controllers/plane/kubeconfig.h"
 #include "controllers/plane/parts.h"
@@ -66,13 +67,20 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-// The token of the first line: what the kubeconfig of the operator carries.
-std::string FirstToken(std::string_view text) {
-  while (text.starts_with('#') || text.starts_with('\n')) {
-    const size_t end = text.find('\n');
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+// What the front is started with, but for the registry.
+absl::StatusOr<apiserver::ApiServerOptions> FrontOptions(const Settings& settings) {
+  ASSIGN_OR_RETURN(const Address address, ParseListen(settings.listen));
+  apiserver::ApiServerOptions options{.address = address.host, .port = address.port};
+  if (!settings.token_file.empty()) {
+    ASSIGN_OR_RETURN(options.token_file_text, ReadFile(settings.token_file));
   }
-  return std::string(text.substr(0, text.find_first_of(",\n")));
+  if (!settings.tls_cert_file.empty()) {
+    options.tls = server::http::TlsFiles{.certificate_chain = settings.tls_cert_file,
+                                         .private_key = settings.tls_key_file,
+                                         .client_authorities = settings.client_ca_file};
+  }
+  RETURN_IF_ERROR(apiserver::CheckOptions(options));
+  return options;
 }
 
 class RunningPlane final : public Plane {
@@ -84,7 +92,7 @@ class RunningPlane final : public Plane {
 
  private:
   absl::Status OpenRegistry(const Settings& settings);
-  absl::Status Listen(const Settings& settings);
+  absl::Status PointKubectlHere(const Settings& settings, const std::string& tokens);
   std::string Metrics() const;
 
   // In the order in which they may go, last first.
@@ -98,7 +106,6 @@ class RunningPlane final : public Plane {
   std::vector<std::unique_ptr<runtime::Controller>> parts_;
   std::unique_ptr<apiserver::ApiServer> front_;
   sidecarset::InjectionPlugin* injection_ = nullptr;  // of the registry
-  std::string token_text_;
 };
 
 absl::Status RunningPlane::OpenRegistry(const Settings& settings) {
@@ -145,41 +152,34 @@ std::string RunningPlane::Metrics() const {
   return text;
 }
 
-absl::Status RunningPlane::Listen(const Settings& settings) {
-  ASSIGN_OR_RETURN(const Address address, ParseListen(settings.listen));
-  apiserver::ApiServerOptions options{.registry = registry_.get(),
-                                      .address = address.host,
-                                      .port = address.port,
-                                      .token_file_text = token_text_};
-  if (!settings.tls_cert_file.empty()) {
-    options.tls = server::http::TlsFiles{.certificate_chain = settings.tls_cert_file,
-                                         .private_key = settings.tls_key_file,
-                                         .client_authorities = settings.client_ca_file};
+absl::Status RunningPlane::PointKubectlHere(const Settings& settings, const std::string& tokens) {
+  if (settings.kubeconfig_out.empty()) {
+    return absl::OkStatus();
   }
-  options.metrics.emplace_back([this](std::string* out) { *out += Metrics(); });
-  ASSIGN_OR_RETURN(front_, apiserver::ApiServer::Start(std::move(options)));
-  return absl::OkStatus();
+  std::string authority;
+  if (!settings.tls_cert_file.empty()) {
+    ASSIGN_OR_RETURN(authority, ReadFile(settings.tls_cert_file));
+  }
+  ASSIGN_OR_RETURN(const apiserver::Authentication authentication,
+                   apiserver::Authentication::Make(tokens, /*uses_certificates=*/false));
+  return WriteKubeconfig(settings.kubeconfig_out,
+                         {.server = url(),
+                          .authority_pem = std::move(authority),
+                          .token = std::string(authentication.first_token())});
 }
 
 absl::Status RunningPlane::Start(const Settings& settings) {
   const int64_t begun = Clock::Real()->MonotonicNanos();
-  if (!settings.token_file.empty()) {
-    ASSIGN_OR_RETURN(token_text_, ReadFile(settings.token_file));
-  }
-  RETURN_IF_ERROR(ParseListen(settings.listen).status());
+  // First: options that are refused leave the store alone.
+  ASSIGN_OR_RETURN(apiserver::ApiServerOptions front, FrontOptions(settings));
+  const std::string tokens = front.token_file_text;
   RETURN_IF_ERROR(OpenRegistry(settings));
   history_ = std::make_unique<HistoryKeeper>(runtime_.get(), store_.get(), settings.history_nanos);
   parts_ = StartParts(runtime_.get(), settings);
-  RETURN_IF_ERROR(Listen(settings));
-  if (!settings.kubeconfig_out.empty()) {
-    std::string authority;
-    if (!settings.tls_cert_file.empty()) {
-      ASSIGN_OR_RETURN(authority, ReadFile(settings.tls_cert_file));
-    }
-    RETURN_IF_ERROR(WriteKubeconfig(settings.kubeconfig_out, {.server = url(),
-                                                              .authority_pem = std::move(authority),
-                                                              .token = FirstToken(token_text_)}));
-  }
+  front.registry = registry_.get();
+  front.metrics.emplace_back([this](std::string* out) { *out += Metrics(); });
+  ASSIGN_OR_RETURN(front_, apiserver::ApiServer::Start(std::move(front)));
+  RETURN_IF_ERROR(PointKubectlHere(settings, tokens));
   LogInfo("serving", {{"url", url()},
                       {"store", settings.store},
                       {"hollow nodes", settings.hollow_nodes},

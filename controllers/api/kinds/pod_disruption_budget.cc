@@ -1,24 +1,10 @@
 // PodDisruptionBudget: how many pods of a set may be away at will.
+#include "controllers/api/fragments/kruise.h"
 #include "controllers/api/fragments/meta.h"
-#include "controllers/api/int_or_string.h"
 #include "controllers/api/kinds/kinds.h"
 
 namespace socle::api {
 namespace {
-
-void CheckShare(const Json& share, std::string_view path, Causes* causes) {
-  if (!share.is_string()) {
-    return;
-  }
-  const std::optional<int64_t> percent = PercentOf(View(share.get_string()));
-  if (!percent.has_value() || *percent < 0) {
-    causes->Invalid(path, share,
-                    "a valid percent string must be a numeric string followed by an ending '%' "
-                    "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
-  } else if (*percent > 100) {
-    causes->Invalid(path, share, "must not be greater than 100%");
-  }
-}
 
 void CheckSpec(const Json& spec, std::string_view path, Causes* causes) {
   if (Find(spec, {"minAvailable"}) != nullptr && Find(spec, {"maxUnavailable"}) != nullptr) {
@@ -63,8 +49,10 @@ Kind PodDisruptionBudgetKind() {
       .schema =
           TopLevel("How many pods of a set may be away at will.")
               .Field("spec", Object()
-                                 .Field("minAvailable", IntOrString().Min(0).Rule(&CheckShare))
-                                 .Field("maxUnavailable", IntOrString().Min(0).Rule(&CheckShare))
+                                 .Field("minAvailable",
+                                        Share("How many pods must stay, or what share of them."))
+                                 .Field("maxUnavailable",
+                                        Share("How many pods may be away, or what share of them."))
                                  .Field("selector", LabelSelectorSchema())
                                  .Field("unhealthyPodEvictionPolicy",
                                         String().Enum({"IfHealthyBudget", "AlwaysAllow"}))
