@@ -78,8 +78,9 @@ class SidecarSetTest(PlaneTest):
         self.create_set(updateStrategy={"type": "RollingUpdate", "maxUnavailable": 1})
         before = self.create_pods(2)
         self.await_status(matchedPods=2, updatedPods=2, readyPods=2)
-        self.set_sidecar("sidecar:v2")
-        self.await_status(matchedPods=2, updatedPods=2, readyPods=2, updatedReadyPods=2)
+        generation = self.set_sidecar("sidecar:v2")["metadata"]["generation"]
+        # The generation too: before the change the counts were the same.
+        self.await_status(observedGeneration=generation, matchedPods=2, updatedPods=2, readyPods=2, updatedReadyPods=2)
         for name, old in before.items():
             now = self.get("pods", name)
             self.assertEqual(now["metadata"]["uid"], old["metadata"]["uid"])
