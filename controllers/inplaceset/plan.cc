@@ -152,11 +152,13 @@ void Planner::DeletePod(const PodFactsRef& pod, int64_t ordinal, DeletionCause c
   }
   switch (workload::GateForDelete(set_.hooks, *pod->object, pod->lifecycle)) {
     case DeleteGate::kOpen:
+      begins_deletion_ |= cause != DeletionCause::kReleased;
       if (deleted_.insert(pod->name()).second) {
         plan_.deletions.push_back({.pod = pod, .cause = cause, .is_forced = is_forced});
       }
       break;
     case DeleteGate::kPrepare: {
+      begins_deletion_ = true;
       PodChange& change = ChangeOf(pod, ordinal);
       change.state = LifecycleState::kPreparingDelete;
       change.start = nullptr;

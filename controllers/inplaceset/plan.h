@@ -4,8 +4,8 @@
 //
 // Laws     1. Carrying out a plan takes no pod away beyond maxUnavailable of those that were there: what is
 //             away already, whoever took it, uses the budget first.
-//          2. OrderedReady: at most one creation or deletion by a plan, and a creation only when all lower
-//             ordinals are available.
+//          2. OrderedReady: at most one creation or deletion begins by a plan (a hook that lets go ends what an
+//             earlier one began), and a creation only when all lower ordinals are available.
 //          3. Pods under the partition are not touched by the update.
 //          4. The same input gives the same plan; a plan that is carried out half is completed by the next.
 // Threads  pure.

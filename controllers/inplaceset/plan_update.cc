@@ -44,10 +44,14 @@ void Planner::Update() {
   DeleteSpecified();
   bool is_budget_gone = false;
   for (const Slot* slot : Targets()) {
-    if (!VisitTarget(*slot, &is_budget_gone)) {
+    if (MayDeleteNoMore() || !VisitTarget(*slot, &is_budget_gone)) {
       return;
     }
   }
+}
+
+bool Planner::MayDeleteNoMore() const {
+  return set_.is_ordered && begins_deletion_;
 }
 
 // OrderedReady waits for a pod that a later template may have mended: nothing is lost by giving it that.
@@ -67,6 +71,9 @@ void Planner::RepairRollout() {
 void Planner::DeleteSpecified() {
   const int64_t most = set_.MaxUnavailable();
   for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
+    if (MayDeleteNoMore()) {
+      return;
+    }
     if (slot->pod == nullptr || !slot->pod->is_specified_delete || slot->pod->is_deleting) {
       continue;
     }

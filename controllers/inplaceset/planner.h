@@ -56,6 +56,8 @@ class Planner {
   void RepairRollout();
   std::vector<const Slot*> Targets() const;
   void DeleteSpecified();
+  // OrderedReady takes one pod at a time (law 2 of plan.h), however many are away.
+  bool MayDeleteNoMore() const;
   // False when the loop over targets ends here.
   bool VisitTarget(const Slot& slot, bool* is_budget_gone);
   bool UpdatePod(const workload::PodFactsRef& pod, int64_t ordinal);
@@ -79,6 +81,7 @@ class Planner {
   workload::PodFactsRef first_unhealthy_;
   bool is_stopped_ = false;  // OrderedReady waits
   const Slot* stopped_at_ = nullptr;
+  bool begins_deletion_ = false;  // or asks the preDelete hook for one
   int64_t creation_budget_used_ = 0;
   int64_t old_count_ =
       0;                 // pods of slots that are, or will be, of another revision than the wanted
