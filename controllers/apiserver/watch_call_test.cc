@@ -159,6 +159,7 @@ TEST_F(WatchTest, RefusesRevisionsThatAreGoneOrNotThereYet) {
   for (int i = 0; i < 20; ++i) {
     Put("a", std::to_string(i));
   }
+  ASSERT_OK(cache()->WaitUntilFresh());  // behind, it would compact less than was put
   ASSERT_OK(store()->Compact(cache()->revision()));
   // Whether history is gone is known at once or when it is looked at: a Status, or an ERROR event.
   const auto client = Client();

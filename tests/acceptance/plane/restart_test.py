@@ -5,7 +5,6 @@
 """
 
 import argparse
-import os
 import random
 import sys
 import threading
@@ -148,7 +147,7 @@ def in_place_rollout_across_a_kill(plane, dice):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
