@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "controllers/api/causes.h"
+#include "controllers/api/yaml.h"
 #include "controllers/apiserver/negotiation.h"
 #include "kv/base/status_macros.h"
 
@@ -18,6 +19,10 @@ using api::Json;
 using api::JsonObject;
 using api::JsonView;
 
+// YAML is read a hundred times slower than JSON, and nobody else is served by the loop meanwhile: long bodies
+// are asked for in JSON.
+constexpr size_t kYamlBytesMax = size_t{512} << 10U;
+
 absl::Status UnsupportedMediaType(std::string_view accepted) {
   return registry::MakeStatus(
       {.reason = registry::Reason::kUnsupportedMediaType,
@@ -26,20 +31,42 @@ absl::Status UnsupportedMediaType(std::string_view accepted) {
                               accepted)});
 }
 
+absl::Status Unreadable(const absl::Status& why) {
+  return registry::BadRequest(
+      fmt::format("the request body could not be read: {}", MessageOf(why)));
+}
+
 absl::StatusOr<Json> ParseText(std::string_view body) {
   absl::StatusOr<Json> parsed = api::ParseJson(body);
   if (!parsed.ok()) {
-    return registry::BadRequest(
-        fmt::format("the request body could not be read: {}", MessageOf(parsed.status())));
+    return Unreadable(parsed.status());
   }
   return parsed;
 }
 
-// Bodies without a type are JSON, as Kubernetes takes them.
-absl::Status CheckJsonType(std::string_view content_type) {
+// The body as JSON text; `storage` keeps it when it came as YAML. Bodies without a type are JSON, as Kubernetes
+// takes them.
+absl::StatusOr<std::string_view> JsonTextOf(std::string_view content_type, std::string_view body,
+                                            std::string* storage) {
   const std::string_view type = MediaType(content_type);
-  return type.empty() || type == "application/json" ? absl::OkStatus()
-                                                    : UnsupportedMediaType("application/json");
+  if (type.empty() || type == "application/json") {
+    return body;
+  }
+  if (type != "application/yaml") {
+    return UnsupportedMediaType("application/json, application/yaml");
+  }
+  if (body.size() > kYamlBytesMax) {
+    return registry::MakeStatus(
+        {.reason = registry::Reason::kTooLarge,
+         .message = fmt::format("Request entity too large: limit of YAML is {}; send it as JSON",
+                                kYamlBytesMax)});
+  }
+  absl::StatusOr<std::string> json = api::YamlToJson(body, kYamlBytesMax);
+  if (!json.ok()) {
+    return Unreadable(json.status());
+  }
+  *storage = *std::move(json);
+  return std::string_view(*storage);
 }
 
 // What apiVersion and kind the body must have.
@@ -166,16 +193,17 @@ absl::Status ReadDryRun(const Json& options, bool* is_dry_run) {
 
 absl::StatusOr<BodyObject> ParseObject(const ResourceRequest& asked, std::string_view content_type,
                                        std::string_view body, registry::Strictness strictness) {
-  RETURN_IF_ERROR(CheckJsonType(content_type));
+  std::string converted;
+  ASSIGN_OR_RETURN(const std::string_view text, JsonTextOf(content_type, body, &converted));
   BodyObject parsed;
-  ASSIGN_OR_RETURN(parsed.object, ParseText(body));
+  ASSIGN_OR_RETURN(parsed.object, ParseText(text));
   if (!parsed.object.is_object()) {
     return registry::BadRequest("the request body is no JSON object");
   }
   RETURN_IF_ERROR(CheckType(WantedBy(asked), &parsed.object.get_object()));
   RETURN_IF_ERROR(CheckName(asked, &parsed.object));
   if (strictness != registry::Strictness::kIgnore) {
-    parsed.duplicate_fields = api::DuplicateFields(body);
+    parsed.duplicate_fields = api::DuplicateFields(text);
   }
   return parsed;
 }
@@ -231,8 +259,9 @@ absl::StatusOr<DeleteOptions> ParseDeleteOptions(const QueryOptions& query,
         ReadPropagation(query.propagation_policy, query.orphans_dependents, &options.request));
     return options;
   }
-  RETURN_IF_ERROR(CheckJsonType(content_type));
-  ASSIGN_OR_RETURN(const Json parsed, ParseText(body));
+  std::string converted;
+  ASSIGN_OR_RETURN(const std::string_view text, JsonTextOf(content_type, body, &converted));
+  ASSIGN_OR_RETURN(const Json parsed, ParseText(text));
   const std::string_view kind = api::StringAt(parsed, {"kind"});
   if (!parsed.is_object() || (!kind.empty() && kind != "DeleteOptions")) {
     return registry::BadRequest("the request body is no DeleteOptions");

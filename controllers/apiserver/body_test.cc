@@ -44,6 +44,17 @@ TEST(Body, LooksForDuplicateFieldsWhenTheyMatter) {
   EXPECT_TRUE(ParseObject(asked, kJsonType, kTwice, Strictness::kIgnore)->duplicate_fields.empty());
 }
 
+TEST(Body, ReadsManifestsInYaml) {
+  const ResourceRequest asked = Asked("POST", "/api/v1/namespaces/n/configmaps");
+  const auto parsed =
+      ParseObject(asked, "application/yaml; charset=utf-8",
+                  "metadata:\n  name: a\n  name: b\ndata: {x: '1'}\n", Strictness::kWarn);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(api::StringAt(parsed->object, {"kind"}), "ConfigMap");
+  EXPECT_EQ(api::StringAt(parsed->object, {"data", "x"}), "1");
+  EXPECT_THAT(parsed->duplicate_fields, ElementsAre("metadata.name"));
+}
+
 TEST(Body, RefusesObjectsThatAreNotThoseOfThePath) {
   struct Row {
     std::string method;
@@ -59,7 +70,12 @@ TEST(Body, RefusesObjectsThatAreNotThoseOfThePath) {
       {"POST", maps, "", "", Reason::kBadRequest, "unexpected end"},
       {"POST", maps, "", R"({"a":)", Reason::kBadRequest, "offset 5"},
       {"POST", maps, "", R"(["a"])", Reason::kBadRequest, "no JSON object"},
-      {"POST", maps, "application/yaml", "a: b", Reason::kUnsupportedMediaType, "application/json"},
+      {"POST", maps, "application/yaml", "a: [b", Reason::kBadRequest, "malformed YAML at line 1"},
+      {"POST", maps, "application/yaml", std::string(size_t{600} << 10U, '#'), Reason::kTooLarge,
+       "send it as JSON"},
+      {"POST", maps, "application/yaml", "- a", Reason::kBadRequest, "no JSON object"},
+      {"POST", maps, "application/yaml", "kind: Pod", Reason::kBadRequest, "cannot be handled as"},
+      {"POST", maps, "text/plain", "a: b", Reason::kUnsupportedMediaType, "application/yaml"},
       {"POST", maps, "application/vnd.kubernetes.protobuf", "k8s", Reason::kUnsupportedMediaType,
        "accepted media types include: application/json"},
       {"POST", maps, "", R"({"apiVersion":"v2"})", Reason::kBadRequest,
@@ -81,7 +97,7 @@ TEST(Body, RefusesObjectsThatAreNotThoseOfThePath) {
        "autoscaling/v1"},
   };
   for (const Row& row : rows) {
-    SCOPED_TRACE(row.path + " " + row.body);
+    SCOPED_TRACE(row.path + " " + row.body.substr(0, 100));
     const auto parsed =
         ParseObject(Asked(row.method, row.path), row.type, row.body, Strictness::kIgnore);
     EXPECT_EQ(registry::ReasonOf(parsed.status()), row.reason) << parsed.status();

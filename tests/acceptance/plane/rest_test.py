@@ -260,6 +260,17 @@ class RestTest(PlaneTest):
         refused = self.refused(400, "POST", self.path("configmaps"), '{"metadata": {"name": "a"')
         self.assertEqual(refused.reason, "BadRequest")
 
+    def test_manifest_in_yaml_is_taken_and_a_malformed_one_names_its_line(self):
+        manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: in-yaml}\ndata:\n  port: '8080'\n  8081: |\n    two\n"
+        made = self.plane.call("POST", self.path("configmaps"), manifest, content_type="application/yaml")
+        self.assertEqual(made["data"], {"port": "8080", "8081": "two\n"})
+        broken = manifest.replace("'8080'", "[8080")
+        refused = self.refused(400, "POST", self.path("configmaps"), broken, content_type="application/yaml")
+        self.assertIn("malformed YAML at line", refused.message)
+        number = manifest.replace("'8080'", "8080")
+        refused = self.refused(422, "POST", self.path("configmaps"), number, content_type="application/yaml")
+        self.assertEqual(refused.causes[0]["field"], "data[port]")
+
     def test_unknown_and_duplicate_fields_are_refused_when_strict(self):
         body = '{"metadata":{"name":"a"},"data":{"k":"1","k":"2"},"colour":"red"}'
         refused = self.refused(400, "POST", self.path("configmaps") + "?fieldValidation=Strict", body)
