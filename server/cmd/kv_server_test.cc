@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include "etcd/election.grpc.pb.h"
+#include "etcd/lock.grpc.pb.h"
 #include "etcd/rpc.grpc.pb.h"
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
@@ -156,6 +158,44 @@ TEST_P(KvServerTest, CutsALargeWatchResponseIntoFragmentsWhenAsked) {
   EXPECT_GT(fragments, 0);
   EXPECT_FALSE(response.fragment());
   context.TryCancel();
+}
+
+TEST_P(KvServerTest, LocksWaitAreGivenUpAndLeadersAreObserved) {
+  Start();
+  const auto locks = v3lockpb::Lock::NewStub(channel_);
+  v3lockpb::LockRequest request;
+  request.set_name("l");
+  v3lockpb::LockResponse held;
+  grpc::ClientContext first;
+  ASSERT_TRUE(locks->Lock(&first, request, &held).ok());
+  grpc::ClientContext second;
+  second.set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), gpr_time_from_millis(300, GPR_TIMESPAN)));
+  v3lockpb::LockResponse none;
+  EXPECT_EQ(locks->Lock(&second, request, &none).error_code(), grpc::DEADLINE_EXCEEDED);
+  v3lockpb::UnlockRequest unlock;
+  unlock.set_key(held.key());
+  v3lockpb::UnlockResponse unlocked;
+  grpc::ClientContext third;
+  ASSERT_TRUE(locks->Unlock(&third, unlock, &unlocked).ok());
+  grpc::ClientContext fourth;
+  EXPECT_TRUE(locks->Lock(&fourth, request, &held).ok()) << "who gave up is out of the way";
+
+  const auto elections = v3electionpb::Election::NewStub(channel_);
+  v3electionpb::CampaignRequest campaign;
+  campaign.set_name("e");
+  campaign.set_value("me");
+  v3electionpb::CampaignResponse won;
+  grpc::ClientContext fifth;
+  ASSERT_TRUE(elections->Campaign(&fifth, campaign, &won).ok());
+  grpc::ClientContext observing;
+  v3electionpb::LeaderRequest name;
+  name.set_name("e");
+  const auto leaders = elections->Observe(&observing, name);
+  v3electionpb::LeaderResponse leader;
+  ASSERT_TRUE(leaders->Read(&leader));
+  EXPECT_EQ(leader.kv().value(), "me");
+  observing.TryCancel();
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, KvServerTest, ::testing::Values("h2", "grpc"));

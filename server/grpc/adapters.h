@@ -16,8 +16,10 @@
 #include "server/ops/rpc_meter.h"
 #include "server/service/auth_service.h"
 #include "server/service/cluster_service.h"
+#include "server/service/election_service.h"
 #include "server/service/kv_service.h"
 #include "server/service/lease_service.h"
+#include "server/service/lock_service.h"
 #include "server/service/maintenance_service.h"
 
 namespace socle::server {
@@ -28,6 +30,8 @@ std::unique_ptr<grpc::Service> MakeLeaseAdapter(LeaseService* service, RpcMeter*
 std::unique_ptr<grpc::Service> MakeMaintenanceAdapter(MaintenanceService* service, RpcMeter* meter);
 std::unique_ptr<grpc::Service> MakeClusterAdapter(ClusterService* service, RpcMeter* meter);
 std::unique_ptr<grpc::Service> MakeAuthAdapter(AuthService* service, RpcMeter* meter);
+std::unique_ptr<grpc::Service> MakeLockAdapter(LockService* service, RpcMeter* meter);
+std::unique_ptr<grpc::Service> MakeElectionAdapter(ElectionService* service, RpcMeter* meter);
 
 }  // namespace socle::server
 

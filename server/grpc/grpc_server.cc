@@ -25,13 +25,21 @@ int ToMillis(int64_t nanos) {
 class StockGrpcServer final : public GrpcServer {
  public:
   StockGrpcServer(Node* node, RpcMeter* meter)
-      : kv_(node), lease_(node), maintenance_(node), cluster_(node), auth_(node) {
+      : kv_(node),
+        lease_(node),
+        maintenance_(node),
+        cluster_(node),
+        auth_(node),
+        lock_(node),
+        election_(node) {
     adapters_.push_back(MakeKvAdapter(&kv_, meter));
     adapters_.push_back(MakeWatchAdapter(node, meter));
     adapters_.push_back(MakeLeaseAdapter(&lease_, meter));
     adapters_.push_back(MakeMaintenanceAdapter(&maintenance_, meter));
     adapters_.push_back(MakeClusterAdapter(&cluster_, meter));
     adapters_.push_back(MakeAuthAdapter(&auth_, meter));
+    adapters_.push_back(MakeLockAdapter(&lock_, meter));
+    adapters_.push_back(MakeElectionAdapter(&election_, meter));
   }
 
   ~StockGrpcServer() override { Stop(); }
@@ -96,6 +104,8 @@ class StockGrpcServer final : public GrpcServer {
   MaintenanceService maintenance_;
   ClusterService cluster_;
   AuthService auth_;
+  LockService lock_;
+  ElectionService election_;
   std::vector<std::unique_ptr<grpc::Service>> adapters_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;

@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include <array>
-#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,145 +14,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
-#include "kv/testing/temp_dir.h"
 #include "server/h2/method_table.h"
-#include "server/ops/listener.h"
-#include "server/wire/client/etcd_client.h"
+#include "server/h2/testing/h2_fixture.h"
 #include "server/wire/http/testing/clients.h"
 
 namespace socle::server {
 namespace {
 
-namespace pb = etcdserverpb;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-std::string Framed(const std::string& message, char flag = 0) {
-  const auto size = static_cast<uint32_t>(message.size());
-  std::string framed = {flag, static_cast<char>(size >> 24U), static_cast<char>(size >> 16U),
-                        static_cast<char>(size >> 8U), static_cast<char>(size)};
-  return framed + message;
-}
-
-// Watch responses, for a test thread to wait for.
-class Inbox {
- public:
-  void Add(const pb::WatchResponse& response) {
-    MutexLock lock(&mu_);
-    events_ += response.events_size();
-    responses_.push_back(response);
-    added_.SignalAll();
-  }
-
-  // False after ten seconds.
-  bool AwaitEvents(int count) {
-    MutexLock lock(&mu_);
-    while (events_ < count) {
-      if (!added_.WaitFor(&mu_, std::chrono::seconds(10))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  bool AwaitResponses(size_t count) {
-    MutexLock lock(&mu_);
-    while (responses_.size() < count) {
-      if (!added_.WaitFor(&mu_, std::chrono::seconds(10))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
- private:
-  Mutex mu_;
-  CondVar added_;
-  int events_ ABSL_GUARDED_BY(mu_) = 0;
-  std::deque<pb::WatchResponse> responses_ ABSL_GUARDED_BY(mu_);
-};
-
-class H2ServerTest : public ::testing::Test {
- protected:
-  H2ServerTest() { Start({}); }
-
-  ~H2ServerTest() override { Stop(); }
-
-  void Start(H2Options options) {
-    mvcc::StoreOptions store_options;
-    store_options.directory = dir_.path() + "/data";
-    store_options.lease_hook = &lessor_;
-    auto store = mvcc::Store::Open(store_options, {});
-    CHECK_OK(store.status());
-    store_ = *std::move(store);
-    lessor_.StartDeadlines();
-    lease_log_.emplace(store_.get());
-    leases_.emplace(&lessor_, &*lease_log_);
-    auto identity = BootIdentity({}, store_.get());
-    CHECK_OK(identity.status());
-    alarms_.emplace(store_.get());
-    CHECK_OK(alarms_->Load());
-    quota_.emplace(store_.get(), 0);
-    workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = 2});
-    node_.emplace(Node::Parts{.store = store_.get(),
-                              .leases = &*leases_,
-                              .alarms = &*alarms_,
-                              .quota = &*quota_,
-                              .workers = workers_.get(),
-                              .identity = *identity});
-    auto server = H2Server::Start(
-        &*node_, &meter_,
-        [](const HttpRequest& page) {
-          return HttpResponse{.body = fmt::format("{} {} {}", page.method, page.path, page.query)};
-        },
-        options);
-    CHECK_OK(server.status());
-    server_ = *std::move(server);
-    auto listener = Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}});
-    CHECK_OK(listener.status());
-    listener_ = *std::move(listener);
-    const auto adopt = [this](int fd) { server_->Adopt(fd); };
-    listener_->Start({.http2 = adopt, .http1 = adopt});
-    client_ = Open();
-  }
-
-  void Stop() {
-    if (listener_ == nullptr) {
-      return;
-    }
-    listener_->Stop();
-    server_->Stop();
-    workers_.reset();
-    lessor_.Close();
-    store_.reset();
-    server_.reset();
-    listener_.reset();
-  }
-
-  uint16_t port() const { return listener_->urls().front().port; }
-
-  std::unique_ptr<EtcdClient> Open() const {
-    auto client = EtcdClient::Open(fmt::format("http://127.0.0.1:{}", port()));
-    CHECK_OK(client.status());
-    return *std::move(client);
-  }
-
-  TempDir dir_;
-  lease::Lessor lessor_;
-  RpcMeter meter_;
-  std::unique_ptr<mvcc::Store> store_;
-  std::optional<lease::StoreLeaseLog> lease_log_;
-  std::optional<lease::LeaseStore> leases_;
-  std::optional<Alarms> alarms_;
-  std::optional<Quota> quota_;
-  std::unique_ptr<WorkerPool> workers_;
-  std::optional<Node> node_;
-  std::unique_ptr<H2Server> server_;
-  std::unique_ptr<Listener> listener_;
-  std::unique_ptr<EtcdClient> client_;
-};
 
 TEST_F(H2ServerTest, ServesKvLeaseClusterAndMaintenance) {
   const auto put = client_->Put("k", "v");

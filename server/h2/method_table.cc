@@ -113,6 +113,27 @@ constexpr std::array kRows = {
         [](Services* s, const auto&, auto* r) { return s->auth.UserList(r); }),
     Now<RpcMethod::kRoleList, pb::AuthRoleListRequest, pb::AuthRoleListResponse>(
         [](Services* s, const auto&, auto* r) { return s->auth.RoleList(r); }),
+    Later<RpcMethod::kLock, v3lockpb::LockRequest, v3lockpb::LockResponse>(
+        [](Services* s, const auto& q, auto* r, Done d) {
+          return s->lock.Lock(q, r, std::move(d));
+        }),
+    Later<RpcMethod::kUnlock, v3lockpb::UnlockRequest, v3lockpb::UnlockResponse>(
+        [](Services* s, const auto& q, auto* r, Done d) { s->lock.Unlock(q, r, std::move(d)); }),
+    Later<RpcMethod::kCampaign, v3electionpb::CampaignRequest, v3electionpb::CampaignResponse>(
+        [](Services* s, const auto& q, auto* r, Done d) {
+          return s->election.Campaign(q, r, std::move(d));
+        }),
+    Later<RpcMethod::kProclaim, v3electionpb::ProclaimRequest, v3electionpb::ProclaimResponse>(
+        [](Services* s, const auto& q, auto* r, Done d) {
+          s->election.Proclaim(q, r, std::move(d));
+        }),
+    Now<RpcMethod::kLeader, v3electionpb::LeaderRequest, v3electionpb::LeaderResponse>(
+        [](Services* s, const auto& q, auto* r) { return s->election.Leader(q, r); }),
+    Stream<RpcMethod::kObserve>(MakeObserveCall),
+    Later<RpcMethod::kResign, v3electionpb::ResignRequest, v3electionpb::ResignResponse>(
+        [](Services* s, const auto& q, auto* r, Done d) {
+          s->election.Resign(q, r, std::move(d));
+        }),
     MethodRow{kHealth, "Check", MakeHealthCheckCall},
     MethodRow{kHealth, "Watch", MakeHealthWatchCall},
 };

@@ -10,8 +10,10 @@
 #include "server/ops/rpc_meter.h"
 #include "server/service/auth_service.h"
 #include "server/service/cluster_service.h"
+#include "server/service/election_service.h"
 #include "server/service/kv_service.h"
 #include "server/service/lease_service.h"
+#include "server/service/lock_service.h"
 #include "server/service/maintenance_service.h"
 #include "server/service/node.h"
 
@@ -26,7 +28,9 @@ struct Services {
         lease(node_in),
         maintenance(node_in),
         cluster(node_in),
-        auth(node_in) {}
+        auth(node_in),
+        lock(node_in),
+        election(node_in) {}
 
   Node* const node;
   RpcMeter* const meter;
@@ -36,6 +40,8 @@ struct Services {
   MaintenanceService maintenance;
   ClusterService cluster;
   AuthService auth;
+  LockService lock;
+  ElectionService election;
 };
 
 }  // namespace socle::server::h2

@@ -170,6 +170,53 @@ class SnapshotCall final : public GrpcCall {
   std::unique_ptr<SnapshotStream> stream_;
 };
 
+// The leader there is, then every change of it, until the client has enough.
+class ObserveCall final : public GrpcCall {
+ public:
+  ObserveCall(Services* services, std::shared_ptr<http::Exchange> exchange)
+      : GrpcCall(services, RpcMethod::kObserve, std::move(exchange)) {}
+
+  void OnWake() override { Pump(); }
+
+  void OnWritable() override { Pump(); }
+
+  void OnStopping() override { End(WireStatus(EtcdError::kStopped)); }
+
+ private:
+  void OnMessage(std::string_view bytes) override {
+    if (!ParseInto(bytes, &request_)) {
+      End(Malformed());
+    }
+  }
+
+  void OnHalfClose() override {
+    SendHead();
+    stream_ = services()->election.Observe(request_,
+                                           [exchange = shared_exchange()] { exchange->Wake(); });
+    Pump();
+  }
+
+  void OnEnd() override { stream_.reset(); }
+
+  void Pump() {
+    while (!is_over() && stream_ != nullptr && exchange()->CanWrite()) {
+      response_.Clear();
+      const absl::StatusOr<bool> is_there = stream_->Next(&response_);
+      if (!is_there.ok()) {
+        End(is_there.status());
+      } else if (!*is_there) {
+        return;
+      } else {
+        SendMessage<google::protobuf::MessageLite>(response_);
+      }
+    }
+  }
+
+  v3electionpb::LeaderRequest request_;
+  v3electionpb::LeaderResponse response_;
+  std::unique_ptr<LeaderStream> stream_;
+};
+
 // HealthCheckRequest {string service = 1}; HealthCheckResponse {ServingStatus status = 1}.
 constexpr std::string_view kServing = "\x08\x01";
 constexpr std::string_view kServiceUnknown = "\x08\x03";
@@ -237,6 +284,11 @@ std::shared_ptr<GrpcCall> MakeKeepAliveCall(Services* services,
 std::shared_ptr<GrpcCall> MakeSnapshotCall(Services* services,
                                            std::shared_ptr<http::Exchange> exchange) {
   return std::make_shared<SnapshotCall>(services, std::move(exchange));
+}
+
+std::shared_ptr<GrpcCall> MakeObserveCall(Services* services,
+                                          std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<ObserveCall>(services, std::move(exchange));
 }
 
 std::shared_ptr<GrpcCall> MakeHealthCheckCall(Services* services,

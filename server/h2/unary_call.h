@@ -12,15 +12,19 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <google/protobuf/arena.h>
 
 #include "server/h2/grpc_call.h"
+#include "server/service/error_table.h"
+#include "server/service/withdrawal.h"
 
 namespace socle::server::h2 {
 
-// `Run` is a stateless callable (Services*, const Request&, Response*, Done).
+// `Run` is a stateless callable (Services*, const Request&, Response*, Done); one that waits for others returns
+// the Withdrawal that gives it up.
 template <typename Request, typename Response, typename Run>
 class UnaryCall final : public GrpcCall,
                         public std::enable_shared_from_this<UnaryCall<Request, Response, Run>> {
@@ -28,6 +32,12 @@ class UnaryCall final : public GrpcCall,
   using GrpcCall::GrpcCall;
 
   void OnWake() override { Finish(); }
+
+  void OnStopping() override {
+    if (withdrawal_) {
+      End(WireStatus(EtcdError::kStopped));
+    }
+  }
 
  private:
   void OnMessage(std::string_view bytes) override {
@@ -47,10 +57,23 @@ class UnaryCall final : public GrpcCall,
       return;
     }
     response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
-    Run{}(services(), *request_, response_,
-          Done([self = this->shared_from_this()](const absl::Status& status) {
-            self->Answer(status);
-          }));
+    Done done(
+        [self = this->shared_from_this()](const absl::Status& status) { self->Answer(status); });
+    if constexpr (std::is_void_v<
+                      std::invoke_result_t<Run, Services*, const Request&, Response*, Done>>) {
+      Run{}(services(), *request_, response_, std::move(done));
+    } else {
+      Withdrawal withdrawal = Run{}(services(), *request_, response_, std::move(done));
+      if (!is_over()) {
+        withdrawal_ = std::move(withdrawal);
+      }
+    }
+  }
+
+  void OnEnd() override {
+    if (Withdrawal withdrawal = std::exchange(withdrawal_, nullptr)) {
+      withdrawal();
+    }
   }
 
   void Answer(const absl::Status& status) {
@@ -82,6 +105,7 @@ class UnaryCall final : public GrpcCall,
   Request* request_ = nullptr;
   Response* response_ = nullptr;
   absl::Status status_;
+  Withdrawal withdrawal_;  // null: answered, or not one that waits
 };
 
 }  // namespace socle::server::h2

@@ -47,6 +47,13 @@ enum class RpcMethod : size_t {
   kAuthenticate,
   kUserList,
   kRoleList,
+  kLock,
+  kUnlock,
+  kCampaign,
+  kProclaim,
+  kLeader,
+  kObserve,
+  kResign,
 };
 
 struct RpcMethodName {
@@ -86,8 +93,15 @@ inline constexpr std::array kRpcMethods = {
     RpcMethodName{"etcdserverpb.Auth", "Authenticate", "unary"},
     RpcMethodName{"etcdserverpb.Auth", "UserList", "unary"},
     RpcMethodName{"etcdserverpb.Auth", "RoleList", "unary"},
+    RpcMethodName{"v3lockpb.Lock", "Lock", "unary"},
+    RpcMethodName{"v3lockpb.Lock", "Unlock", "unary"},
+    RpcMethodName{"v3electionpb.Election", "Campaign", "unary"},
+    RpcMethodName{"v3electionpb.Election", "Proclaim", "unary"},
+    RpcMethodName{"v3electionpb.Election", "Leader", "unary"},
+    RpcMethodName{"v3electionpb.Election", "Observe", "server_stream"},
+    RpcMethodName{"v3electionpb.Election", "Resign", "unary"},
 };
-static_assert(kRpcMethods.size() == static_cast<size_t>(RpcMethod::kRoleList) + 1);
+static_assert(kRpcMethods.size() == static_cast<size_t>(RpcMethod::kResign) + 1);
 
 class RpcMeter {
  public:

@@ -1,0 +1,189 @@
+#include "server/service/election_service.h"
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "kv/base/bytes.h"
+#include "kv/base/status_macros.h"
+#include "server/service/contender.h"
+#include "server/service/convert.h"
+#include "server/service/error_table.h"
+
+namespace socle::server {
+namespace {
+
+namespace pb = v3electionpb;
+
+constexpr int64_t kCostPerCampaign = 256 + 64;  // a put and a lease, as etcd estimates them
+constexpr std::string_view kNoLeaderField = "\"leader\" field must be provided";
+
+mvcc::RangeRequest OldestOf(std::string_view name) {
+  return {.key = PrefixOfContest(name),
+          .range_end = EndOfContest(name),
+          .limit = 1,
+          .sort_order = mvcc::SortOrder::kAscend,
+          .sort_target = mvcc::SortTarget::kCreate};
+}
+
+// A transaction that happens only while the key is the one that was elected.
+mvcc::TxnRequest IfStill(const pb::LeaderKey& leader) {
+  mvcc::TxnRequest txn;
+  txn.compares.push_back({.op = mvcc::CompareOp::kEqual,
+                          .target = mvcc::CompareTarget::kCreate,
+                          .key = leader.key(),
+                          .number = leader.rev()});
+  return txn;
+}
+
+}  // namespace
+
+Withdrawal ElectionService::Campaign(const pb::CampaignRequest& request,
+                                     pb::CampaignResponse* response, Done done) {
+  if (!node_->Admit(kCostPerCampaign + static_cast<int64_t>(request.value().size()), done)) {
+    return [] {};
+  }
+  const std::shared_ptr<Contender> contender =
+      Contender::Start(node_,
+                       {.name = request.name(),
+                        .lease = request.lease(),
+                        .value = request.value(),
+                        .sets_value = true},
+                       [this, name = request.name(), response,
+                        done = std::move(done)](absl::StatusOr<Held> held) mutable {
+                         if (held.ok()) {
+                           pb::LeaderKey* const leader = response->mutable_leader();
+                           leader->set_name(std::move(name));
+                           leader->set_key(std::move(held->key));
+                           leader->set_rev(held->create_revision);
+                           leader->set_lease(held->lease);
+                           response->mutable_header()->set_revision(held->revision);
+                           node_->FillHeader(response->mutable_header());
+                         }
+                         done(held.status());
+                       });
+  return [contender] { contender->Cancel(); };
+}
+
+void ElectionService::Proclaim(const pb::ProclaimRequest& request, pb::ProclaimResponse* response,
+                               Done done) {
+  if (!request.has_leader()) {
+    done(absl::UnknownError(AbslView(kNoLeaderField)));
+    return;
+  }
+  if (!node_->Admit(kCostPerCampaign + static_cast<int64_t>(request.value().size()), done)) {
+    return;
+  }
+  mvcc::TxnRequest txn = IfStill(request.leader());
+  txn.success.emplace_back(mvcc::PutRequest{.key = request.leader().key(),
+                                            .value = request.value(),
+                                            .lease = mvcc::LeaseId{request.leader().lease()}});
+  node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
+                                         const absl::StatusOr<mvcc::TxnResult>& result) mutable {
+    if (!result.ok()) {
+      done(WireStatus(result.status()));
+      return;
+    }
+    if (!result->succeeded) {
+      done(absl::UnknownError(AbslView(kNotLeaderText)));
+      return;
+    }
+    response->mutable_header()->set_revision(result->revision);
+    node_->FillHeader(response->mutable_header());
+    done(absl::OkStatus());
+  });
+}
+
+absl::Status ElectionService::Leader(const pb::LeaderRequest& request,
+                                     pb::LeaderResponse* response) const {
+  const absl::StatusOr<mvcc::RangeResult> oldest = node_->store().Range(OldestOf(request.name()));
+  if (!oldest.ok()) {
+    return WireStatus(oldest.status());
+  }
+  if (oldest->kvs.empty()) {
+    return absl::UnknownError("election: no leader");
+  }
+  FromStore(oldest->kvs[0], response->mutable_kv());
+  response->mutable_header()->set_revision(oldest->revision);
+  node_->FillHeader(response->mutable_header());
+  return absl::OkStatus();
+}
+
+void ElectionService::Resign(const pb::ResignRequest& request, pb::ResignResponse* response,
+                             Done done) {
+  if (!request.has_leader()) {
+    done(absl::UnknownError(AbslView(kNoLeaderField)));
+    return;
+  }
+  if (!node_->Admit(0, done)) {
+    return;
+  }
+  mvcc::TxnRequest txn = IfStill(request.leader());
+  txn.success.emplace_back(mvcc::DeleteRangeRequest{.key = request.leader().key()});
+  node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
+                                         const absl::StatusOr<mvcc::TxnResult>& result) mutable {
+    if (result.ok()) {
+      response->mutable_header()->set_revision(result->revision);
+      node_->FillHeader(response->mutable_header());
+    }
+    done(WireStatus(result.status()));
+  });
+}
+
+std::unique_ptr<LeaderStream> ElectionService::Observe(const pb::LeaderRequest& request,
+                                                       std::function<void()> on_ready) {
+  return std::make_unique<LeaderStream>(node_, request.name(), std::move(on_ready));
+}
+
+LeaderStream::LeaderStream(Node* node, std::string name, std::function<void()> on_ready)
+    : node_(node), name_(std::move(name)), on_ready_(std::move(on_ready)) {}
+
+void LeaderStream::Watch(mvcc::WatchRequest request) {
+  watch_ = node_->store().NewWatchStream(on_ready_);
+  watch_->Create(std::move(request));
+}
+
+absl::StatusOr<bool> LeaderStream::FindLeader(pb::LeaderResponse* response) {
+  const absl::StatusOr<mvcc::RangeResult> oldest = node_->store().Range(OldestOf(name_));
+  if (!oldest.ok()) {
+    return WireStatus(oldest.status());
+  }
+  if (oldest->kvs.empty()) {
+    leader_.clear();
+    Watch({.key = PrefixOfContest(name_),
+           .range_end = EndOfContest(name_),
+           .start_revision = oldest->revision + 1,
+           .no_delete = true});
+    return false;
+  }
+  leader_ = oldest->kvs[0].key;
+  Watch({.key = leader_, .start_revision = oldest->revision + 1});
+  FromStore(oldest->kvs[0], response->mutable_kv());
+  response->mutable_header()->set_revision(oldest->revision);
+  node_->FillHeader(response->mutable_header());
+  return true;
+}
+
+absl::StatusOr<bool> LeaderStream::Next(pb::LeaderResponse* response) {
+  if (watch_ == nullptr) {
+    return FindLeader(response);
+  }
+  while (std::optional<mvcc::WatchResponse> seen = watch_->Next()) {
+    // A watch that ends by itself has fallen behind a compaction: what is now is told.
+    const bool is_lost = seen->canceled || (!seen->events.empty() && leader_.empty());
+    if (is_lost || (!seen->events.empty() && seen->events.back().is_delete)) {
+      ASSIGN_OR_RETURN(const bool is_there, FindLeader(response));
+      if (is_there) {
+        return true;
+      }
+    } else if (!seen->events.empty()) {
+      FromStore(seen->events.back().kv, response->mutable_kv());
+      response->mutable_header()->set_revision(seen->revision);
+      node_->FillHeader(response->mutable_header());
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace socle::server
