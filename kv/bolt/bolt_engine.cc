@@ -57,12 +57,7 @@ class BoltEngine final : public Engine {
   absl::Status CheckCommit(const Meta& meta, const std::optional<std::vector<PageSpan>>& free) {
     const PageReader reader = db_.ReaderOf(meta);
     PageCensus census(reader, PageCensus::Keys::kVerify);
-    RETURN_IF_ERROR(census.CountTree(meta.root));
-    if (meta.has_freelist()) {
-      ASSIGN_OR_RETURN(const FreelistContent content, ReadFreelistPage(reader, meta.freelist));
-      RETURN_IF_ERROR(census.CountSpan(content.pages));
-      RETURN_IF_ERROR(census.ExpectFree(content.free));
-    }
+    RETURN_IF_ERROR(census.CountCommit(meta));
     return free.has_value() ? census.ExpectFree(*free) : absl::OkStatus();
   }
 

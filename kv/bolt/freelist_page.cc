@@ -10,7 +10,7 @@
 
 namespace socle::kv::bolt {
 
-absl::StatusOr<FreelistContent> ReadFreelistPage(const PageReader& reader, PageId id) {
+absl::StatusOr<FreelistIds> FreelistIds::Read(const PageReader& reader, PageId id) {
   std::string_view extent;
   RETURN_IF_ERROR(reader.ReadFreelist(id, &extent));
   uint64_t count = Load<PageHeader>(extent.data()).count;
@@ -24,11 +24,16 @@ absl::StatusOr<FreelistContent> ReadFreelistPage(const PageReader& reader, PageI
     return reader.Broken(
         id, fmt::format("freelist of {} ids does not fit {} bytes", count, extent.size()));
   }
+  return FreelistIds(extent.data() + first, count, {id, extent.size() / reader.page_size()});
+}
+
+absl::StatusOr<FreelistContent> ReadFreelistPage(const PageReader& reader, PageId id) {
+  ASSIGN_OR_RETURN(const FreelistIds ids, FreelistIds::Read(reader, id));
   FreelistContent content;
-  content.pages = {id, extent.size() / reader.page_size()};
+  content.pages = ids.pages();
   PageId next_allowed = kFirstDataPage;
-  for (uint64_t i = 0; i < count; ++i) {
-    const PageId free{Load<uint64_t>(extent.data() + first + i * sizeof(uint64_t))};
+  for (uint64_t i = 0; i < ids.count(); ++i) {
+    const PageId free = ids.At(i);
     if (free < next_allowed || free >= reader.high_water() ||
         (free >= id && free < content.pages.end())) {
       return reader.Broken(

@@ -27,6 +27,30 @@ struct FreelistContent {
 
 absl::StatusOr<FreelistContent> ReadFreelistPage(const PageReader& reader, PageId id);
 
+// The ids of a freelist page as they stand there, right or wrong.
+class FreelistIds {
+ public:
+  static absl::StatusOr<FreelistIds> Read(const PageReader& reader, PageId id);
+
+  uint64_t count() const { return count_; }
+
+  // Requires place < count().
+  PageId At(uint64_t place) const {
+    return PageId{Load<uint64_t>(first_ + place * sizeof(uint64_t))};
+  }
+
+  // Where the freelist itself is.
+  PageSpan pages() const { return pages_; }
+
+ private:
+  FreelistIds(const char* first, uint64_t count, PageSpan pages)
+      : first_(first), count_(count), pages_(pages) {}
+
+  const char* first_;
+  uint64_t count_;
+  PageSpan pages_;
+};
+
 // How many pages a freelist of `ids` page ids takes.
 uint64_t FreelistPageCount(uint64_t ids, uint32_t page_size);
 

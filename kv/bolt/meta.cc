@@ -12,13 +12,7 @@ namespace {
 
 constexpr uint64_t kMetaPageBytes = kHeaderBytes + sizeof(MetaBytes);
 
-enum class MetaState { kValid, kMissing, kNotBolt, kVersion, kChecksum };
-
-struct MetaPage {
-  MetaState state = MetaState::kMissing;
-  MetaBytes bytes{};
-  uint64_t expected_checksum = 0;
-};
+using State = MetaPage::State;
 
 uint64_t ChecksumOf(const MetaBytes& bytes) {
   std::array<char, sizeof(MetaBytes)> raw{};
@@ -33,35 +27,19 @@ absl::StatusOr<MetaPage> ReadMetaPage(File* file, uint64_t file_bytes, uint64_t 
   }
   std::array<char, kMetaPageBytes> raw{};
   RETURN_IF_ERROR(file->ReadAt(offset, raw));
+  page.header = Load<PageHeader>(raw.data());
   page.bytes = Load<MetaBytes>(raw.data() + kHeaderBytes);
   page.expected_checksum = ChecksumOf(page.bytes);
   if (page.bytes.magic != kMagic) {
-    page.state = MetaState::kNotBolt;
+    page.state = State::kForeign;
   } else if (page.bytes.version != kVersion) {
-    page.state = MetaState::kVersion;
+    page.state = State::kOtherVersion;
   } else if (page.bytes.checksum != page.expected_checksum) {
-    page.state = MetaState::kChecksum;
+    page.state = State::kBadChecksum;
   } else {
-    page.state = MetaState::kValid;
+    page.state = State::kValid;
   }
   return page;
-}
-
-std::string Describe(const MetaPage& page) {
-  switch (page.state) {
-    case MetaState::kValid:
-      return "valid";
-    case MetaState::kMissing:
-      return "missing";
-    case MetaState::kNotBolt:
-      return fmt::format("magic {:#x}, expected {:#x}", page.bytes.magic, kMagic);
-    case MetaState::kVersion:
-      return fmt::format("version {}, expected {}", page.bytes.version, kVersion);
-    case MetaState::kChecksum:
-      return fmt::format("checksum {:#x}, expected {:#x}", page.bytes.checksum,
-                         page.expected_checksum);
-  }
-  return "";
 }
 
 bool IsPageSize(uint32_t size) {
@@ -70,11 +48,11 @@ bool IsPageSize(uint32_t size) {
 
 absl::Status BothInvalid(const MetaPage& first, const MetaPage& second) {
   const std::string what = fmt::format("page 0: {}; page 1: {}", Describe(first), Describe(second));
-  const auto any = [&](MetaState state) { return first.state == state || second.state == state; };
-  if (any(MetaState::kChecksum)) {
+  const auto any = [&](State state) { return first.state == state || second.state == state; };
+  if (any(State::kBadChecksum)) {
     return absl::DataLossError(fmt::format("both meta pages are broken ({})", what));
   }
-  if (any(MetaState::kVersion)) {
+  if (any(State::kOtherVersion)) {
     return absl::InvalidArgumentError(fmt::format("unknown version of bbolt file ({})", what));
   }
   return absl::InvalidArgumentError(fmt::format("not a bbolt file ({})", what));
@@ -153,44 +131,72 @@ std::string EmptyFileImage(uint32_t page_size) {
   return image;
 }
 
-absl::StatusOr<Meta> ReadNewestMeta(File* file, uint64_t file_bytes) {
-  ASSIGN_OR_RETURN(const MetaPage first, ReadMetaPage(file, file_bytes, 0));
-  MetaPage second;
-  if (first.state == MetaState::kValid) {
+Meta MetaPage::meta() const {
+  return {.page_size = bytes.page_size,
+          .root = PageId{bytes.root},
+          .root_sequence = bytes.sequence,
+          .freelist = PageId{bytes.freelist},
+          .high_water = PageId{bytes.high_water},
+          .txid = TxnId{bytes.txid}};
+}
+
+std::string Describe(const MetaPage& page) {
+  switch (page.state) {
+    case State::kValid:
+      return "valid";
+    case State::kMissing:
+      return "missing";
+    case State::kForeign:
+      return fmt::format("magic {:#x}, expected {:#x}", page.bytes.magic, kMagic);
+    case State::kOtherVersion:
+      return fmt::format("version {}, expected {}", page.bytes.version, kVersion);
+    case State::kBadChecksum:
+      return fmt::format("checksum {:#x}, expected {:#x}", page.bytes.checksum,
+                         page.expected_checksum);
+  }
+  return "";
+}
+
+absl::StatusOr<std::array<MetaPage, 2>> ReadMetaPages(File* file, uint64_t file_bytes) {
+  std::array<MetaPage, 2> pages;
+  auto& [first, second] = pages;
+  ASSIGN_OR_RETURN(first, ReadMetaPage(file, file_bytes, 0));
+  if (first.is_valid()) {
     ASSIGN_OR_RETURN(second, ReadMetaPage(file, file_bytes, first.bytes.page_size));
-  } else {
-    // Meta page 1 starts where page 0 ends: try every size it may have.
-    for (uint32_t size = kPageSizeMin; size <= kPageSizeMax; size *= 2) {
-      ASSIGN_OR_RETURN(const MetaPage probed, ReadMetaPage(file, file_bytes, size));
-      if (probed.state == MetaState::kValid && probed.bytes.page_size == size) {
-        second = probed;
-        break;
-      }
-      if (size == 4096) {
-        second = probed;
-      }
+    return pages;
+  }
+  for (uint32_t size = kPageSizeMin; size <= kPageSizeMax; size *= 2) {
+    ASSIGN_OR_RETURN(const MetaPage probed, ReadMetaPage(file, file_bytes, size));
+    if (probed.is_valid() && probed.bytes.page_size == size) {
+      second = probed;
+      break;
+    }
+    if (size == 4096) {
+      second = probed;
     }
   }
-  const bool first_valid = first.state == MetaState::kValid;
-  const bool second_valid = second.state == MetaState::kValid;
-  if (!first_valid && !second_valid) {
+  return pages;
+}
+
+absl::StatusOr<Meta> NewestMeta(const std::array<MetaPage, 2>& pages, uint64_t file_bytes) {
+  const auto& [first, second] = pages;
+  if (!first.is_valid() && !second.is_valid()) {
     return BothInvalid(first, second);
   }
-  const MetaBytes& bytes = second_valid && (!first_valid || second.bytes.txid > first.bytes.txid)
-                               ? second.bytes
-                               : first.bytes;
-  if (!IsPageSize(bytes.page_size)) {
+  const bool second_counts =
+      second.is_valid() && (!first.is_valid() || second.bytes.txid > first.bytes.txid);
+  const Meta meta = (second_counts ? second : first).meta();
+  if (!IsPageSize(meta.page_size)) {
     return absl::DataLossError(
-        fmt::format("page {}: meta has page size {}", bytes.txid % 2, bytes.page_size));
+        fmt::format("page {}: meta has page size {}", second_counts ? 1 : 0, meta.page_size));
   }
-  const Meta meta{.page_size = bytes.page_size,
-                  .root = PageId{bytes.root},
-                  .root_sequence = bytes.sequence,
-                  .freelist = PageId{bytes.freelist},
-                  .high_water = PageId{bytes.high_water},
-                  .txid = TxnId{bytes.txid}};
   RETURN_IF_ERROR(Sane(meta, file_bytes));
   return meta;
+}
+
+absl::StatusOr<Meta> ReadNewestMeta(File* file, uint64_t file_bytes) {
+  ASSIGN_OR_RETURN(const auto pages, ReadMetaPages(file, file_bytes));
+  return NewestMeta(pages, file_bytes);
 }
 
 absl::StatusOr<bool> IsUnfinishedCreation(File* file, uint64_t file_bytes, uint32_t page_size) {

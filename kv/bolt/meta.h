@@ -9,8 +9,8 @@
 #ifndef SOCLE_KV_BOLT_META_H_
 #define SOCLE_KV_BOLT_META_H_
 
+#include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,8 +46,29 @@ std::string MetaPageImage(const Meta& meta, PageId id);
 // The first four pages of a new file.
 std::string EmptyFileImage(uint32_t page_size);
 
-// Reads both meta pages and picks the newest commit; its numbers make sense for a file of
-// `file_bytes`.
+// What stands where a meta page should be.
+struct MetaPage {
+  enum class State { kValid, kMissing, kForeign, kOtherVersion, kBadChecksum };
+
+  State state = State::kMissing;
+  PageHeader header{};
+  MetaBytes bytes{};
+  uint64_t expected_checksum = 0;
+
+  bool is_valid() const { return state == State::kValid; }
+
+  Meta meta() const;
+};
+
+// "valid", or what is wrong with it.
+std::string Describe(const MetaPage& page);
+
+// Pages 0 and 1. When page 0 is broken, page 1 is looked for at every size that a page may have.
+absl::StatusOr<std::array<MetaPage, 2>> ReadMetaPages(File* file, uint64_t file_bytes);
+
+// The newest commit; its numbers make sense for a file of `file_bytes`.
+absl::StatusOr<Meta> NewestMeta(const std::array<MetaPage, 2>& pages, uint64_t file_bytes);
+
 absl::StatusOr<Meta> ReadNewestMeta(File* file, uint64_t file_bytes);
 
 // True when the file holds nothing but pieces of EmptyFileImage: its creation was cut short before

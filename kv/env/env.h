@@ -84,6 +84,9 @@ class Env {
   // Exclusive lock on the file (created if missing) held against other processes and other calls in this one;
   // FailedPrecondition at once when somebody holds it.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+  // Lock for looking: as many as like hold it together, none beside an exclusive one. The file must exist; it is
+  // opened for reading only, so that read-only media will do.
+  virtual absl::StatusOr<std::unique_ptr<FileLock>> LockShared(const std::string& path) = 0;
 
   // The machine's file system; lives for ever.
   static Env* Posix();

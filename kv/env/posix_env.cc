@@ -11,7 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
-#include <set>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -22,6 +22,7 @@
 #include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
 #include "kv/env/env.h"
+#include "kv/env/lock_owner.h"
 
 namespace socle {
 namespace {
@@ -225,14 +226,22 @@ class LockTable {
  public:
   using FileIdentity = std::pair<dev_t, ino_t>;
 
-  bool Insert(FileIdentity file) {
+  bool Insert(FileIdentity file, bool shared) {
     MutexLock lock(&mu_);
-    return held_.insert(file).second;
+    const auto [held, is_new] = held_.try_emplace(file, Held{.shared = shared, .holders = 1});
+    if (!is_new && (!shared || !held->second.shared)) {
+      return false;
+    }
+    held->second.holders += is_new ? 0 : 1;
+    return true;
   }
 
   void Erase(FileIdentity file) {
     MutexLock lock(&mu_);
-    held_.erase(file);
+    const auto held = held_.find(file);
+    if (--held->second.holders == 0) {
+      held_.erase(held);
+    }
   }
 
   static LockTable* Get() {
@@ -241,8 +250,13 @@ class LockTable {
   }
 
  private:
+  struct Held {
+    bool shared = false;
+    uint64_t holders = 0;
+  };
+
   Mutex mu_;
-  std::set<FileIdentity> held_ ABSL_GUARDED_BY(mu_);
+  std::map<FileIdentity, Held> held_ ABSL_GUARDED_BY(mu_);
 };
 
 // A place in the LockTable, given up by the destructor.
@@ -353,24 +367,33 @@ class PosixEnv final : public Env {
   }
 
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(path, O_RDWR | O_CREAT));
+    return LockDescriptor(path, O_RDWR | O_CREAT, LOCK_EX);
+  }
+
+  absl::StatusOr<std::unique_ptr<FileLock>> LockShared(const std::string& path) override {
+    return LockDescriptor(path, O_RDONLY, LOCK_SH);
+  }
+
+ private:
+  static absl::StatusOr<std::unique_ptr<FileLock>> LockDescriptor(const std::string& path,
+                                                                  int open_flags, int operation) {
+    ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(path, open_flags));
     struct stat attributes = {};
     if (::fstat(fd.get(), &attributes) != 0) {
       return ErrnoStatus("fstat", path, errno);
     }
     const LockTable::FileIdentity identity(attributes.st_dev, attributes.st_ino);
-    if (!LockTable::Get()->Insert(identity)) {
+    if (!LockTable::Get()->Insert(identity, operation == LOCK_SH)) {
       return LockedElsewhere(path, "this process");
     }
     auto entry = std::make_unique<LockTableEntry>(identity);
-    if (RetryOnSignal([&] { return ::flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) {
-      return errno == EWOULDBLOCK ? LockedElsewhere(path, "another process")
+    if (RetryOnSignal([&] { return ::flock(fd.get(), operation | LOCK_NB); }) != 0) {
+      return errno == EWOULDBLOCK ? LockedElsewhere(path, LockOwner(attributes))
                                   : ErrnoStatus("flock", path, errno);
     }
     return std::make_unique<PosixFileLock>(std::move(entry), std::move(fd));
   }
 
- private:
   absl::Status CreateDir(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) == 0) {
       const std::string parent = std::filesystem::path(path + "/..").lexically_normal();

@@ -112,10 +112,10 @@ class FaultFile final : public File {
 
 class FaultLock final : public FileLock {
  public:
-  FaultLock(FaultEnv* env, std::string path, uint64_t life)
-      : env_(env), path_(std::move(path)), life_(life) {}
+  FaultLock(FaultEnv* env, std::string path, uint64_t life, bool shared)
+      : env_(env), path_(std::move(path)), life_(life), shared_(shared) {}
 
-  ~FaultLock() override { env_->Unlock(path_, life_); }
+  ~FaultLock() override { env_->Unlock(path_, life_, shared_); }
 
   FaultLock(const FaultLock&) = delete;
   FaultLock& operator=(const FaultLock&) = delete;
@@ -124,6 +124,7 @@ class FaultLock final : public FileLock {
   FaultEnv* const env_;
   const std::string path_;
   const uint64_t life_;
+  const bool shared_;
 };
 
 void FaultEnv::CrashAfterCalls(uint64_t calls) {
@@ -162,6 +163,7 @@ void FaultEnv::Restart(DurabilityLoss loss) {
   }
   seen_ = durable_;
   locked_.clear();
+  locked_shared_.clear();
   ++life_;
   has_crashed_ = false;
   pretends_to_sync_ = false;
@@ -411,16 +413,32 @@ absl::StatusOr<std::unique_ptr<FileLock>> FaultEnv::Lock(const std::string& path
   Observe(CallKind::kLock, path);
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(FindOrCreate(path, CallKind::kLock, true).status());
-  if (!locked_.insert(path).second) {
+  if (locked_shared_.contains(path) || !locked_.insert(path).second) {
     return absl::FailedPreconditionError(fmt::format("lock {}: locked already", path));
   }
-  return std::make_unique<FaultLock>(this, path, life_);
+  return std::make_unique<FaultLock>(this, path, life_, false);
 }
 
-void FaultEnv::Unlock(const std::string& path, uint64_t life) {
+absl::StatusOr<std::unique_ptr<FileLock>> FaultEnv::LockShared(const std::string& path) {
+  Observe(CallKind::kLock, path);
   MutexLock lock(&mu_);
-  if (life == life_) {
+  RETURN_IF_ERROR(FindOrCreate(path, CallKind::kLock, false).status());
+  if (locked_.contains(path)) {
+    return absl::FailedPreconditionError(fmt::format("lock {}: locked already", path));
+  }
+  ++locked_shared_[path];
+  return std::make_unique<FaultLock>(this, path, life_, true);
+}
+
+void FaultEnv::Unlock(const std::string& path, uint64_t life, bool shared) {
+  MutexLock lock(&mu_);
+  if (life != life_) {
+    return;
+  }
+  if (!shared) {
     locked_.erase(path);
+  } else if (--locked_shared_.at(path) == 0) {
+    locked_shared_.erase(path);
   }
 }
 

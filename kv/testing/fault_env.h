@@ -94,6 +94,7 @@ class FaultEnv final : public Env {
   absl::Status SyncDir(const std::string& path) override;
   absl::StatusOr<std::vector<std::string>> List(const std::string& path) override;
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<FileLock>> LockShared(const std::string& path) override;
 
  private:
   friend class FaultFile;
@@ -150,7 +151,7 @@ class FaultEnv final : public Env {
                                       uint64_t life);
   absl::StatusOr<std::unique_ptr<Mapping>> MapFile(const std::string& path, SimulatedFile* file,
                                                    uint64_t life, size_t length);
-  void Unlock(const std::string& path, uint64_t life);
+  void Unlock(const std::string& path, uint64_t life, bool shared);
 
   mutable Mutex mu_;
   Random random_ ABSL_GUARDED_BY(mu_);
@@ -159,6 +160,8 @@ class FaultEnv final : public Env {
   std::vector<NameChange> unsynced_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> directories_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> locked_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, uint64_t> locked_shared_
+      ABSL_GUARDED_BY(mu_);  // with the number of holders
   uint64_t life_ ABSL_GUARDED_BY(mu_) = 1;
   bool has_crashed_ ABSL_GUARDED_BY(mu_) = false;
   bool pretends_to_sync_ ABSL_GUARDED_BY(mu_) = false;
