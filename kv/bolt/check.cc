@@ -369,6 +369,16 @@ void PageCensus::CompareFreelist(const FreelistIds& ids) {
   CompareSpans(Uncounted(), is_free);
 }
 
+void PageCensus::VerifyMetaPages(const std::array<MetaPage, 2>& pages) {
+  for (uint64_t id = 0; id < pages.size(); ++id) {
+    const MetaPage& page = pages.at(id);
+    if (page.is_valid() && (page.header.id != id || page.header.flags != kMetaPage)) {
+      Add(PageId{id}, fmt::format("meta page has header id {}, flags {:#x}", page.header.id,
+                                  page.header.flags));
+    }
+  }
+}
+
 absl::Status PageCensus::CountCommit(const Meta& meta) {
   CountPage(meta.root, KeyRange{}, 0);
   if (!meta.has_freelist() || is_done()) {

@@ -12,6 +12,7 @@
 #ifndef SOCLE_KV_BOLT_CHECK_H_
 #define SOCLE_KV_BOLT_CHECK_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -69,6 +70,9 @@ class PageCensus {
 
   PageCensus(const PageReader& reader, Keys keys);
   PageCensus(const PageReader& reader, const Options& options);
+
+  // That valid meta pages have the header of a meta page. Broken ones are no finding: one is normal after a crash.
+  void VerifyMetaPages(const std::array<MetaPage, 2>& pages);
 
   // Tree, freelist page, and that one has what the other has not.
   absl::Status CountCommit(const Meta& meta);

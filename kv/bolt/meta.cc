@@ -171,7 +171,10 @@ absl::StatusOr<std::array<MetaPage, 2>> ReadMetaPages(File* file, uint64_t file_
       second = probed;
       break;
     }
-    if (size == 4096) {
+    // For the message when none is good: what looks most like a meta page of ours.
+    const bool is_ours = probed.state != State::kMissing && probed.state != State::kForeign;
+    const bool has_ours = second.state != State::kMissing && second.state != State::kForeign;
+    if (!has_ours && (is_ours || size == 4096)) {
       second = probed;
     }
   }

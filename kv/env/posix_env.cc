@@ -284,7 +284,7 @@ class PosixFileLock final : public FileLock {
 };
 
 absl::Status LockedElsewhere(const std::string& path, std::string_view owner) {
-  return absl::FailedPreconditionError(fmt::format("flock {}: locked by {}", path, owner));
+  return absl::FailedPreconditionError(fmt::format("flock {}: in use by {}", path, owner));
 }
 
 class PosixEnv final : public Env {

@@ -141,7 +141,7 @@ TEST_F(PosixEnvTest, SecondLockInTheSameProcessFailsAtOnce) {
   ASSERT_TRUE(first.ok()) << first.status();
   const absl::Status second = env_->Lock(PathOf("lock")).status();
   EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(second.message()), HasSubstr("locked by this process"));
+  EXPECT_THAT(std::string(second.message()), HasSubstr("in use by this process"));
   first->reset();
   EXPECT_TRUE(env_->Lock(PathOf("lock")).ok());
 }
@@ -185,8 +185,8 @@ TEST_F(PosixEnvTest, LockHeldByAnotherProcessIsRefusedUntilItDies) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   // Where the kernel does not show the locks of others, the owner has no name.
   EXPECT_THAT(std::string(status.message()),
-              AnyOf(HasSubstr("locked by another process"),
-                    HasSubstr("locked by env_test (process " + std::to_string(child) + ")")));
+              AnyOf(HasSubstr("in use by another process"),
+                    HasSubstr("in use by env_test (process " + std::to_string(child) + ")")));
   EXPECT_EQ(env_->LockShared(PathOf("lock")).status().code(),
             absl::StatusCode::kFailedPrecondition);
   ::kill(child, SIGKILL);

@@ -1,0 +1,150 @@
+#include "server/cmd/soclectl.h"
+
+#include <algorithm>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "server/cmd/soclectl_db.h"
+
+namespace socle::server {
+namespace {
+
+constexpr const char* kAbout = R"(soclectl: looks after the data files of socle-kv and etcd.
+
+Exit codes: 0 done, and nothing is wrong with the file; 1 the file is broken; 2 nothing was looked at
+(wrong usage, no such file, in use by a server, no database file).)";
+
+constexpr const char* kAboutDb =
+    R"(Look into a database file, or prove that it is whole. Never changes anything.
+
+PATH is a database file (bbolt format, of socle-kv or etcd 3.4 and later, or a saved snapshot), or a
+data directory, of which member/snap/db is meant. A file that a server has open is refused: stop the
+server, or save a snapshot and look at that. Writes of socle-kv that are still only in its log
+(member/socle-wal) are not in the file yet.)";
+
+constexpr const char* kExamples = R"(Examples:
+  soclectl db check /var/lib/socle                     is everything in order?
+  soclectl db stats backup.db                          where the space went
+  soclectl db dump backup.db --bucket key --decode-revisions
+  soclectl db page backup.db 17 --path                 what is on page 17, and who points there)";
+
+constexpr const char* kAboutCheck =
+    R"(Verify every page: reached once or free, never both; roles, keys in order and between the
+separators above, elements within their page, freelist, buckets. Each finding names the page, and the
+path to it from the root. One broken meta page is only noted: a power failure leaves one, and the
+commit before counts.)";
+
+constexpr const char* kAboutPages =
+    R"(List all pages: what they are, how full, what overflows; free ones as runs.)";
+
+constexpr const char* kAboutPage =
+    R"(Show the header and the elements of pages. A value that is no text is shown in hexadecimal.)";
+
+constexpr const char* kAboutBuckets =
+    R"(List the buckets with their keys; buckets inside buckets are indented.)";
+
+constexpr const char* kAboutStats =
+    R"(Show what the file consists of: sizes, free space, meta pages, and for each bucket its pages and how
+full they are. LONGEST is the longest value; INLINE the bytes of a bucket that lives in its parent's page.)";
+
+constexpr const char* kAboutDump =
+    R"(Print every entry, one a line: bucket, key, value, with tabs between. What is no text is printed in
+hexadecimal after 0x. On a broken file everything readable is printed, and the exit code is 1.)";
+
+struct Flags {
+  CheckOptions check;
+  PagesOptions pages;
+  PageOptions page;
+  BucketsOptions buckets;
+  StatsOptions stats;
+  DumpOptions dump;
+};
+
+CLI::App* AddCommand(CLI::App* db, const char* name, const char* about, std::string* path) {
+  CLI::App* command = db->add_subcommand(name, about);
+  command->add_option("PATH", *path, "database file or data directory")->required();
+  return command;
+}
+
+void AddDbCommands(CLI::App* db, Flags* flags) {
+  AddCommand(db, "check", kAboutCheck, &flags->check.path)
+      ->add_option("--limit", flags->check.limit, "findings to print; all are counted")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}))
+      ->capture_default_str();
+  AddCommand(db, "pages", kAboutPages, &flags->pages.path)
+      ->add_option("--type", flags->pages.type, "only pages of this type")
+      ->check(CLI::IsMember({"meta", "branch", "leaf", "freelist", "free", "broken"}));
+
+  CLI::App* page = AddCommand(db, "page", kAboutPage, &flags->page.path);
+  page->add_option("N", flags->page.pages, "page numbers")->required();
+  page->add_flag("--hex", flags->page.hex, "the bytes of the page instead");
+  page->add_flag("--full", flags->page.full, "keys and values whole");
+  page->add_flag("--path", flags->page.way,
+                 "also the bucket and the path from the root (walks the file)");
+
+  AddCommand(db, "buckets", kAboutBuckets, &flags->buckets.path);
+  AddCommand(db, "stats", kAboutStats, &flags->stats.path);
+
+  CLI::App* dump = AddCommand(db, "dump", kAboutDump, &flags->dump.path);
+  dump->add_option(
+      "--bucket", flags->dump.bucket,
+      "only this bucket; A/B is bucket B inside bucket A; 0x... for names in hexadecimal");
+  dump->add_flag("--keys-only", flags->dump.keys_only, "no values");
+  CLI::Option* hex = dump->add_flag("--hex", flags->dump.hex, "keys and values in hexadecimal");
+  dump->add_flag("--json", flags->dump.json, "one JSON object a line, keys and values in base64")
+      ->excludes(hex);
+  dump->add_flag("--decode-revisions", flags->dump.decode_revisions,
+                 "show entries of bucket `key` as what they mean: revision, put or delete, key, "
+                 "value, create and mod revision, version, lease");
+}
+
+int Run(const CLI::App& db, const Flags& flags, const Console& console) {
+  const auto called = [&](const char* name) { return db.get_subcommand(name)->parsed(); };
+  if (called("check")) {
+    return DbCheck(flags.check, console);
+  }
+  if (called("pages")) {
+    return DbPages(flags.pages, console);
+  }
+  if (called("page")) {
+    return DbPage(flags.page, console);
+  }
+  if (called("buckets")) {
+    return DbBuckets(flags.buckets, console);
+  }
+  return called("stats") ? DbStats(flags.stats, console) : DbDump(flags.dump, console);
+}
+
+}  // namespace
+
+int Soclectl(const std::vector<std::string>& arguments, const Console& console) {
+  CLI::App app(kAbout, "soclectl");
+  app.require_subcommand(1);
+  app.footer(kExamples);
+  CLI::App* db = app.add_subcommand("db", kAboutDb);
+  db->require_subcommand(1);
+  db->footer(kExamples);
+  Flags flags;
+  AddDbCommands(db, &flags);
+  try {
+    // CLI11 takes them from the back.
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = app.exit(error, out, err);
+    console.out(out.str());
+    if (code == 0) {
+      return kExitDone;
+    }
+    std::string what = error.what();
+    console.Complain(what + "; soclectl --help and soclectl db COMMAND --help say more");
+    return kExitNothing;
+  }
+  return Run(*db, flags, console);
+}
+
+}  // namespace socle::server

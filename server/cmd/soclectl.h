@@ -1,0 +1,22 @@
+// Soclectl: the offline tool, as a function of its arguments and surroundings.
+//
+// Laws     1. Nothing is created or changed by `db check|pages|page|buckets|stats|dump`.
+//          2. Exit code 0: done, and nothing is wrong with the file. 1: the file is broken. 2: nothing was looked at
+//             (wrong usage, no such file, in use, no bbolt file), or the output could not be written.
+// Threads  confined to the caller.
+#ifndef SOCLE_SERVER_CMD_SOCLECTL_H_
+#define SOCLE_SERVER_CMD_SOCLECTL_H_
+
+#include <string>
+#include <vector>
+
+#include "server/cmd/soclectl_console.h"
+
+namespace socle::server {
+
+// `arguments` without the program's name. Returns the exit code.
+int Soclectl(const std::vector<std::string>& arguments, const Console& console);
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_CMD_SOCLECTL_H_

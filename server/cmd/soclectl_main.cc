@@ -1,0 +1,49 @@
+// soclectl: the offline tool. Exit codes: soclectl.h law 2.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kv/base/clock.h"
+#include "kv/env/env.h"
+#include "server/cmd/soclectl.h"
+
+namespace {
+
+constexpr int kExitNothing = socle::server::kExitNothing;
+
+// Files are mapped: what the disk can't read, and what somebody cut off meanwhile, arrives as a signal.
+void OnBusError(int /*signal*/) {
+  constexpr std::string_view kText =
+      "soclectl: the file could not be read: I/O error, or it was cut short meanwhile (SIGBUS)\n";
+  if (::write(STDERR_FILENO, kText.data(), kText.size()) < 0) {
+    ::_exit(kExitNothing + 1);
+  }
+  ::_exit(kExitNothing);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  struct sigaction action = {};
+  action.sa_handler = OnBusError;
+  ::sigaction(SIGBUS, &action, nullptr);
+  const auto print = [](std::FILE* stream) {
+    return [stream](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); };
+  };
+  const socle::server::Console console{.env = socle::Env::Posix(),
+                                       .clock = socle::Clock::Real(),
+                                       .out = print(stdout),
+                                       .err = print(stderr),
+                                       .err_is_terminal = ::isatty(STDERR_FILENO) == 1};
+  const int code =
+      socle::server::Soclectl(std::vector<std::string>(argv + 1, argv + argc), console);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    console.Complain("standard output could not be written");
+    return kExitNothing;
+  }
+  return code;
+}
