@@ -15,12 +15,14 @@ namespace {
 constexpr const char* kAbout = R"(soclectl: looks after the data files of socle-kv and etcd.
 
 Exit codes: 0 done, and nothing is wrong with the file; 1 the file is broken; 2 nothing was looked at
-(wrong usage, no such file, in use by a server, no database file).)";
+(wrong usage, no such file, in use by a server, no database file).
+)";
 
 constexpr const char* kAboutDb =
-    R"(Look into a database file, or prove that it is whole. Never changes anything.
+    "Look into a database file, or prove that it is whole. Never changes anything.";
 
-PATH is a database file (bbolt format, of socle-kv or etcd 3.4 and later, or a saved snapshot), or a
+constexpr const char* kMoreOnDb =
+    R"(PATH is a database file (bbolt format: of socle-kv, of etcd 3.4 and later, or a saved snapshot), or a
 data directory, of which member/snap/db is meant. A file that a server has open is refused: stop the
 server, or save a snapshot and look at that. Writes of socle-kv that are still only in its log
 (member/socle-wal) are not in the file yet.)";
@@ -31,28 +33,26 @@ constexpr const char* kExamples = R"(Examples:
   soclectl db dump backup.db --bucket key --decode-revisions
   soclectl db page backup.db 17 --path                 what is on page 17, and who points there)";
 
-constexpr const char* kAboutCheck =
-    R"(Verify every page: reached once or free, never both; roles, keys in order and between the
-separators above, elements within their page, freelist, buckets. Each finding names the page, and the
-path to it from the root. One broken meta page is only noted: a power failure leaves one, and the
-commit before counts.)";
+constexpr const char* kMoreOnCheck =
+    R"(Every page is in use once or free, never both; pages are what the ones above take them for; keys
+ascend, inside pages and between the separators above; elements lie inside their page and apart; the
+freelist has what the tree has not, once, and within the file; buckets have roots.
 
-constexpr const char* kAboutPages =
-    R"(List all pages: what they are, how full, what overflows; free ones as runs.)";
+Each finding names the page, the bucket, and the path from the root to the page. One broken meta page
+is only noted: a power failure leaves one, and the commit before counts. On a terminal a bar shows
+how far the check is when it takes longer than two seconds.)";
 
-constexpr const char* kAboutPage =
-    R"(Show the header and the elements of pages. A value that is no text is shown in hexadecimal.)";
+constexpr const char* kMoreOnPage =
+    R"(A key or value that is no text is shown in hexadecimal, and cut after 64 bytes without --full.)";
 
-constexpr const char* kAboutBuckets =
-    R"(List the buckets with their keys; buckets inside buckets are indented.)";
+constexpr const char* kMoreOnStats =
+    R"(OVERFLOW counts the pages that are continuations of others, BR.FILL and LF.FILL say how full branch
+and leaf pages are, LONGEST is the longest value, INLINE the bytes of a bucket that lives in its
+parent's page.)";
 
-constexpr const char* kAboutStats =
-    R"(Show what the file consists of: sizes, free space, meta pages, and for each bucket its pages and how
-full they are. LONGEST is the longest value; INLINE the bytes of a bucket that lives in its parent's page.)";
-
-constexpr const char* kAboutDump =
-    R"(Print every entry, one a line: bucket, key, value, with tabs between. What is no text is printed in
-hexadecimal after 0x. On a broken file everything readable is printed, and the exit code is 1.)";
+constexpr const char* kMoreOnDump =
+    R"(One entry a line: bucket, key, value, with tabs between. What is no text is printed in hexadecimal
+after 0x. On a broken file everything readable is printed, and the exit code is 1.)";
 
 struct Flags {
   CheckOptions check;
@@ -63,41 +63,54 @@ struct Flags {
   DumpOptions dump;
 };
 
-CLI::App* AddCommand(CLI::App* db, const char* name, const char* about, std::string* path) {
-  CLI::App* command = db->add_subcommand(name, about);
+struct Words {
+  const char* name;
+  const char* about;  // one line
+  const char* more;
+};
+
+CLI::App* AddCommand(CLI::App* db, const Words& words, std::string* path) {
+  CLI::App* command = db->add_subcommand(words.name, words.about);
+  command->footer(words.more);
   command->add_option("PATH", *path, "database file or data directory")->required();
   return command;
 }
 
 void AddDbCommands(CLI::App* db, Flags* flags) {
-  AddCommand(db, "check", kAboutCheck, &flags->check.path)
+  AddCommand(db, {"check", "verify every page of the file, list all that is wrong", kMoreOnCheck},
+             &flags->check.path)
       ->add_option("--limit", flags->check.limit, "findings to print; all are counted")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}))
       ->capture_default_str();
-  AddCommand(db, "pages", kAboutPages, &flags->pages.path)
+  AddCommand(db, {"pages", "list all pages: what they are, how full; free ones as runs", kMoreOnDb},
+             &flags->pages.path)
       ->add_option("--type", flags->pages.type, "only pages of this type")
       ->check(CLI::IsMember({"meta", "branch", "leaf", "freelist", "free", "broken"}));
 
-  CLI::App* page = AddCommand(db, "page", kAboutPage, &flags->page.path);
+  CLI::App* page =
+      AddCommand(db, {"page", "show header and elements of pages", kMoreOnPage}, &flags->page.path);
   page->add_option("N", flags->page.pages, "page numbers")->required();
   page->add_flag("--hex", flags->page.hex, "the bytes of the page instead");
   page->add_flag("--full", flags->page.full, "keys and values whole");
   page->add_flag("--path", flags->page.way,
                  "also the bucket and the path from the root (walks the file)");
 
-  AddCommand(db, "buckets", kAboutBuckets, &flags->buckets.path);
-  AddCommand(db, "stats", kAboutStats, &flags->stats.path);
+  AddCommand(db, {"buckets", "list the buckets; those inside others are indented", kMoreOnDb},
+             &flags->buckets.path);
+  AddCommand(
+      db,
+      {"stats", "show sizes, free space, meta pages, and the pages of each bucket", kMoreOnStats},
+      &flags->stats.path);
 
-  CLI::App* dump = AddCommand(db, "dump", kAboutDump, &flags->dump.path);
-  dump->add_option(
-      "--bucket", flags->dump.bucket,
-      "only this bucket; A/B is bucket B inside bucket A; 0x... for names in hexadecimal");
+  CLI::App* dump = AddCommand(db, {"dump", "print every entry", kMoreOnDump}, &flags->dump.path);
+  dump->add_option("--bucket", flags->dump.bucket,
+                   "only this bucket; A/B is bucket B inside bucket A; 0x... in hexadecimal");
   dump->add_flag("--keys-only", flags->dump.keys_only, "no values");
   CLI::Option* hex = dump->add_flag("--hex", flags->dump.hex, "keys and values in hexadecimal");
   dump->add_flag("--json", flags->dump.json, "one JSON object a line, keys and values in base64")
       ->excludes(hex);
   dump->add_flag("--decode-revisions", flags->dump.decode_revisions,
-                 "show entries of bucket `key` as what they mean: revision, put or delete, key, "
+                 "entries of bucket `key` as what they mean: revision, put or delete, key, "
                  "value, create and mod revision, version, lease");
 }
 
@@ -126,7 +139,7 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
   app.footer(kExamples);
   CLI::App* db = app.add_subcommand("db", kAboutDb);
   db->require_subcommand(1);
-  db->footer(kExamples);
+  db->footer(std::string(kMoreOnDb) + "\n\n" + kExamples);
   Flags flags;
   AddDbCommands(db, &flags);
   try {

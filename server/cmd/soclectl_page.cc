@@ -121,8 +121,9 @@ class PagePrinter {
       census.CountTree(file_.meta().root).IgnoreError();  // only the way is asked for
     }
     const char* const elsewhere = id < kv::bolt::kFirstDataPage ? "meta page"
-                                  : file_.meta().freelist == id ? "freelist"
-                                                                : "no tree reaches it";
+                                  : file_.meta().freelist == id
+                                      ? "freelist"
+                                      : "no tree reaches it: it is free, or lost";
     console_.out(fmt::format("page {}: {}\n", Raw(id), way.found().value_or(elsewhere)));
   }
 
