@@ -1,6 +1,8 @@
 // Broken files: refused with the page named and left alone, or noticed when used; never a crash.
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -8,6 +10,7 @@
 
 #include "kv/base/random.h"
 #include "kv/bolt/bolt_engine.h"
+#include "kv/bolt/check.h"
 #include "kv/bolt/format.h"
 #include "kv/bolt/meta.h"
 #include "kv/bolt/testing/bolt_cases.h"
@@ -227,6 +230,184 @@ TEST(BoltCorruption, EndsOnACycleOfPages) {
   BoltOptions read_only = options;
   read_only.sync_freelist = true;
   UseBlindly(&env, read_only);
+}
+
+// Runs a census that goes on after findings, and counts what it visits, over exactly these bytes.
+class Walk final : public bolt::CensusVisitor {
+ public:
+  explicit Walk(const std::string& file, uint32_t page_size = kPage)
+      : path_(kPath),
+        reader_(file.data(), page_size, PageId{file.size() / page_size}, &path_),
+        census_(reader_, {.keys = bolt::PageCensus::Keys::kVerify,
+                          .findings_max = 1000,
+                          .goes_on = true,
+                          .visitor = this}) {}
+
+  void EnterBucket(std::string_view /*name*/, const bolt::BucketRoot& /*bucket*/) override {
+    ++buckets_;
+  }
+
+  void Page(const bolt::PageView& page, std::span<const PageId> path) override {
+    EXPECT_EQ(Raw(page.id()), Raw(path.back()));
+    ++pages_;
+  }
+
+  std::string Commit(const bolt::Meta& meta) {
+    census_.CountCommit(meta).IgnoreError();  // the findings say more
+    return Texts();
+  }
+
+  std::string Tree(PageId root) {
+    census_.CountTree(root).IgnoreError();  // the findings say more
+    return Texts();
+  }
+
+  uint64_t buckets() const { return buckets_; }
+
+  uint64_t pages() const { return pages_; }
+
+ private:
+  std::string Texts() const {
+    std::string texts;
+    for (const bolt::Finding& finding : census_.findings()) {
+      texts += finding.Text() + "\n";
+    }
+    return texts;
+  }
+
+  const std::string path_;
+  const bolt::PageReader reader_;
+  bolt::PageCensus census_;
+  uint64_t buckets_ = 0;
+  uint64_t pages_ = 0;
+};
+
+bolt::Meta MetaOf(const std::string& file) {
+  const bolt::MetaBytes bytes = NewestMeta(file);
+  return {.page_size = bytes.page_size,
+          .root = PageId{bytes.root},
+          .root_sequence = bytes.sequence,
+          .freelist = PageId{bytes.freelist},
+          .high_water = PageId{bytes.high_water},
+          .txid = TxnId{bytes.txid}};
+}
+
+// The walk reads no byte outside of the file (AddressSanitizer looks on), visits no page twice, and ends.
+TEST(BoltCorruption, OfAnyHeaderOrElementNeverLeadsTheCheckAstray) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(seed);
+  Random random(seed);
+  BoltOptions options = SmallMap({});
+  options.sync_freelist = true;
+  std::string file = MakeFile(options);
+  file.resize(NewestMeta(file).high_water * kPage);
+  file.shrink_to_fit();
+  const bolt::Meta meta = MetaOf(file);
+  EXPECT_EQ(Walk(file).Commit(meta), "");
+  uint64_t found = 0;
+  uint64_t tried = 0;
+  // Of each page the header and the first elements.
+  for (uint64_t page = 2; page < Raw(meta.high_water); ++page) {
+    for (uint64_t offset = page * kPage; offset < page * kPage + 64; offset += 3) {
+      SCOPED_TRACE(offset);
+      const char whole = file[offset];
+      file[offset] = static_cast<char>(whole ^ static_cast<char>(random.Below(255) + 1));
+      Walk walk(file);
+      found += walk.Commit(meta).empty() ? 0 : 1;
+      ++tried;
+      ASSERT_LE(walk.pages(), Raw(meta.high_water));
+      file[offset] = whole;
+    }
+  }
+  EXPECT_GT(found, tried / 4);
+}
+
+// A leaf of 200 buckets, all of them the same bytes: an inline bucket of 200 buckets, and so on. Walked as a tree that
+// is 200^64 buckets.
+TEST(BoltCorruption, OfInlineBucketsThatHoldEachOtherIsNotFollowed) {
+  constexpr uint64_t kCount = 200;
+  constexpr uint64_t kTable = bolt::kHeaderBytes + kCount * bolt::kElementBytes;
+  std::string file(4 * kPage, '\0');
+  char* const page = file.data() + 3 * kPage;
+  bolt::Store(bolt::PageHeader{.id = 3, .flags = bolt::kLeafPage, .count = kCount, .overflow = 0},
+              page);
+  // The value of every element begins with a bucket header of zeros, then a page image that is the rest of this page
+  // seen from there: elements again.
+  char* const inner = page + kTable;
+  for (uint64_t i = 0; i < kCount; ++i) {
+    const uint64_t at = bolt::kHeaderBytes + i * bolt::kElementBytes;
+    bolt::Store(bolt::LeafElement{.flags = bolt::kBucketElement,
+                                  .pos = static_cast<uint32_t>(kTable - at),
+                                  .key_size = 1,
+                                  .value_size = static_cast<uint32_t>(kPage - kTable - 1)},
+                page + at);
+  }
+  bolt::Store(bolt::PageHeader{.id = 0, .flags = bolt::kLeafPage, .count = 40, .overflow = 0},
+              inner + 1 + sizeof(bolt::BucketHeader));
+  Walk walk(file);
+  const std::string texts = walk.Tree(PageId{3});
+  EXPECT_THAT(texts, HasSubstr("page 3: elements overlap: they need "));
+  EXPECT_EQ(walk.buckets(), 0U);
+
+  // Nor without looking at keys, as an engine does that opens the file.
+  const std::string path = kPath;
+  const bolt::PageReader reader(file.data(), kPage, PageId{4}, &path);
+  bolt::PageCensus census(reader, bolt::PageCensus::Keys::kIgnore);
+  EXPECT_THAT(census.CountTree(PageId{3}),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("page 3: elements overlap")));
+}
+
+// A bucket whose root is the page that it stands in.
+TEST(BoltCorruption, OfABucketThatHoldsItselfIsFoundOnce) {
+  std::string file(4 * kPage, '\0');
+  char* const page = file.data() + 3 * kPage;
+  bolt::Store(bolt::PageHeader{.id = 3, .flags = bolt::kLeafPage, .count = 1, .overflow = 0}, page);
+  bolt::Store(
+      bolt::LeafElement{.flags = bolt::kBucketElement, .pos = 16, .key_size = 4, .value_size = 16},
+      page + bolt::kHeaderBytes);
+  file.replace(3 * kPage + 32, 4, "self");
+  bolt::Store(bolt::BucketHeader{.root = 3, .sequence = 0}, page + 36);
+  Walk walk(file);
+  EXPECT_EQ(walk.Tree(PageId{3}), "page 3: is referenced twice (bucket self, path 3 > 3)\n");
+  EXPECT_EQ(walk.buckets(), 1U);
+}
+
+// Pages that all claim to overflow over the rest of the file, in an order in which each has to be looked through anew.
+TEST(BoltCorruption, OfOverflowsThatCoverEachOtherCostsNoMoreThanTheFile) {
+  constexpr uint64_t kSmall = 1024;
+  constexpr uint64_t kLeaves = 50;
+  std::string file((4 + kLeaves) * kSmall, '\0');
+  char* const root = file.data() + 3 * kSmall;
+  bolt::Store(
+      bolt::PageHeader{.id = 3, .flags = bolt::kBranchPage, .count = kLeaves, .overflow = 0}, root);
+  for (uint64_t i = 0; i < kLeaves; ++i) {
+    const uint64_t leaf = 3 + kLeaves - i;
+    bolt::Store(
+        bolt::PageHeader{
+            .id = leaf, .flags = bolt::kLeafPage, .count = 0, .overflow = static_cast<uint32_t>(i)},
+        file.data() + leaf * kSmall);
+    const uint64_t at = bolt::kHeaderBytes + i * bolt::kElementBytes;
+    bolt::Store(
+        bolt::BranchElement{
+            .pos = static_cast<uint32_t>(kSmall - 60 + i - at), .key_size = 1, .child = leaf},
+        root + at);
+    root[kSmall - 60 + i] = static_cast<char>(i + 1);
+  }
+  Walk walk(file, kSmall);
+  const std::string texts = walk.Tree(PageId{3});
+  EXPECT_THAT(texts, HasSubstr("page 53: is empty"));
+  EXPECT_THAT(texts, HasSubstr("page 53: is referenced twice, as overflow of page 52"));
+  EXPECT_EQ(walk.pages(), 2U) << "the root and the first leaf";
+}
+
+// A file that claims to have 2^36 pages costs the memory of what is really in it.
+TEST(BoltCorruption, OfTheHighWaterMarkCostsNoMemory) {
+  bolt::PageBitmap pages(PageId{uint64_t{1} << 36U});
+  const PageId far{(uint64_t{1} << 36U) - 1};
+  EXPECT_FALSE(pages.contains(far));
+  pages.Insert(far);
+  EXPECT_TRUE(pages.contains(far));
+  EXPECT_GT(pages.UniformFrom(PageId{2}), 200'000U);
 }
 
 }  // namespace
