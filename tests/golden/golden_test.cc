@@ -59,10 +59,8 @@ struct Golden {
 };
 
 const std::vector<Golden> kGolden = {
-    {"synced.db", 4096, true},
-    {"unsynced.db", 4096, false},
-    {"pages_1k.db", 1024, true},
-    {"pages_64k.db", 65536, false},
+    {"synced.db", 4096, true},   {"unsynced.db", 4096, false},   {"unsynced_1_5.db", 4096, false},
+    {"pages_1k.db", 1024, true}, {"pages_64k.db", 65536, false},
 };
 
 BoltOptions Options(bool sync_freelist) {
