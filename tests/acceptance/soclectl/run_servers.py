@@ -35,6 +35,8 @@ def fill(server):
         done = run("etcdctl", f"--endpoints={server.endpoint}", "put", f"key{i % 50:02}", f"value {i}" * 20)
         if done.returncode != 0:
             sys.exit(done.stderr)
+    for i in range(10):
+        run("etcdctl", f"--endpoints={server.endpoint}", "put", f"large{i}", "x" * 100_000)
     run("etcdctl", f"--endpoints={server.endpoint}", "del", "key1", "--prefix")
     run("etcdctl", f"--endpoints={server.endpoint}", "compaction", "150")
 
@@ -53,6 +55,17 @@ def refused_while_running(soclectl, server):
 def clean_after_stop(soclectl, server):
     done = run(soclectl, "db", "check", str(server.data_dir))
     need(done.returncode == 0 and "/member/snap/db: clean: " in done.stdout, f"clean after the stop: {done.stdout.strip()}", done)
+
+
+def cut_short_while_read(soclectl, path):
+    """The dump waits for its reader while the file loses its end: what comes is a line and an exit code, no core dump."""
+    with subprocess.Popen([soclectl, "db", "dump", str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dump:
+        dump.stdout.read(1)
+        os.truncate(path, 8192)
+        dump.stdout.read()
+        text = dump.stderr.read().decode()
+        code = dump.wait(30)
+    need(code == 2 and text.count("\n") == 1 and "cut short meanwhile" in text, f"a file that is cut short while it is read: {text.strip()}")
 
 
 def main():
@@ -77,6 +90,7 @@ def main():
         # The file as socle-kv left it: bbolt's own check finds nothing in it, and an etcd starts on it.
         done = run("etcdctl", "snapshot", "status", str(scratch / "ours.db"), "-w", "json")
         need(done.returncode == 0 and json.loads(done.stdout)["revision"] > 200, "etcdctl snapshot status accepts socle-kv's file", done)
+        cut_short_while_read(arguments.soclectl, shutil.copy(scratch / "ours.db", scratch / "cut.db"))
         etcd = Server("etcd", data_dir=scratch / "etcd")
         done = run("etcdctl", "snapshot", "restore", str(scratch / "ours.db"), "--skip-hash-check", f"--data-dir={etcd.data_dir}",
                    "--name=default", f"--initial-cluster=default={etcd.peer_url}", f"--initial-advertise-peer-urls={etcd.peer_url}")
