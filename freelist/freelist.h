@@ -7,6 +7,8 @@
 //          3. Allocate is deterministic: the lowest-addressed span of the shortest sufficient
 //             length class (hashmap), or the lowest-addressed sufficient run (array).
 //          4. Rollback of T leaves exactly the state before T.
+//          5. While a tail is withheld, its pages are handed out only when none below suffices,
+//             lowest address first.
 // Threads  confined to the committer; no locks.
 // Memory   hashmap: proportional to free spans, not pages; array: 8 bytes per free page; both:
 //          pending pages.
@@ -28,6 +30,9 @@
 namespace socle::freelist {
 
 enum class FreelistType { kHashmap, kArray };
+
+// What Withhold takes for an end that no page reaches.
+inline constexpr PageId kNothingWithheld{~uint64_t{0}};
 
 class Freelist {
  public:
@@ -61,6 +66,16 @@ class Freelist {
 
   // `txn` is committed: its allocations can no longer be rolled back.
   virtual void Commit(TxnId txn) = 0;
+
+  // From now on law 5 holds for the pages at and above `first`; kNothingWithheld ends it. O(free
+  // spans) when free pages change sides. Requires that no transaction is open.
+  virtual void Withhold(PageId first) = 0;
+
+  // Where the run of withheld free pages begins that ends before `end`; `end` when there is none.
+  virtual PageId FreeTail(PageId end) const = 0;
+
+  // The file ends before `first` now. Requires: every page from there on is free and withheld.
+  virtual void ForgetTail(PageId first) = 0;
 
   virtual uint64_t free_pages() const = 0;
   virtual uint64_t pending_pages() const = 0;

@@ -54,6 +54,7 @@ class Pair {
 
   void Transaction() {
     MoveReaders();
+    MoveWithheld();
     const std::multiset<uint64_t>& at = model_.readers();
     std::vector<TxnId> readers;
     for (const uint64_t reader : at) {
@@ -78,8 +79,14 @@ class Pair {
       real_->Rollback(txn);
       model_.Rollback();
     } else {
+      const uint64_t tail = model_.FreeTail();
+      ASSERT_EQ(Raw(real_->FreeTail(PageId{model_.high_water()})), tail);
       real_->Commit(txn);
       model_.Commit();
+      if (random_.OneIn(3) && tail < model_.high_water()) {
+        real_->ForgetTail(PageId{tail});
+        model_.ForgetTail(tail);
+      }
     }
     Compare();
   }
@@ -95,6 +102,15 @@ class Pair {
     }
     if (random_.OneIn(shape_.open_reader)) {
       model_.OpenReader();
+    }
+  }
+
+  void MoveWithheld() {
+    if (random_.OneIn(8)) {
+      const uint64_t first =
+          random_.OneIn(3) ? Raw(kNothingWithheld) : 2 + random_.Below(model_.high_water());
+      real_->Withhold(PageId{first});
+      model_.Withhold(first);
     }
   }
 

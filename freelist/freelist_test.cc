@@ -272,12 +272,55 @@ TEST_P(FreelistDeathTest, AbortsOnMisuse) {
   Free(1, 20, 3);
   EXPECT_DEATH(Free(1, 21), "Overlaps");
   EXPECT_DEATH(Free(1, 19, 2), "Overlaps");
-  EXPECT_DEATH(Free(1, 12), "IsFree");
+  EXPECT_DEATH(Free(1, 12), "HasFree");
   EXPECT_DEATH(Free(1, 1), "kFirstPage");
   EXPECT_DEATH(Free(2, 50), "open_txn_");
   EXPECT_DEATH(Allocate(1, 0), "count");
   EXPECT_DEATH(Load({Span(1, 3)}), "kFirstPage");
   EXPECT_DEATH(Load({Span(5, 3), Span(7, 1)}), "first");
+}
+
+TEST_P(FreelistTest, HandsOutAWithheldTailOnlyWhenNothingBelowSuffices) {
+  Load({Span(10, 2), Span(20, 10)});
+  freelist_->Withhold(PageId{24});
+  EXPECT_EQ(freelist_->free_pages(), 12U);
+  EXPECT_THAT(freelist_->FreeSpans(), ElementsAre(Span(10, 2), Span(20, 10)));
+  EXPECT_EQ(Allocate(1, 5), 24U);  // 20 to 23 are too few, and nothing crosses the line
+  EXPECT_EQ(Allocate(1, 4), 20U);
+  EXPECT_EQ(Allocate(1, 2), 10U);
+  EXPECT_EQ(Allocate(1, 1), 29U);
+  EXPECT_EQ(Allocate(1, 1), std::nullopt);
+  freelist_->Rollback(TxnId{1});
+  EXPECT_THAT(freelist_->FreeSpans(), ElementsAre(Span(10, 2), Span(20, 10)));
+  freelist_->Withhold(kNothingWithheld);
+  EXPECT_EQ(Allocate(1, 10), 20U);
+}
+
+TEST_P(FreelistTest, ForgetsAFreeTailAndHandsItOutNoMore) {
+  Load({Span(10, 2), Span(20, 10)});
+  EXPECT_EQ(freelist_->FreeTail(PageId{30}), PageId{30});  // not withheld
+  freelist_->Withhold(PageId{15});
+  EXPECT_EQ(freelist_->FreeTail(PageId{31}), PageId{31});  // page 30 is used
+  EXPECT_EQ(freelist_->FreeTail(PageId{30}), PageId{20});
+  freelist_->ForgetTail(PageId{20});
+  EXPECT_THAT(freelist_->FreeSpans(), ElementsAre(Span(10, 2)));
+  EXPECT_EQ(freelist_->free_pages(), 2U);
+  EXPECT_EQ(Allocate(1, 5), std::nullopt);
+  freelist_->NoteAllocated(TxnId{1}, Span(20, 5));
+  freelist_->Rollback(TxnId{1});
+  EXPECT_THAT(freelist_->FreeSpans(), ElementsAre(Span(10, 2)));
+}
+
+TEST_P(FreelistTest, PagesOfAWithheldTailThatReadersSeeAreNoFreeTail) {
+  Load({Span(10, 2)});
+  freelist_->Withhold(PageId{20});
+  Free(5, 20, 10);
+  Commit(5);
+  Release({4});
+  EXPECT_EQ(freelist_->FreeTail(PageId{30}), PageId{30});
+  Release({});
+  EXPECT_EQ(freelist_->FreeTail(PageId{30}), PageId{20});
+  EXPECT_EQ(Allocate(6, 1), 10U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Freelists, FreelistTest,

@@ -79,6 +79,24 @@ bool SpanMap::Overlaps(PageSpan span) const {
   return it != spans_.begin() && std::prev(it)->second.end > Raw(span.first);
 }
 
+std::optional<PageId> SpanMap::FirstFit(uint64_t count) const {
+  for (const auto& [first, rest] : spans_) {
+    if (rest.end - first >= count) {
+      return PageId{first};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<PageSpan> SpanMap::EndingAt(PageId end) const {
+  const auto after = spans_.lower_bound(Raw(end));
+  if (after == spans_.begin() || std::prev(after)->second.end != Raw(end)) {
+    return std::nullopt;
+  }
+  const auto last = std::prev(after);
+  return PageSpan{PageId{last->first}, last->second.end - last->first};
+}
+
 std::vector<SpanMap::Piece> SpanMap::Pieces() const {
   std::vector<Piece> pieces;
   pieces.reserve(spans_.size());

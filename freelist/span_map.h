@@ -7,6 +7,7 @@
 #define SOCLE_FREELIST_SPAN_MAP_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <absl/container/btree_map.h>
@@ -33,6 +34,11 @@ class SpanMap {
   void Drop(PageSpan span, TxnId txn);
 
   bool Overlaps(PageSpan span) const;
+
+  // Where the lowest `count` neighbouring pages of one span begin. O(spans before).
+  std::optional<PageId> FirstFit(uint64_t count) const;
+  // The span whose last page is the one before `end`.
+  std::optional<PageSpan> EndingAt(PageId end) const;
 
   bool Contains(PageId id) const { return Overlaps({id, 1}); }
 

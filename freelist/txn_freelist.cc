@@ -5,11 +5,13 @@
 
 #include "freelist/span_map.h"
 #include "kv/base/check.h"
+#include "kv/base/probe.h"
 
 namespace socle::freelist {
 namespace {
 
 constexpr PageId kFirstPage{2};  // below are the meta pages
+constexpr TxnId kNobody{0};      // what all withheld spans belong to
 
 }  // namespace
 
@@ -19,6 +21,8 @@ void TxnFreelist::Load(std::span<const PageSpan> free_spans) {
   SortAndJoin(&joined);
   CHECK(joined.empty() || joined.front().first >= kFirstPage);
   pending_.Clear();
+  withheld_.Clear();
+  withheld_from_ = kNothingWithheld;
   ResetFree(joined);
   free_pages_ = 0;
   for (const PageSpan& span : joined) {
@@ -28,7 +32,14 @@ void TxnFreelist::Load(std::span<const PageSpan> free_spans) {
 
 std::optional<PageId> TxnFreelist::Allocate(TxnId txn, uint64_t count) {
   CHECK_GT(count, 0U);
-  const std::optional<PageId> first = TakeFree(count);
+  std::optional<PageId> first = TakeFree(count);
+  if (!first.has_value() && !withheld_.empty()) {
+    first = withheld_.FirstFit(count);
+    if (first.has_value()) {
+      PROBE("freelist: a withheld page is handed out");
+      withheld_.Extract({*first, count});
+    }
+  }
   if (first.has_value()) {
     free_pages_ -= count;
     pending_.NoteTaken(txn, {*first, count});
@@ -38,14 +49,14 @@ std::optional<PageId> TxnFreelist::Allocate(TxnId txn, uint64_t count) {
 
 void TxnFreelist::NoteAllocated(TxnId txn, PageSpan span) {
   CHECK(span.first >= kFirstPage);
-  CHECK(!IsFree(span));
+  CHECK(!HasFree(span));
   pending_.NoteGrown(txn, span);
 }
 
 void TxnFreelist::Free(TxnId txn, PageSpan span) {
   CHECK_GT(span.count, 0U);
   CHECK(span.first >= kFirstPage);
-  CHECK(!IsFree(span));  // a double free
+  CHECK(!HasFree(span));  // a double free
   GiveBack(pending_.Free(txn, span));
 }
 
@@ -53,8 +64,77 @@ void TxnFreelist::GiveBack(std::span<const PageSpan> spans) {
   for (const PageSpan& span : spans) {
     free_pages_ += span.count;
   }
-  if (!spans.empty()) {
-    InsertFree(spans);
+  Insert(spans);
+}
+
+void TxnFreelist::Insert(std::span<const PageSpan> spans) {
+  const auto is_below = [this](const PageSpan& span) { return span.end() <= withheld_from_; };
+  const auto above = std::ranges::partition_point(spans, is_below);
+  std::vector<PageSpan> below(spans.begin(), above);
+  for (auto it = above; it != spans.end(); ++it) {
+    PageSpan span = *it;
+    if (span.first < withheld_from_) {
+      below.push_back({span.first, withheld_from_ - span.first});
+      span = {withheld_from_, span.end() - withheld_from_};
+    }
+    withheld_.Add(span, kNobody);
+  }
+  if (!below.empty()) {
+    InsertFree(below);
+  }
+}
+
+void TxnFreelist::Cut(PageSpan span) {
+  if (span.first < withheld_from_) {
+    const PageId end = std::min(span.end(), withheld_from_);
+    CutFree({span.first, end - span.first});
+    span = {end, span.end() - end};
+  }
+  if (span.count > 0) {
+    const uint64_t before = withheld_.pages();
+    withheld_.Extract(span);
+    CHECK_EQ(before - withheld_.pages(), span.count);
+  }
+}
+
+bool TxnFreelist::HasFree(PageSpan span) const {
+  return IsFree(span) || withheld_.Overlaps(span);
+}
+
+void TxnFreelist::Withhold(PageId first) {
+  if (first < withheld_from_) {
+    const std::vector<PageSpan> free = ListFree();
+    // From the back: that is where taking out is cheap.
+    for (auto it = free.rbegin(); it != free.rend() && it->end() > first; ++it) {
+      const PageId from = std::max(it->first, first);
+      CutFree({from, it->end() - from});
+      withheld_.Add({from, it->end() - from}, kNobody);
+    }
+    withheld_from_ = first;
+    return;
+  }
+  std::vector<PageSpan> freed;
+  for (const SpanMap::Piece& piece : withheld_.Extract({withheld_from_, first - withheld_from_})) {
+    freed.push_back(piece.span);
+  }
+  withheld_from_ = first;
+  if (!freed.empty()) {
+    InsertFree(freed);
+  }
+}
+
+PageId TxnFreelist::FreeTail(PageId end) const {
+  const std::optional<PageSpan> last = withheld_.EndingAt(end);
+  return last.has_value() ? last->first : end;
+}
+
+void TxnFreelist::ForgetTail(PageId first) {
+  CHECK(first >= withheld_from_);
+  const std::vector<SpanMap::Piece> gone = withheld_.Extract({first, kNothingWithheld - first});
+  CHECK_LE(gone.size(), 1U);
+  for (const SpanMap::Piece& piece : gone) {
+    CHECK(piece.span.first == first);
+    free_pages_ -= piece.span.count;
   }
 }
 
@@ -68,7 +148,7 @@ void TxnFreelist::Rollback(TxnId txn) {
   // again.
   GiveBack(undone.held);
   for (const PageSpan& span : undone.grown) {
-    CutFree(span);
+    Cut(span);
     free_pages_ -= span.count;
   }
 }
@@ -77,8 +157,17 @@ void TxnFreelist::Commit(TxnId txn) {
   pending_.Commit(txn);
 }
 
+std::vector<PageSpan> TxnFreelist::AllFree() const {
+  std::vector<PageSpan> free = ListFree();
+  for (const SpanMap::Piece& piece : withheld_.Pieces()) {
+    free.push_back(piece.span);
+  }
+  SortAndJoin(&free);
+  return free;
+}
+
 std::vector<PageSpan> TxnFreelist::FreeAndPendingSpans() const {
-  const std::vector<PageSpan> free = ListFree();
+  const std::vector<PageSpan> free = AllFree();
   const std::vector<PageSpan> pending = pending_.Spans();
   std::vector<PageSpan> all;
   all.reserve(free.size() + pending.size());
@@ -89,20 +178,25 @@ std::vector<PageSpan> TxnFreelist::FreeAndPendingSpans() const {
 }
 
 std::vector<PageSpan> TxnFreelist::FreeSpans() const {
-  return ListFree();
+  return AllFree();
 }
 
 bool TxnFreelist::IsFreed(PageId id) const {
-  return pending_.Contains(id) || IsFree({id, 1});
+  return pending_.Contains(id) || HasFree({id, 1});
 }
 
 void TxnFreelist::CheckInvariants() const {
-  CHECK_EQ(CheckFree(), free_pages_);
+  CHECK_EQ(CheckFree() + withheld_.pages(), free_pages_);
   pending_.CheckInvariants();
+  withheld_.CheckInvariants();
+  for (const SpanMap::Piece& piece : withheld_.Pieces()) {
+    CHECK(piece.span.first >= withheld_from_);
+  }
   PageId end{};
   for (const PageSpan& span : ListFree()) {
     CHECK(span.first > end);  // ascending and not touching
     CHECK(span.first >= kFirstPage);
+    CHECK(span.end() <= withheld_from_);
     end = span.end();
   }
   FreeAndPendingSpans();  // law 1: aborts when a page is both

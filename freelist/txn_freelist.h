@@ -1,5 +1,5 @@
 // TxnFreelist: the half that both freelists share. What transactions do and what readers see is
-// PendingPages; which pages are free right now is the subclass.
+// PendingPages; a withheld tail is here; which other pages are free right now is the subclass.
 // Threads  confined to the committer.
 #ifndef SOCLE_FREELIST_TXN_FREELIST_H_
 #define SOCLE_FREELIST_TXN_FREELIST_H_
@@ -12,6 +12,7 @@
 #include "freelist/freelist.h"
 #include "freelist/page_id.h"
 #include "freelist/pending_pages.h"
+#include "freelist/span_map.h"
 
 namespace socle::freelist {
 
@@ -24,6 +25,9 @@ class TxnFreelist : public Freelist {
   void ReleasePending(std::span<const TxnId> open_readers) final;
   void Rollback(TxnId txn) final;
   void Commit(TxnId txn) final;
+  void Withhold(PageId first) final;
+  PageId FreeTail(PageId end) const final;
+  void ForgetTail(PageId first) final;
 
   uint64_t free_pages() const final { return free_pages_; }
 
@@ -52,9 +56,16 @@ class TxnFreelist : public Freelist {
   virtual uint64_t CheckFree() const = 0;
 
   void GiveBack(std::span<const PageSpan> spans);
+  // Adds ascending free spans to the side that each belongs to, or takes one out of it.
+  void Insert(std::span<const PageSpan> spans);
+  void Cut(PageSpan span);
+  bool HasFree(PageSpan span) const;
+  std::vector<PageSpan> AllFree() const;
 
   uint64_t free_pages_ = 0;
   PendingPages pending_;
+  PageId withheld_from_ = kNothingWithheld;
+  SpanMap withheld_;  // free pages from there on; the subclass has those below
 };
 
 }  // namespace socle::freelist

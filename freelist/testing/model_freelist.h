@@ -105,6 +105,25 @@ class ModelFreelist {
     used_ = before_.used;
   }
 
+  void Withhold(uint64_t first) { withheld_from_ = first; }
+
+  uint64_t withheld_from() const { return withheld_from_; }
+
+  // The lowest page such that all from it on are free and withheld.
+  uint64_t FreeTail() const {
+    uint64_t first = high_water_;
+    while (first > withheld_from_ && free_.contains(first - 1)) {
+      --first;
+    }
+    return first;
+  }
+
+  // The file ends before `first`.
+  void ForgetTail(uint64_t first) {
+    free_.erase(free_.lower_bound(first), free_.end());
+    high_water_ = first;
+  }
+
   static std::vector<PageSpan> SpansOf(const std::set<uint64_t>& ids) {
     std::vector<PageSpan> spans;
     for (const uint64_t id : ids) {
@@ -148,12 +167,20 @@ class ModelFreelist {
   }
 
   std::optional<PageSpan> Choose(uint64_t count) const {
+    const auto above = free_.lower_bound(withheld_from_);
+    const std::optional<PageSpan> below =
+        ChooseFrom({free_.begin(), above}, count, type_ == FreelistType::kArray);
+    return below.has_value() ? below : ChooseFrom({above, free_.end()}, count, true);
+  }
+
+  static std::optional<PageSpan> ChooseFrom(const std::set<uint64_t>& free, uint64_t count,
+                                            bool is_first_fit) {
     std::optional<PageSpan> best;
-    for (const PageSpan& span : SpansOf(free_)) {
+    for (const PageSpan& span : SpansOf(free)) {
       if (span.count < count) {
         continue;
       }
-      if (type_ == FreelistType::kArray) {
+      if (is_first_fit) {
         return span;
       }
       if (!best.has_value() || span.count < best->count) {
@@ -165,6 +192,7 @@ class ModelFreelist {
 
   FreelistType type_;
   uint64_t high_water_ = 2;
+  uint64_t withheld_from_ = ~uint64_t{0};
   std::set<uint64_t> free_;
   std::set<uint64_t> pending_;
   std::set<uint64_t> used_;
