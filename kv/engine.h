@@ -93,6 +93,19 @@ struct EngineSize {
   uint64_t in_use_bytes = 0;  // without free pages
 };
 
+// What a step of shrinking got to.
+struct ShrinkProgress {
+  enum class State {
+    kMore,     // the next step has work
+    kBlocked,  // only open readers hold the file where it is; nothing was written
+    kDone,     // it is as small as it gets; nothing was written
+  };
+
+  State state = State::kDone;
+  uint64_t total_bytes = 0;    // EngineSize::total_bytes after the step
+  uint64_t written_bytes = 0;  // pages that the step wrote
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -101,9 +114,18 @@ class Engine {
   virtual EngineSize Size() const = 0;
   // How many ReadTxn are open.
   virtual uint64_t open_reads() const = 0;
+  // Gives space back while the file is in use: moves about `bytes_max` (at least one page) from its
+  // end to free places before, in one commit, and cuts off what is free there. Repeated until kDone,
+  // with any other work in between. A write: it needs the place of the one WriteTxn. Unimplemented:
+  // this engine's file can't shrink.
+  virtual absl::StatusOr<ShrinkProgress> ShrinkStep(uint64_t bytes_max);
   // Verifies every structural invariant of the newest commit; DataLoss names the first broken page.
   virtual absl::Status Check() = 0;
 };
+
+inline absl::StatusOr<ShrinkProgress> Engine::ShrinkStep(uint64_t /*bytes_max*/) {
+  return absl::UnimplementedError("this engine does not shrink its file");
+}
 
 }  // namespace socle::kv
 

@@ -68,6 +68,44 @@ absl::Status RunWorkload(FaultEnv* env, const BoltOptions& options, uint64_t see
   return absl::OkStatus();
 }
 
+// Commits that leave much behind, with steps of shrinking between them.
+absl::Status RunShrinkingWorkload(FaultEnv* env, const BoltOptions& options, uint64_t seed,
+                                  Progress* progress) {
+  Random random(seed);
+  ASSIGN_OR_RETURN(const auto engine, OpenBolt(env, "/d/db", options));
+  for (int round = 0; round < 3; ++round) {
+    ModelState next = progress->acknowledged;
+    {
+      ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
+      RETURN_IF_ERROR(ChangeSome(&random, txn.get(), &next));
+      for (int i = 0; i < 400; ++i) {
+        const std::string key = "many" + std::to_string(i);
+        if (round == 0) {
+          next["key"][key] = std::string(300, 'm');
+          RETURN_IF_ERROR(txn->Put("key", key, next["key"][key]));
+        } else if (i % 5 != round) {
+          next["key"].erase(key);
+          RETURN_IF_ERROR(txn->Delete("key", key));
+        }
+      }
+      progress->in_flight = next;
+      RETURN_IF_ERROR(txn->Commit());
+      progress->acknowledged = next;
+    }
+    std::unique_ptr<ReadTxn> reader;
+    for (int steps = 0; steps < 1000; ++steps) {
+      if (steps % 3 == 0) {
+        ASSIGN_OR_RETURN(reader, engine->BeginRead());
+      }
+      ASSIGN_OR_RETURN(const ShrinkProgress step, engine->ShrinkStep(0));
+      if (step.state == ShrinkProgress::State::kDone) {
+        break;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 class BoltCrashTest : public testing::TestWithParam<BoltCase> {
  protected:
   // Opens what the crash left, twice: opening may write.
@@ -87,7 +125,9 @@ class BoltCrashTest : public testing::TestWithParam<BoltCase> {
     }
   }
 
-  void CrashEverywhere(DurabilityLoss loss) {
+  using Workload = absl::Status (*)(FaultEnv*, const BoltOptions&, uint64_t, Progress*);
+
+  void CrashEverywhere(DurabilityLoss loss, Workload run = RunWorkload) {
     const uint64_t seed = TestSeed();
     SCOPED_TRACE(seed);
     uint64_t calls = 0;
@@ -96,7 +136,7 @@ class BoltCrashTest : public testing::TestWithParam<BoltCase> {
       ASSERT_OK(env.CreateDirs("/d"));
       Progress progress;
       calls = env.mutating_calls();
-      ASSERT_OK(RunWorkload(&env, GetParam().options, seed, &progress));
+      ASSERT_OK(run(&env, GetParam().options, seed, &progress));
       calls = env.mutating_calls() - calls;
     }
     for (uint64_t crash = 0; crash < calls; ++crash) {
@@ -105,7 +145,7 @@ class BoltCrashTest : public testing::TestWithParam<BoltCase> {
       ASSERT_OK(env.CreateDirs("/d"));
       env.CrashAfterCalls(crash);
       Progress progress;
-      ASSERT_FALSE(RunWorkload(&env, GetParam().options, seed, &progress).ok());
+      ASSERT_FALSE(run(&env, GetParam().options, seed, &progress).ok());
       env.Restart(loss);
       ASSERT_NO_FATAL_FAILURE(ExpectRecovered(&env, GetParam().options, progress));
     }
@@ -125,6 +165,18 @@ TEST_P(BoltCrashTest, RecoversWhenTheProcessDies) {
 
 TEST_P(BoltCrashTest, RecoversWhenUnsyncedWritesAreTorn) {
   CrashEverywhere(DurabilityLoss::kRandom);
+}
+
+TEST_P(BoltCrashTest, RecoversWhenTheFileShrinksAndAllUnsyncedWritesAreLost) {
+  CrashEverywhere(DurabilityLoss::kAll, RunShrinkingWorkload);
+}
+
+TEST_P(BoltCrashTest, RecoversWhenTheFileShrinksAndTheProcessDies) {
+  CrashEverywhere(DurabilityLoss::kNone, RunShrinkingWorkload);
+}
+
+TEST_P(BoltCrashTest, RecoversWhenTheFileShrinksAndUnsyncedWritesAreTorn) {
+  CrashEverywhere(DurabilityLoss::kRandom, RunShrinkingWorkload);
 }
 
 // The test above must be able to fail: with a disk that lies about syncs, states are lost.

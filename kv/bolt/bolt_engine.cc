@@ -14,6 +14,7 @@
 #include "kv/bolt/database.h"
 #include "kv/bolt/freelist_page.h"
 #include "kv/bolt/read_txn.h"
+#include "kv/bolt/shrink.h"
 #include "kv/bolt/write_txn.h"
 
 namespace socle::kv {
@@ -22,7 +23,7 @@ namespace {
 
 class BoltEngine final : public Engine {
  public:
-  explicit BoltEngine(Database::Parts parts) : db_(std::move(parts)) {}
+  explicit BoltEngine(Database::Parts parts) : db_(std::move(parts)), shrinker_(&db_) {}
 
   absl::StatusOr<std::unique_ptr<ReadTxn>> BeginRead() override {
     return std::make_unique<BoltReadTxn>(&db_);
@@ -36,6 +37,10 @@ class BoltEngine final : public Engine {
   EngineSize Size() const override { return db_.Size(); }
 
   uint64_t open_reads() const override { return db_.open_reads(); }
+
+  absl::StatusOr<ShrinkProgress> ShrinkStep(uint64_t bytes_max) override {
+    return shrinker_.Step(bytes_max);
+  }
 
   absl::Status Check() override {
     const auto [meta, free] = db_.BeginCheck();
@@ -62,6 +67,7 @@ class BoltEngine final : public Engine {
   }
 
   Database db_;
+  Shrinker shrinker_;
 };
 
 std::string DirectoryOf(const std::string& path) {

@@ -1,3 +1,4 @@
+#include <functional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -15,6 +16,11 @@ namespace {
 class BoltModelTest : public testing::TestWithParam<BoltCase> {
  protected:
   void Run(const EngineModel::Shape& shape, int steps) {
+    Run(shape, steps, [](const EngineModel&) {});
+  }
+
+  void Run(const EngineModel::Shape& shape, int steps,
+           const std::function<void(const EngineModel&)>& expect) {
     const uint64_t seed = TestSeed();
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -25,6 +31,7 @@ class BoltModelTest : public testing::TestWithParam<BoltCase> {
       SCOPED_TRACE(i);
       ASSERT_NO_FATAL_FAILURE(model.Step());
     }
+    expect(model);
   }
 };
 
@@ -50,6 +57,23 @@ TEST_P(BoltModelTest, AgreesWithAMapOnTinyBuckets) {
        .operations_max = 20,
        .operations_per_bucket = 100},
       300);
+}
+
+TEST_P(BoltModelTest, AgreesWithAMapWhileTheFileShrinks) {
+  Run({.buckets = 3, .is_shrinking = true}, 150, [](const EngineModel& model) {
+    EXPECT_GT(model.shrunk(), 0U);
+    EXPECT_GT(model.blocked(), 0U);
+  });
+}
+
+TEST_P(BoltModelTest, AgreesWithAMapOnSmallValuesWhileTheFileShrinks) {
+  Run({.buckets = 2,
+       .keys = 8000,
+       .value_bytes_max = 60,
+       .operations_max = 600,
+       .readers_max = 2,
+       .is_shrinking = true},
+      80, [](const EngineModel& model) { EXPECT_GT(model.shrunk(), 0U); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/bolt/freelist_page.h"
 #include "kv/bolt/page_writer.h"
@@ -29,7 +30,19 @@ absl::Status PlaceFreelist(Database* db, TxnPages* pages, Meta* next, PageSpan* 
   return absl::OkStatus();
 }
 
-absl::Status WritePages(Database* db, const TxnPages& pages, PageSpan freelist_place) {
+// Everything free or pending below `end`.
+std::vector<PageSpan> FreeBelow(const freelist::Freelist& freelist, PageId end) {
+  std::vector<PageSpan> spans = freelist.FreeAndPendingSpans();
+  while (!spans.empty() && spans.back().first >= end) {
+    spans.pop_back();
+  }
+  if (!spans.empty() && spans.back().end() > end) {
+    spans.back().count = end - spans.back().first;
+  }
+  return spans;
+}
+
+absl::Status WritePages(Database* db, const TxnPages& pages, PageSpan freelist_place, PageId end) {
   File* file = db->map()->file();
   std::vector<TxnPages::Placed> placed = pages.placed();
   std::sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -41,7 +54,7 @@ absl::Status WritePages(Database* db, const TxnPages& pages, PageSpan freelist_p
   RETURN_IF_ERROR(writer->Flush());
   if (freelist_place.count > 0) {
     const std::string image =
-        FreelistPageImage(db->freelist()->FreeAndPendingSpans(), freelist_place, pages.page_size());
+        FreelistPageImage(FreeBelow(*db->freelist(), end), freelist_place, pages.page_size());
     RETURN_IF_ERROR(file->WriteAt(Raw(freelist_place.first) * pages.page_size(), image));
   }
   return absl::OkStatus();
@@ -62,14 +75,19 @@ absl::Status WriteCommit(Database* db, TxnPages* pages, const Meta& base, PageId
   next.root = root;
   PageSpan freelist_place;
   RETURN_IF_ERROR(PlaceFreelist(db, pages, &next, &freelist_place));
-  next.high_water = pages->high_water();
+  // A free tail that is withheld leaves the file; on disk it goes when nobody can reach it any more.
+  next.high_water = db->freelist()->FreeTail(pages->high_water());
 
   RETURN_IF_ERROR(db->map()->Grow(next.file_bytes()));
-  RETURN_IF_ERROR(WritePages(db, *pages, freelist_place));
+  RETURN_IF_ERROR(WritePages(db, *pages, freelist_place, next.high_water));
   const absl::Status announced = Announce(db->map()->file(), next);
   if (!announced.ok()) {
     db->Fail(announced);
     return announced;
+  }
+  if (next.high_water < pages->high_water()) {
+    PROBE("bolt: high-water mark lowered");
+    db->freelist()->ForgetTail(next.high_water);
   }
   db->freelist()->Commit(next.txid);
   db->Publish(next);

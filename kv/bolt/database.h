@@ -9,6 +9,9 @@
 //          2. A reader is registered in the same critical section that reads the newest meta, so
 //             that no writer misses it.
 //          3. After Fail no writer slot is given out again.
+//          4. The file is never cut below what an open reader or one of the two meta pages on disk
+//             may reach: a snapshot copies free pages too, and an older meta page may be fallen
+//             back to.
 // Threads  as the table says.
 #ifndef SOCLE_KV_BOLT_DATABASE_H_
 #define SOCLE_KV_BOLT_DATABASE_H_
@@ -84,6 +87,12 @@ class Database {
 
   EngineSize Size() const;
 
+  // How long the file must stay (law 4). Only the writer makes it longer.
+  uint64_t FileBytesNeeded() const;
+  // False when the older meta page on disk speaks, or may speak, of pages behind the newest commit:
+  // the next commit replaces it.
+  bool IsOlderMetaWithin(const Meta& newest) const;
+
   // For the holder of the writer slot.
   freelist::Freelist* freelist() { return freelist_.get(); }
 
@@ -94,7 +103,12 @@ class Database {
   PageWriter* page_writer() { return &page_writer_; }
 
  private:
-  void Pin(TxnId txid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++readers_[txid]; }
+  struct Readers {
+    uint64_t count = 0;
+    PageId high_water{};
+  };
+
+  void Pin(const Meta& meta) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::string path_;
   const BoltOptions options_;
@@ -107,7 +121,8 @@ class Database {
 
   mutable Mutex mu_;
   Meta meta_ ABSL_GUARDED_BY(mu_);
-  std::map<TxnId, uint64_t> readers_ ABSL_GUARDED_BY(mu_);
+  PageId previous_high_water_ ABSL_GUARDED_BY(mu_);  // of the other meta page on disk
+  std::map<TxnId, Readers> readers_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status failure_ ABSL_GUARDED_BY(mu_);
   uint64_t free_pages_ ABSL_GUARDED_BY(mu_) = 0;

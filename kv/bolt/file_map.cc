@@ -12,6 +12,11 @@ namespace {
 // Small files double, large ones grow by this much.
 constexpr uint64_t kGrowStep = uint64_t{16} << 20U;
 
+// How long a file of `bytes` is made.
+uint64_t LengthFor(uint64_t bytes) {
+  return bytes < kGrowStep ? std::bit_ceil(bytes) : (bytes + kGrowStep - 1) / kGrowStep * kGrowStep;
+}
+
 }  // namespace
 
 absl::StatusOr<FileMap> FileMap::Map(std::unique_ptr<File> file, uint64_t file_bytes,
@@ -25,11 +30,20 @@ absl::Status FileMap::Grow(uint64_t bytes) {
     return absl::OkStatus();
   }
   CHECK_LE(bytes, map_bytes());
-  uint64_t target =
-      bytes < kGrowStep ? std::bit_ceil(bytes) : (bytes + kGrowStep - 1) / kGrowStep * kGrowStep;
-  target = std::min(target, map_bytes());
+  const uint64_t target = std::min(LengthFor(bytes), map_bytes());
   RETURN_IF_ERROR(file_->Truncate(target));
   file_bytes_ = target;
+  return absl::OkStatus();
+}
+
+bool FileMap::IsWorthCutting(uint64_t bytes) const {
+  return bytes < file_bytes_ && LengthFor(bytes) < file_bytes_;
+}
+
+absl::Status FileMap::Cut(uint64_t bytes) {
+  CHECK_LT(bytes, file_bytes_);
+  RETURN_IF_ERROR(file_->Truncate(bytes));
+  file_bytes_ = bytes;
   return absl::OkStatus();
 }
 

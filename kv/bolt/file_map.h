@@ -1,7 +1,8 @@
 // FileMap: the database file and the one mapping that readers look through.
 //
 // Laws     1. The mapping never moves and never shrinks; it is longer than the file.
-//          2. Bytes below the high-water mark of any commit are inside the file.
+//          2. Bytes below the high-water mark of any commit that a reader or a meta page of the
+//             file speaks of are inside the file: touching others would be SIGBUS.
 // Threads  base() is immutable; the rest is confined to the writer.
 // Source   DESIGN 3 (kv); spec etcd 3.2 (bbolt remaps and waits for readers).
 #ifndef SOCLE_KV_BOLT_FILE_MAP_H_
@@ -33,6 +34,13 @@ class FileMap {
 
   // Makes the file at least `bytes` long, in steps so that few commits change its length.
   absl::Status Grow(uint64_t bytes);
+  // Ends the file after `bytes`. Requires that nobody reads behind (law 2).
+  absl::Status Cut(uint64_t bytes);
+
+  // True when Grow would not make a file of `bytes` as long as this one is.
+  bool IsWorthCutting(uint64_t bytes) const;
+
+  uint64_t file_bytes() const { return file_bytes_; }
 
  private:
   FileMap(std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, uint64_t file_bytes)

@@ -78,12 +78,12 @@ absl::Status TreeEdit::Locate(std::string_view key, bool* exact) {
   return page.LowerBound(key, &leaf.index, exact) ? absl::OkStatus() : BrokenElement(page);
 }
 
-absl::Status TreeEdit::TouchPath() {
+absl::Status TreeEdit::TouchPath(uint32_t levels) {
   modified_ = true;
   if (path_dirty_) {
     return absl::OkStatus();
   }
-  for (uint32_t level = 0; level < depth_; ++level) {
+  for (uint32_t level = 0; level < levels; ++level) {
     if (IsDirty(path_[level].ref)) {
       continue;
     }
@@ -95,7 +95,7 @@ absl::Status TreeEdit::TouchPath() {
       At(level - 1)->SetChild(path_[level - 1].index, Raw(copy));
     }
   }
-  path_dirty_ = true;
+  path_dirty_ = levels == depth_;
   return absl::OkStatus();
 }
 

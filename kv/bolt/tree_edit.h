@@ -29,6 +29,17 @@
 
 namespace socle::kv::bolt {
 
+// A walk of TreeEdit::Move, which may be spread over transactions.
+struct MoveWalk {
+  PageId line{};            // pages from here on are to move
+  uint64_t pages_max = 0;   // stop when the transaction made as many pages …
+  uint64_t visits_max = 0;  // … or as many leaves were looked at
+  // Where to go on: a key of the root tree, below it one of that bucket, and so on. Empty: at the
+  // beginning; also when the walk is over.
+  std::vector<std::string> at{};
+  bool is_over = false;
+};
+
 class TreeEdit {
  public:
   // `pages` must outlive the tree.
@@ -47,6 +58,11 @@ class TreeEdit {
   // Gives all pages of the tree, and of the buckets inside it, back.
   absl::Status DropAll();
 
+  // Goes on with a walk over the leaves of the tree and of the buckets inside it, in key order:
+  // pages at and above its line become dirty, so that the commit finds other places for them, and
+  // runs of sparse leaves are packed into fewer, full ones. `nesting`: 0 for the root of the file.
+  absl::Status Move(MoveWalk* walk, uint32_t nesting);
+
   PageRef root() const { return root_; }
 
   bool modified() const { return modified_; }
@@ -62,8 +78,11 @@ class TreeEdit {
   // Finds the leaf of `key` (from the finger when it covers it) and its place there.
   absl::Status Locate(std::string_view key, bool* exact);
   absl::Status Descend(std::string_view key);
-  // Makes every page of the path dirty.
-  absl::Status TouchPath();
+
+  // Makes every page of the path dirty, or those of its first `levels`.
+  absl::Status TouchPath() { return TouchPath(depth_); }
+
+  absl::Status TouchPath(uint32_t levels);
   // Makes the separators above the first leaf of the path <= key. Sets *moved when the path is no
   // longer valid.
   absl::Status LowerSeparators(std::string_view key, bool* moved);
@@ -82,6 +101,18 @@ class TreeEdit {
   absl::Status MergeWithLeft(uint32_t level, bool* merged);
   absl::Status MergeWithRight(uint32_t level, bool* merged);
   absl::Status AppendAll(const PageView& from, DirtyPage* to) const;
+
+  // Touches the path down to its last page that reaches over the line.
+  absl::Status MovePath(PageId line);
+  // Moves the buckets inside the leaf from `key` on. Clears *is_over when the walk has to stop.
+  absl::Status MoveNested(MoveWalk* walk, uint32_t nesting, const std::string& key);
+  absl::Status MoveBucket(MoveWalk* walk, uint32_t nesting, const Entry& entry);
+  // Packs the leaf with those behind it where that saves enough. Sets *key to the first key of the
+  // last leaf made, or leaves everything as it is.
+  absl::Status Pack(std::string* key, bool* packed);
+  // How many leaves below the parent, from that of the path on, are worth packing; 0: none.
+  absl::Status FindRun(uint32_t* run) const;
+  absl::Status ReplaceRun(uint32_t run, std::string* key);
 
   absl::Status DropPage(PageRef ref, uint32_t depth);
   absl::Status DropNested(const PageView& leaf, PageId owner, uint32_t depth);

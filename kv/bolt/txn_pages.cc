@@ -59,6 +59,7 @@ PageRef TxnPages::New(uint16_t flags, uint64_t used) {
 }
 
 PageRef TxnPages::Adopt(std::unique_ptr<DirtyPage> page) {
+  made_pages_ += (page->capacity() + page_size() - 1) / page_size();
   dirty_.push_back(std::move(page));
   return PageRef{kDirtyBit | (dirty_.size() - 1)};
 }

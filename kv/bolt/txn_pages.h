@@ -128,6 +128,9 @@ class TxnPages {
 
   PageId high_water() const { return high_water_; }
 
+  // How many pages of the file the dirty pages made so far would take, dropped ones included.
+  uint64_t made_pages() const { return made_pages_; }
+
  private:
   // Frees the pages behind a clean view.
   absl::Status FreePagesOf(const PageView& page);
@@ -139,6 +142,7 @@ class TxnPages {
   const TxnId txn_;
   const Bounds bounds_;
   PageId high_water_;
+  uint64_t made_pages_ = 0;
   std::vector<std::unique_ptr<DirtyPage>> dirty_;
   std::vector<Placed> placed_;
 };

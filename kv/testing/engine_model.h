@@ -58,6 +58,7 @@ class EngineModel {
     uint64_t operations_max = 200;  // of one transaction
     uint64_t readers_max = 5;
     uint64_t operations_per_bucket = 30000;  // how long a bucket lives on average
+    bool is_shrinking = false;               // steps of shrinking between the transactions
   };
 
   using Open = std::function<absl::StatusOr<std::unique_ptr<Engine>>()>;
@@ -84,9 +85,17 @@ class EngineModel {
       state_ = std::move(next);
     }
     ASSERT_OK(engine_->Check());
+    if (shape_.is_shrinking) {
+      ASSERT_NO_FATAL_FAILURE(Shrink());
+    }
     ASSERT_NO_FATAL_FAILURE(Compare());
     ChangeReaders();
   }
+
+  // How many steps ended a shrinking, and how many waited for readers.
+  uint64_t shrunk() const { return shrunk_; }
+
+  uint64_t blocked() const { return blocked_; }
 
   Engine* engine() { return engine_.get(); }
 
@@ -103,6 +112,27 @@ class EngineModel {
     engine_.reset();
     ASSERT_OK_AND_ASSIGN(engine_, open_());
     ASSERT_OK(engine_->Check());
+  }
+
+  // A few steps, now and then all.
+  void Shrink() {
+    uint64_t steps = random_->OneIn(10) ? 100'000 : random_->Below(4);
+    for (; steps > 0; --steps) {
+      ASSERT_OK_AND_ASSIGN(const ShrinkProgress progress,
+                           engine_->ShrinkStep(random_->Below(300'000)));
+      ASSERT_OK(engine_->Check());
+      ASSERT_EQ(progress.total_bytes, engine_->Size().total_bytes);
+      if (progress.state != ShrinkProgress::State::kMore) {
+        const bool is_done = progress.state == ShrinkProgress::State::kDone;
+        ASSERT_TRUE(is_done || !readers_.empty()) << "blocked by no reader";
+        ASSERT_EQ(progress.written_bytes, 0U);
+        ++(is_done ? shrunk_ : blocked_);
+        return;
+      }
+      for (const Reader& reader : readers_) {
+        ASSERT_TRUE(Dump(*reader.txn) == reader.expected) << "shrinking changed what a reader sees";
+      }
+    }
   }
 
   std::string BucketName() { return "bucket" + std::to_string(random_->Below(shape_.buckets)); }
@@ -200,6 +230,8 @@ class EngineModel {
   std::vector<Reader> readers_;
   ModelState state_;
   uint64_t sequence_ = 0;
+  uint64_t shrunk_ = 0;
+  uint64_t blocked_ = 0;
 };
 
 }  // namespace socle::kv
