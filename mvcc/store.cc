@@ -113,6 +113,7 @@ class StoreImpl final : public Store {
 
   ~StoreImpl() override {
     if (loop_ != nullptr) {
+      backend_->StopShrinking();
       loop_->Stop();
       hub_.reset();
       loop_->RetractView();
@@ -218,6 +219,24 @@ class StoreImpl final : public Store {
     RETURN_IF_ERROR(committed.Wait().status());
     return backend_->engine()->BeginRead();
   }
+
+  void Shrink(Callback<uint64_t> done) override {
+    loop_->WhenCommitted([this, done = std::move(done)](absl::Status status) mutable {
+      if (!status.ok()) {
+        done(std::move(status));
+        return;
+      }
+      backend_->Shrink([this, done = std::move(done)](absl::Status shrunk) mutable {
+        if (shrunk.ok() || absl::IsUnimplemented(shrunk)) {
+          done(backend_->engine()->Size().total_bytes);
+        } else {
+          done(absl::IsCancelled(shrunk) ? MakeError(StoreError::kStopped) : shrunk);
+        }
+      });
+    });
+  }
+
+  void StopShrinking() override { backend_->StopShrinking(); }
 
   int64_t current_revision() const override { return loop_->TakeView()->state().revision; }
 
@@ -337,6 +356,16 @@ absl::Status StoreImpl::OpenPages() {
   backend_options.batch_limit = options_.batch_limit;
   backend_options.pending_bytes_max = options_.pending_bytes_max;
   backend_options.clock = clock_;
+  backend_options.shrink_free_ratio = options_.shrink_free_ratio;
+  backend_options.on_shrink_step = [this](int64_t nanos) {
+    if (observer_.shrink_step) {
+      observer_.shrink_step(nanos);
+    }
+    // The loop lets go of the pages before: they hold what the step moved.
+    if (WriteLoop* const loop = noted_loop_.load(std::memory_order_acquire)) {
+      loop->NoteCommit();
+    }
+  };
   backend_options.on_commit = [this](int64_t nanos) {
     if (observer_.commit) {
       observer_.commit(nanos);
@@ -421,6 +450,12 @@ absl::StatusOr<DeleteRangeResult> Store::DeleteRange(DeleteRangeRequest request)
 absl::StatusOr<TxnResult> Store::Txn(TxnRequest request) {
   Answer<TxnResult> answer;
   Txn(std::move(request), answer.callback());
+  return answer.Wait();
+}
+
+absl::StatusOr<uint64_t> Store::Shrink() {
+  Answer<uint64_t> answer;
+  Shrink(answer.callback());
   return answer.Wait();
 }
 

@@ -51,6 +51,7 @@ struct StoreOptions {
   uint64_t pending_bytes_max = uint64_t{256} << 20U;    // beyond it writers wait for the committer
   freelist::FreelistType freelist_type = freelist::FreelistType::kHashmap;
   uint64_t map_size_bytes = uint64_t{256} << 30U;
+  double shrink_free_ratio = 0;  // the file shrinks when more than this part is free; 0: when asked
   uint64_t wal_segment_bytes = 64'000'000;
   bool unsafe_no_sync = false;
 
@@ -100,6 +101,7 @@ struct StoreObserver {
   std::function<void(int64_t)> wal_sync;
   std::function<void(int64_t)> commit;
   std::function<void(int64_t)> apply;  // one batch
+  std::function<void(int64_t)> shrink_step;
 };
 
 template <typename T>
@@ -149,6 +151,14 @@ class Store {
 
   // Commits everything applied so far to the pages and returns them as a snapshot to stream from.
   virtual absl::StatusOr<std::unique_ptr<kv::ReadTxn>> CommitAndRead() = 0;
+
+  // Commits everything applied so far and makes the page store's file as small as it gets, in small
+  // steps while everything else goes on. Answers then, or when only open reads are in the way, with
+  // its bytes.
+  virtual void Shrink(Callback<uint64_t> done) = 0;
+  // Calls of Shrink that wait, or come later, are answered with kStopped.
+  virtual void StopShrinking() = 0;
+  absl::StatusOr<uint64_t> Shrink();
 
   virtual int64_t current_revision() const = 0;
   virtual int64_t compact_revision() const = 0;

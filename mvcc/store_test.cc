@@ -1,8 +1,12 @@
 #include "mvcc/store.h"
 
+#include <atomic>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -233,6 +237,57 @@ TEST(StoreMemory, WritersWaitForTheCommitterAndLoseNothing) {
       EXPECT_GT((*store)->Stats().commits, 2U);
     }
   }
+}
+
+TEST_F(StoreTest, ShrinksItsFileWhileReadsAndWritesGoOn) {
+  constexpr int kKeys = 3000;
+  const auto name = [](int i) { return fmt::format("key{:05}", i); };
+  std::atomic<int> open{0};
+  const auto put_later = [&](const std::string& key, const std::string& value) {
+    ++open;
+    store_->Put({.key = key, .value = value}, [&open](const absl::StatusOr<PutResult>& result) {
+      EXPECT_TRUE(result.ok()) << result.status();
+      --open;
+    });
+  };
+  for (int i = 0; i < kKeys; ++i) {
+    put_later(name(i), std::string(1000, 'v'));
+  }
+  Put(name(0), "first");
+  auto held = store_->Range({.key = name(1)});
+  ASSERT_TRUE(held.ok());
+  Delete(name(1), name(kKeys));
+  ASSERT_TRUE(store_->Compact(store_->current_revision(), true).ok());
+  ASSERT_TRUE(store_->CommitAndRead().ok());
+  const uint64_t full = store_->Stats().db_size_bytes;
+  EXPECT_GT(full, 3'000'000U);
+  EXPECT_EQ(held->kvs[0].value, std::string(1000, 'v'));
+  held = absl::UnknownError("let go");
+
+  std::optional<absl::StatusOr<uint64_t>> shrunk;
+  std::atomic<bool> is_shrunk{false};
+  store_->Shrink([&](absl::StatusOr<uint64_t> bytes) {
+    shrunk = std::move(bytes);
+    is_shrunk = true;
+  });
+  int writes = 0;
+  while (!is_shrunk) {
+    Put("busy", std::to_string(++writes));
+    ASSERT_THAT(All(), testing::Contains("busy=" + std::to_string(writes)));
+  }
+  ASSERT_TRUE(shrunk->ok()) << shrunk->status();
+  EXPECT_LT(**shrunk, full / 5);
+  EXPECT_EQ(open, 0);
+  EXPECT_LT(store_->Stats().db_size_bytes, full / 5);
+  const auto before = All();
+  EXPECT_THAT(before, ElementsAre("busy=" + std::to_string(writes), name(0) + "=first"));
+  Reopen();
+  EXPECT_EQ(All(), before);
+}
+
+TEST_F(StoreTest, ShrinkingThatIsStoppedAnswers) {
+  store_->StopShrinking();
+  EXPECT_EQ(ErrorOf(store_->Shrink().status()), StoreError::kStopped);
 }
 
 TEST_F(StoreTest, ADirectoryInUseIsRefused) {

@@ -1,6 +1,7 @@
 #include "kv/backend/backend.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <utility>
 
@@ -77,6 +78,8 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::Open(std::unique_ptr<Engine> e
   ASSIGN_OR_RETURN(std::shared_ptr<const ReadTxn> pages, backend->engine_->BeginRead());
   {
     MutexLock lock(&backend->mu_);
+    backend->schedule_.NoteCommit(backend->engine_->Size(),
+                                  backend->options_.clock->MonotonicNanos());
     backend->snapshot_ =
         std::make_shared<BackendSnapshot>(BackendSnapshot{.buckets = backend->buckets_,
                                                           .pages = pages,
@@ -91,7 +94,8 @@ Backend::Backend(std::unique_ptr<Engine> engine, BackendOptions options)
     : options_(std::move(options)),
       engine_(std::move(engine)),
       buckets_(std::make_shared<const std::vector<std::string>>(options_.buckets)),
-      active_(std::make_shared<PendingBuffer>(options_.buckets.size())) {}
+      active_(std::make_shared<PendingBuffer>(options_.buckets.size())),
+      schedule_(options_.shrink_free_ratio) {}
 
 Backend::~Backend() {
   {
@@ -100,6 +104,32 @@ Backend::~Backend() {
     changed_.SignalAll();
   }
   committer_.Join();
+  StopShrinking();
+}
+
+void Backend::Shrink(absl::AnyInvocable<void(absl::Status)> done) {
+  {
+    MutexLock lock(&mu_);
+    if (may_shrink_ && !is_stopping_) {
+      schedule_.Ask(options_.clock->MonotonicNanos());
+      shrink_waiters_.push_back(std::move(done));
+      changed_.SignalAll();
+      return;
+    }
+  }
+  done(absl::CancelledError("the backend stops"));
+}
+
+void Backend::StopShrinking() {
+  std::vector<absl::AnyInvocable<void(absl::Status)>> waiters;
+  {
+    MutexLock lock(&mu_);
+    may_shrink_ = false;
+    waiters.swap(shrink_waiters_);
+  }
+  for (auto& waiter : waiters) {
+    waiter(absl::CancelledError("the backend stops"));
+  }
 }
 
 absl::Status Backend::CreateBuckets() {
@@ -215,21 +245,41 @@ uint64_t Backend::commits() const {
 void Backend::CommitterLoop() {
   while (true) {
     std::shared_ptr<const PendingBuffer> buffer;
-    {
-      MutexLock lock(&mu_);
-      while (!is_stopping_ && (snapshot_->sealed == nullptr || !status_.ok())) {
-        changed_.Wait(&mu_);
-      }
-      if (snapshot_->sealed == nullptr || !status_.ok()) {
-        return;
-      }
-      buffer = snapshot_->sealed;
+    if (!AwaitWork(&buffer)) {
+      return;
+    }
+    if (buffer == nullptr) {
+      ShrinkStep();
+      continue;
     }
     const int64_t start = options_.clock->MonotonicNanos();
     FinishCommit(CommitBuffer(*buffer));
     if (options_.on_commit) {
       options_.on_commit(options_.clock->MonotonicNanos() - start);
     }
+  }
+}
+
+bool Backend::AwaitWork(std::shared_ptr<const PendingBuffer>* buffer) {
+  MutexLock lock(&mu_);
+  while (true) {
+    if (status_.ok() && snapshot_->sealed != nullptr) {
+      *buffer = snapshot_->sealed;
+      return true;
+    }
+    if (is_stopping_) {
+      return false;
+    }
+    const std::optional<int64_t> due = schedule_.due();
+    if (!status_.ok() || !may_shrink_ || !due.has_value()) {
+      changed_.Wait(&mu_);
+      continue;
+    }
+    const int64_t wait = *due - options_.clock->MonotonicNanos();
+    if (wait <= 0) {
+      return true;
+    }
+    changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait));
   }
 }
 
@@ -257,6 +307,7 @@ absl::Status Backend::CommitBuffer(const PendingBuffer& buffer) {
 void Backend::FinishCommit(const absl::Status& status) {
   absl::StatusOr<std::unique_ptr<ReadTxn>> pages =
       status.ok() ? engine_->BeginRead() : absl::StatusOr<std::unique_ptr<ReadTxn>>(status);
+  const EngineSize size = engine_->Size();
   std::shared_ptr<const BackendSnapshot>
       old;  // Released outside the lock: it may hold the last pin.
   MutexLock lock(&mu_);
@@ -268,12 +319,64 @@ void Backend::FinishCommit(const absl::Status& status) {
     snapshot_ = std::move(next);
     ++commits_;
     committed_seq_ = sealed_seq_;
+    schedule_.NoteCommit(size, options_.clock->MonotonicNanos());
   } else {
     PROBE("backend: commit failed");
     status_ = Annotate(pages.status(), "page store commit failed, writing has stopped");
     LogError("page store commit failed, writing has stopped", {{"error", status_}});
   }
   changed_.SignalAll();
+}
+
+absl::StatusOr<ShrinkProgress> Backend::TryShrinkStep(std::shared_ptr<const ReadTxn>* pages) {
+  ASSIGN_OR_RETURN(const ShrinkProgress progress, engine_->ShrinkStep(options_.shrink_step_bytes));
+  if (progress.written_bytes > 0) {
+    ASSIGN_OR_RETURN(*pages, engine_->BeginRead());
+  }
+  return progress;
+}
+
+void Backend::ShrinkStep() {
+  const int64_t begin = options_.clock->MonotonicNanos();
+  std::shared_ptr<const ReadTxn> pages;
+  const absl::StatusOr<ShrinkProgress> progress = TryShrinkStep(&pages);
+  const EngineSize size = engine_->Size();
+  const int64_t end = options_.clock->MonotonicNanos();
+  std::vector<absl::AnyInvocable<void(absl::Status)>> answered;
+  bool is_moved = false;
+  // Released outside the lock, and before the next step: the snapshot before would hold the pages
+  // that this one moved.
+  std::shared_ptr<const BackendSnapshot> old;
+  {
+    MutexLock lock(&mu_);
+    if (progress.ok()) {
+      schedule_.NoteStep(*progress, size, begin, end);
+      if (pages != nullptr) {
+        auto next = std::make_shared<BackendSnapshot>(*snapshot_);
+        next->pages = std::move(pages);
+        old = std::move(snapshot_);
+        snapshot_ = std::move(next);
+        is_moved = true;
+      }
+    } else {
+      PROBE("backend: step of shrinking failed");
+      schedule_.NoteFailure();
+    }
+    if (!schedule_.is_running() || schedule_.is_held_by_readers()) {
+      answered.swap(shrink_waiters_);
+    }
+  }
+  old.reset();
+  if (!progress.ok() && !absl::IsUnimplemented(progress.status())) {
+    LogError("shrinking the page store failed, it stays as large as it is",
+             {{"error", progress.status()}});
+  }
+  if (is_moved && options_.on_shrink_step) {
+    options_.on_shrink_step(end - begin);
+  }
+  for (auto& waiter : answered) {
+    waiter(progress.status());
+  }
 }
 
 }  // namespace socle::kv

@@ -10,7 +10,9 @@
 //          3. A buffer is committed whole, in one engine transaction, so the pages are always a
 //             prefix of the changes.
 //          4. Nothing pending: nothing written.
-//          5. After a failed commit the backend is failed for good; snapshots still show everything
+//          5. Between commits the committer takes steps of shrinking the file, when that is on
+//             (shrink_schedule.h); one that waits to commit waits for one step at most.
+//          6. After a failed commit the backend is failed for good; snapshots still show everything
 //             pending.
 // Threads  Put, Delete, Seal, WaitForCommit: the write loop's. The rest is thread-safe.
 // Source   DESIGN 2; spec etcd 4.1, 4.2, 4.4, 4.8.
@@ -25,10 +27,12 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "kv/backend/pending_buffer.h"
+#include "kv/backend/shrink_schedule.h"
 #include "kv/base/clock.h"
 #include "kv/base/mutex.h"
 #include "kv/base/thread.h"
@@ -60,6 +64,12 @@ struct BackendOptions {
   int64_t batch_limit = 10'000;
   uint64_t pending_bytes_max = uint64_t{256} << 20U;
   Clock* clock = Clock::Real();
+  // The file is shrunk when more than this part of it is free (0: only when asked), so much at once.
+  double shrink_free_ratio = 0;
+  uint64_t shrink_step_bytes = 512 << 10;
+  // Called by the committer after each step of shrinking that wrote, with its duration; the
+  // snapshot is the new one.
+  std::function<void(int64_t)> on_shrink_step;
   // Called by the committer after each commit or failed attempt, with its duration; the snapshot is
   // already the new one.
   std::function<void(int64_t)> on_commit;
@@ -98,6 +108,13 @@ class Backend {
   // Waits until the sealed buffer, if any, is committed.
   absl::Status WaitForCommit();
 
+  // Makes the file as small as it gets while everything else goes on. `done` runs on the committer
+  // then, or when only open readers are in the way; it must be quick. Unimplemented: the engine
+  // can't.
+  void Shrink(absl::AnyInvocable<void(absl::Status)> done);
+  // No step of shrinking begins any more; whoever waits is answered with Cancelled.
+  void StopShrinking();
+
   std::shared_ptr<const BackendSnapshot> snapshot() const;
   // Every change up to this number is in the page store, durably.
   uint64_t committed_seq() const;
@@ -114,8 +131,13 @@ class Backend {
   absl::Status CreateBuckets();
   PendingEntry Add(BucketId bucket, std::string_view key, std::string_view value, bool is_delete);
   void CommitterLoop();
+  // Waits for a sealed buffer, or (null) for a step of shrinking to be due. False: stop.
+  bool AwaitWork(std::shared_ptr<const PendingBuffer>* buffer);
   absl::Status CommitBuffer(const PendingBuffer& buffer);
   void FinishCommit(const absl::Status& status);
+  void ShrinkStep();
+  // The step's result, and the pages after it.
+  absl::StatusOr<ShrinkProgress> TryShrinkStep(std::shared_ptr<const ReadTxn>* pages);
 
   const BackendOptions options_;
   const std::unique_ptr<Engine> engine_;
@@ -134,6 +156,9 @@ class Backend {
   uint64_t sealed_seq_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t committed_seq_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status status_ ABSL_GUARDED_BY(mu_);
+  ShrinkSchedule schedule_ ABSL_GUARDED_BY(mu_);
+  bool may_shrink_ ABSL_GUARDED_BY(mu_) = true;
+  std::vector<absl::AnyInvocable<void(absl::Status)>> shrink_waiters_ ABSL_GUARDED_BY(mu_);
 
   Thread committer_;
 };

@@ -1,8 +1,10 @@
 #include "kv/backend/backend.h"
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,11 +34,10 @@ class BackendTest : public ::testing::Test {
 
   void TearDown() override { gate_.Open(); }
 
-  void Open() {
+  void Open(BackendOptions options = {}) {
     backend_.reset();
     auto engine = OpenBolt(&env_, "/s/db", {.map_size_bytes = uint64_t{64} << 20U});
     ASSERT_THAT(engine, IsOk());
-    BackendOptions options;
     options.buckets = {"keys", "other"};
     options.batch_interval_nanos = 100;
     options.batch_limit = 10;
@@ -233,6 +234,168 @@ TEST_F(BackendTest, AsksForRoomBeyondHalfOfItsMemory) {
   backend_->Seal();
   EXPECT_FALSE(backend_->NeedsRoom());
   EXPECT_THAT(backend_->WaitForCommit(), IsOk());
+}
+
+class BackendShrinkTest : public BackendTest {
+ protected:
+  // A file of some megabytes, nearly all of it free.
+  void FillAndEmpty() {
+    constexpr int kRounds = 40;
+    for (int round = 0; round < kRounds; ++round) {
+      for (int i = 0; i < 100; ++i) {
+        backend_->Put(kKeys, Name(round, i), std::string(900, 'v'));
+      }
+      Commit();
+    }
+    for (int round = 0; round < kRounds; ++round) {
+      for (int i = 0; i < 100; ++i) {
+        if (round + i > 0) {
+          backend_->Delete(kKeys, Name(round, i));
+        }
+      }
+    }
+    Commit();
+  }
+
+  static std::string Name(int round, int i) {
+    return std::to_string(round) + "-" + std::to_string(i);
+  }
+
+  void Commit() {
+    backend_->Seal();
+    ASSERT_THAT(backend_->WaitForCommit(), IsOk());
+  }
+
+  // Asks for shrinking; Answer() waits for the end of it.
+  void Ask() {
+    backend_->Shrink([this](absl::Status status) {
+      MutexLock lock(&mu_);
+      answer_ = std::move(status);
+      changed_.SignalAll();
+    });
+  }
+
+  absl::Status Answer() {
+    MutexLock lock(&mu_);
+    while (!answer_.has_value()) {
+      changed_.Wait(&mu_);
+    }
+    return *std::exchange(answer_, std::nullopt);
+  }
+
+  uint64_t FileBytes() const { return env_.Contents("/s/db")->size(); }
+
+  Mutex mu_;
+  CondVar changed_;
+  std::optional<absl::Status> answer_ ABSL_GUARDED_BY(mu_);
+};
+
+TEST_F(BackendShrinkTest, MakesTheFileSmallWhenAsked) {
+  FillAndEmpty();
+  const uint64_t full = FileBytes();
+  EXPECT_GT(full, 3'000'000U);
+  Ask();
+  EXPECT_THAT(Answer(), IsOk());
+  EXPECT_LT(FileBytes(), 200'000U);
+  EXPECT_EQ(backend_->engine()->Size().total_bytes, FileBytes());
+  EXPECT_EQ(Get(Name(0, 0)), std::string(900, 'v'));
+  EXPECT_THAT(backend_->engine()->Check(), IsOk());
+  // Idle again: nothing is written, also when asked once more.
+  const uint64_t calls = env_.mutating_calls();
+  Ask();
+  EXPECT_THAT(Answer(), IsOk());
+  EXPECT_EQ(env_.mutating_calls(), calls);
+}
+
+TEST_F(BackendShrinkTest, StartsByItselfWhenTooMuchIsFree) {
+  std::atomic<int> steps{0};
+  BackendOptions options;
+  options.shrink_free_ratio = 0.5;
+  options.on_shrink_step = [&](int64_t) { ++steps; };
+  Open(options);
+  FillAndEmpty();
+  Ask();  // only to learn when it is over
+  EXPECT_THAT(Answer(), IsOk());
+  EXPECT_LT(FileBytes(), 200'000U);
+  const int taken = steps;
+  EXPECT_GT(taken, 0);
+  backend_->Put(kKeys, "a", "1");
+  Commit();
+  backend_.reset();
+  EXPECT_EQ(steps, taken);
+}
+
+TEST_F(BackendShrinkTest, AStepThatHangsBlocksNeitherWritersNorReaders) {
+  FillAndEmpty();
+  env_.SetObserver([this](CallKind kind, const std::string&) {
+    if (kind == CallKind::kSync) {
+      gate_.Pass();
+    }
+  });
+  gate_.Close();
+  Ask();
+  gate_.AwaitSomeone();
+  backend_->Put(kKeys, "a", "1");
+  backend_->Seal();
+  backend_->Put(kKeys, "b", "1");
+  EXPECT_EQ(Get("a"), "1");
+  EXPECT_EQ(Get("b"), "1");
+  gate_.Open();
+  EXPECT_THAT(backend_->WaitForCommit(), IsOk());
+  EXPECT_THAT(Answer(), IsOk());
+  EXPECT_EQ(Get("a"), "1");
+  EXPECT_LT(FileBytes(), 200'000U);
+}
+
+TEST_F(BackendShrinkTest, AnswersWhenOnlyReadersHoldTheFileAndGoesOnAfterTheNextCommit) {
+  FillAndEmpty();
+  backend_->Put(kKeys, "a", "1");
+  auto reader = backend_->snapshot();
+  Commit();
+  Ask();
+  // Looks at the readers come by the clock.
+  for (bool is_answered = false; !is_answered;) {
+    clock_.Advance(ShrinkSchedule::kBlockedPause);
+    MutexLock lock(&mu_);
+    is_answered = answer_.has_value() || changed_.WaitFor(&mu_, std::chrono::milliseconds(1));
+  }
+  EXPECT_THAT(Answer(), IsOk());
+  EXPECT_GT(FileBytes(), 3'000'000U);
+  EXPECT_THAT(reader->Get(kKeys, Name(0, 0), backend_->seq()), IsOk());
+  reader.reset();
+  backend_->Put(kKeys, "a", "2");
+  Commit();
+  Ask();
+  EXPECT_THAT(Answer(), IsOk());
+  EXPECT_LT(FileBytes(), 200'000U);
+}
+
+TEST_F(BackendShrinkTest, AFailedStepIsToldAndWritingGoesOn) {
+  FillAndEmpty();
+  env_.FailCall(CallKind::kWrite, 1, absl::StatusCode::kResourceExhausted);
+  Ask();
+  EXPECT_THAT(Answer(), StatusIs(absl::StatusCode::kResourceExhausted));
+  backend_->Put(kKeys, "a", "1");
+  Commit();
+  EXPECT_EQ(Get("a"), "1");
+}
+
+TEST_F(BackendShrinkTest, StoppingAnswersWhoeverWaits) {
+  FillAndEmpty();
+  env_.SetObserver([this](CallKind kind, const std::string&) {
+    if (kind == CallKind::kSync) {
+      gate_.Pass();
+    }
+  });
+  gate_.Close();
+  Ask();
+  gate_.AwaitSomeone();
+  backend_->StopShrinking();
+  EXPECT_THAT(Answer(), StatusIs(absl::StatusCode::kCancelled));
+  gate_.Open();
+  Ask();
+  EXPECT_THAT(Answer(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(backend_->engine()->Check(), IsOk());
 }
 
 }  // namespace

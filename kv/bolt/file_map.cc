@@ -9,12 +9,17 @@
 namespace socle::kv::bolt {
 namespace {
 
-// Small files double, large ones grow by this much.
-constexpr uint64_t kGrowStep = uint64_t{16} << 20U;
+// Files up to here double; larger ones grow by a sixteenth, at most by kGrowStepMax.
+constexpr uint64_t kDoublingMax = uint64_t{1} << 20U;
+constexpr uint64_t kGrowStepMax = uint64_t{16} << 20U;
 
 // How long a file of `bytes` is made.
 uint64_t LengthFor(uint64_t bytes) {
-  return bytes < kGrowStep ? std::bit_ceil(bytes) : (bytes + kGrowStep - 1) / kGrowStep * kGrowStep;
+  if (bytes <= kDoublingMax) {
+    return std::bit_ceil(bytes);
+  }
+  const uint64_t step = std::min(std::bit_floor(bytes / 16), kGrowStepMax);
+  return (bytes + step - 1) / step * step;
 }
 
 }  // namespace

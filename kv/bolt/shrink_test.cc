@@ -127,7 +127,7 @@ TEST_P(ShrinkTest, FallsToWhatIsLiveAfterTheOldestHalfIsGone) {
   EXPECT_EQ(ShrinkAll(), State::kDone);
   EXPECT_LE(engine_->Size().total_bytes, SmallEnough());
   EXPECT_EQ(FileBytes(), engine_->Size().total_bytes);
-  EXPECT_LT(FileBytes(), full / 2);
+  EXPECT_LT(FileBytes(), full * 2 / 3);
   Open();
   EXPECT_OK(engine_->Check());
 }

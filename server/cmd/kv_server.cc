@@ -60,6 +60,7 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   options.freelist_type = settings.backend_freelist_type == "array"
                               ? freelist::FreelistType::kArray
                               : freelist::FreelistType::kHashmap;
+  options.shrink_free_ratio = settings.auto_shrink_free_ratio;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.
@@ -84,6 +85,9 @@ class SingleKvServer final : public KvServer {
   explicit SingleKvServer(const Settings& settings) : settings_(settings) {}
 
   ~SingleKvServer() override {
+    if (store_ != nullptr) {
+      store_->StopShrinking();  // a Defragment may take long; whoever asked is told
+    }
     for (const auto& listener : {listener_.get(), metrics_listener_.get()}) {
       if (listener != nullptr) {
         listener->Stop();

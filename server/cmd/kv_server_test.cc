@@ -95,6 +95,47 @@ TEST_P(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {
   EXPECT_EQ(status.dbsizequota(), 1'000);
 }
 
+TEST_P(KvServerTest, ADefragmentationGivesSpaceBackSoThatAFullStoreTakesWritesAgain) {
+  Start(/*quota_bytes=*/2'000'000);
+  pb::PutResponse put;
+  grpc::Status status;
+  for (int i = 0; i < 5'000 && status.ok(); ++i) {
+    status = Put("key" + std::to_string(i), std::string(100'000, 'x'), &put);
+  }
+  ASSERT_EQ(status.error_message(), "etcdserver: mvcc: database space exceeded");
+  const auto kv = pb::KV::NewStub(channel_);
+  const auto maintenance = pb::Maintenance::NewStub(channel_);
+  {
+    grpc::ClientContext context;
+    pb::DeleteRangeRequest request;
+    pb::DeleteRangeResponse response;
+    request.set_key("key");
+    request.set_range_end("kez");
+    ASSERT_TRUE(kv->DeleteRange(&context, request, &response).ok());
+    grpc::ClientContext compaction;
+    pb::CompactionRequest compact;
+    pb::CompactionResponse compacted;
+    compact.set_revision(response.header().revision());
+    compact.set_physical(true);
+    ASSERT_TRUE(kv->Compact(&compaction, compact, &compacted).ok());
+  }
+  grpc::ClientContext context;
+  pb::DefragmentResponse defragmented;
+  ASSERT_TRUE(maintenance->Defragment(&context, {}, &defragmented).ok());
+  grpc::ClientContext asking;
+  pb::StatusResponse size;
+  ASSERT_TRUE(maintenance->Status(&asking, {}, &size).ok());
+  EXPECT_LT(size.dbsize(), 300'000);
+  grpc::ClientContext disarming;
+  pb::AlarmRequest disarm;
+  pb::AlarmResponse disarmed;
+  disarm.set_action(pb::AlarmRequest::DEACTIVATE);
+  disarm.set_memberid(0x8e9e05c52164694dU);
+  disarm.set_alarm(pb::NOSPACE);
+  ASSERT_TRUE(maintenance->Alarm(&disarming, disarm, &disarmed).ok());
+  EXPECT_TRUE(Put("again", "there is room", &put).ok());
+}
+
 TEST_P(KvServerTest, StreamsASnapshotWithItsChecksum) {
   Start();
   grpc::ClientContext context;

@@ -61,6 +61,19 @@ absl::Status SetInteger(std::string_view text, Settings* settings) {
   return absl::OkStatus();
 }
 
+// From 0 (off) to below 1.
+template <auto kMember>
+absl::Status SetRatio(std::string_view text, Settings* settings) {
+  double value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || !(value >= 0) ||
+      value >= 1) {
+    return absl::InvalidArgumentError(fmt::format("'{}' is not a number from 0 to below 1", text));
+  }
+  settings->*kMember = value;
+  return absl::OkStatus();
+}
+
 template <auto kMember, int64_t kMin>
 absl::Status SetDuration(std::string_view text, Settings* settings) {
   ASSIGN_OR_RETURN(const int64_t nanos, ParseDurationNanos(text));
@@ -236,6 +249,10 @@ constexpr std::array kRows = {
     Used(kStorage, "backend-bbolt-freelist-type", "map",
          "Structure of the free page list: map or array.", &SetFreelist,
          "experimental-backend-bbolt-freelist-type"),
+    Used(kStorage, "auto-shrink-free-ratio", "0",
+         "Part of the file that may be free before it is shrunk while running; 0: only Defragment "
+         "shrinks.",
+         &SetRatio<&S::auto_shrink_free_ratio>),
     UsedBool(kStorage, "unsafe-no-fsync",
              "Never sync files: a crash of the machine loses acknowledged writes.",
              &SetBool<&S::unsafe_no_fsync>),

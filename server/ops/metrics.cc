@@ -240,18 +240,19 @@ Metrics::Metrics()
 
 Metrics::~Metrics() = default;
 
-mvcc::StoreObserver Metrics::Observer(std::function<void()> on_commit) {
+mvcc::StoreObserver Metrics::Observer(const std::function<void()>& on_commit) {
   const auto observe = [](prometheus::Histogram* histogram, int64_t nanos) {
     histogram->Observe(static_cast<double>(nanos) * 1e-9);
   };
   return {
       .wal_sync = [this, observe](int64_t nanos) { observe(&histograms_->wal_sync, nanos); },
       .commit =
-          [this, observe, on_commit = std::move(on_commit)](int64_t nanos) {
+          [this, observe, on_commit](int64_t nanos) {
             observe(&histograms_->commit, nanos);
             on_commit();
           },
       .apply = [this, observe](int64_t nanos) { observe(&histograms_->apply, nanos); },
+      .shrink_step = [on_commit](int64_t /*nanos*/) { on_commit(); },
   };
 }
 

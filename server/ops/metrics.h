@@ -28,8 +28,9 @@ class Metrics {
 
   RpcMeter* meter() { return &meter_; }
 
-  // Histograms of the store's work; `on_commit` is called after each commit too.
-  mvcc::StoreObserver Observer(std::function<void()> on_commit);
+  // Histograms of the store's work; `on_commit` is called after each commit, and each step
+  // of shrinking, too.
+  mvcc::StoreObserver Observer(const std::function<void()>& on_commit);
 
   void NoteHealthCheck(bool is_healthy) {
     (is_healthy ? health_success_ : health_failures_).fetch_add(1, std::memory_order_relaxed);

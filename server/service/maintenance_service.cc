@@ -137,9 +137,9 @@ absl::Status MaintenanceService::Status(pb::StatusResponse* response) const {
 }
 
 void MaintenanceService::Defragment(pb::DefragmentResponse* /*response*/, Done done) {
-  node_->RunOnWorker(
-      [this](Done answer) { answer(WireStatus(node_->store().CommitAndRead().status())); },
-      std::move(done));
+  node_->store().Shrink([done = std::move(done)](const absl::StatusOr<uint64_t>& shrunk) mutable {
+    done(WireStatus(shrunk.status()));
+  });
 }
 
 void MaintenanceService::Hash(pb::HashResponse* response, Done done) {

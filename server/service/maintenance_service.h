@@ -1,8 +1,8 @@
 // MaintenanceService: etcdserverpb.Maintenance of a single member, without transport.
 //
-// Laws     1. Defragment commits and answers with an empty message: pages are reused in place,
-//             files never grow holes that a copy would cure. MoveLeader and Defragment carry no
-//             header.
+// Laws     1. Defragment answers with an empty message when the file is as small as it gets, and
+//             blocks nobody meanwhile: pages move in small commits. One whose client has gone goes
+//             on. MoveLeader and Defragment carry no header.
 //          2. HashKV is answered as a server that lacks it would (Unimplemented), never with a
 //             made-up number.
 // Threads  thread-safe.
