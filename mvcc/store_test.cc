@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kv/testing/fault_env.h"
 #include "kv/testing/temp_dir.h"
 #include "mvcc/errors.h"
 
@@ -288,6 +289,34 @@ TEST_F(StoreTest, ShrinksItsFileWhileReadsAndWritesGoOn) {
 TEST_F(StoreTest, ShrinkingThatIsStoppedAnswers) {
   store_->StopShrinking();
   EXPECT_EQ(ErrorOf(store_->Shrink().status()), StoreError::kStopped);
+}
+
+TEST(StoreIdle, WritesNothingOnceAllIsCommittedAndShrunk) {
+  FaultEnv env(1);
+  StoreOptions options;
+  options.env = &env;
+  options.directory = "/s";
+  options.map_size_bytes = uint64_t{256} << 20U;
+  options.wal_segment_bytes = 1 << 20;
+  options.batch_interval_nanos = kNanosPerMilli;
+  options.shrink_free_ratio = 0.2;
+  const auto store = Store::Open(options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE((*store)->Put({.key = "key", .value = std::string(20'000, 'v')}).ok());
+  }
+  ASSERT_TRUE((*store)->Compact((*store)->current_revision(), true).ok());
+  ASSERT_TRUE((*store)->Shrink().ok());
+  // The log may still be preparing segments: it comes to rest.
+  uint64_t calls = 0;
+  for (int quiet = 0; quiet < 10;) {
+    const uint64_t now = env.mutating_calls();
+    quiet = now == calls ? quiet + 1 : 0;
+    calls = now;
+    Clock::Real()->SleepFor(10 * kNanosPerMilli);  // many batch intervals
+  }
+  EXPECT_LT((*store)->Stats().db_size_bytes, 400'000U);
+  EXPECT_EQ(env.mutating_calls(), calls);
 }
 
 TEST_F(StoreTest, ADirectoryInUseIsRefused) {
