@@ -66,7 +66,7 @@ struct BackendOptions {
   Clock* clock = Clock::Real();
   // The file is shrunk when more than this part of it is free (0: only when asked), so much at once.
   double shrink_free_ratio = 0;
-  uint64_t shrink_step_bytes = 512 << 10;
+  uint64_t shrink_step_bytes = 256 << 10;
   // Called by the committer after each step of shrinking that wrote, with its duration; the
   // snapshot is the new one.
   std::function<void(int64_t)> on_shrink_step;

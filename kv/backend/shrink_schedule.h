@@ -24,7 +24,7 @@ namespace socle::kv {
 
 class ShrinkSchedule {
  public:
-  static constexpr int64_t kPauses = 3;
+  static constexpr int64_t kPauses = 7;
   static constexpr int64_t kIdleAfter = kNanosPerSecond;  // without a commit
   static constexpr int64_t kBlockedPause = 200 * kNanosPerMilli;
   static constexpr int kBlockedLooks = 5;
