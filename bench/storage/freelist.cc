@@ -44,7 +44,7 @@ std::unique_ptr<Freelist> Fragmented(FreelistType type, uint64_t pages) {
 
 // Nanoseconds of one allocation; undoing them is not counted.
 double MeasureWant(Freelist* list, uint64_t want, uint64_t allocations) {
-  const Stopwatch watch;
+  const CpuStopwatch watch;
   for (uint64_t i = 0; i < allocations; ++i) {
     CHECK(list->Allocate(TxnId{1}, want).has_value());
   }
@@ -61,7 +61,7 @@ double MeasureChurn(Freelist* list, uint64_t pages, uint64_t transactions) {
   for (uint64_t i = 0; i < pages / 2; ++i) {
     used.push_back(PageId{4 + i * (2 + kGap)});
   }
-  const Stopwatch watch;
+  const CpuStopwatch watch;
   for (TxnId txn{1}; Raw(txn) <= transactions; txn = Next(txn)) {
     list->ReleasePending({});
     for (uint64_t i = 0; i < kPerTxn; ++i) {

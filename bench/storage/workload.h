@@ -13,7 +13,7 @@
 #include "bench/storage/entries.h"
 #include "bench/storage/peer.h"
 #include "bench/storage/report.h"
-#include "kv/base/clock.h"
+#include "bench/storage/stopwatch.h"
 
 namespace socle::bench {
 
@@ -39,17 +39,6 @@ void RunReadsBesideWriter(const WorkloadOptions& options, StorageReport* report)
 void AppendRevisions(Peer* peer, uint64_t begin, uint64_t end, uint64_t per_commit);
 // Ends the program unless the peer holds this many entries.
 void ExpectEntries(Peer* peer, PeerKind kind, uint64_t expected);
-
-class Stopwatch {
- public:
-  double Seconds() const {
-    return static_cast<double>(Clock::Real()->MonotonicNanos() - start_) /
-           static_cast<double>(kNanosPerSecond);
-  }
-
- private:
-  const int64_t start_ = Clock::Real()->MonotonicNanos();
-};
 
 }  // namespace socle::bench
 
