@@ -113,7 +113,7 @@ void RunFreelist(const WorkloadOptions& options, StorageReport* report) {
       const std::string peer = fmt::format("{}, {} free pages", kNames[type], sizes[size]);
       report->Add("freelist, want 1", peer, "ns", costs[size][type].want_one);
       report->Add("freelist, want 3", peer, "ns", costs[size][type].want_three);
-      report->Add("freelist, random churn", peer, "ns", costs[size][type].churn);
+      report->Add("freelist, take 1 and give 1 back", peer, "ns", costs[size][type].churn);
     }
   }
   const size_t last = sizes.size() - 1;
@@ -136,6 +136,9 @@ void RunFreelist(const WorkloadOptions& options, StorageReport* report) {
                     {Bound::Side::kAtLeast, 1},
                     RatiosOf(costs[size][1].want_one, costs[size][0].want_one));
   }
+  report->Require("freelist, take 1 and give 1 back" + at(sizes[million]), "× array (speed)",
+                  {Bound::Side::kAtLeast, 1},
+                  RatiosOf(costs[million][1].churn, costs[million][0].churn));
 }
 
 }  // namespace socle::bench
