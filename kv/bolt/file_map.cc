@@ -9,8 +9,11 @@
 namespace socle::kv::bolt {
 namespace {
 
-// Small files double, large ones grow by this much.
-constexpr uint64_t kGrowStep = uint64_t{16} << 20U;
+// Small files double, large ones grow by this much: little against what they hold, so that the file is
+// not longer than its data, and seldom, since a new length is one more thing for the disk to note.
+uint64_t GrowStep(uint64_t bytes) {
+  return std::clamp(std::bit_floor(bytes / 64), uint64_t{1} << 20U, uint64_t{16} << 20U);
+}
 
 }  // namespace
 
@@ -25,8 +28,8 @@ absl::Status FileMap::Grow(uint64_t bytes) {
     return absl::OkStatus();
   }
   CHECK_LE(bytes, map_bytes());
-  uint64_t target =
-      bytes < kGrowStep ? std::bit_ceil(bytes) : (bytes + kGrowStep - 1) / kGrowStep * kGrowStep;
+  const uint64_t step = GrowStep(bytes);
+  uint64_t target = bytes < step ? std::bit_ceil(bytes) : (bytes + step - 1) / step * step;
   target = std::min(target, map_bytes());
   RETURN_IF_ERROR(file_->Truncate(target));
   file_bytes_ = target;
