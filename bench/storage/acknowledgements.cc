@@ -140,7 +140,7 @@ void RunAcknowledgements(const WorkloadOptions& options, StorageReport* report) 
     store.kind = kPeers[i];
     store.scratch =
         std::make_unique<ScratchDir>(options.dir, "acknowledgements-" + std::to_string(i));
-    store.peer = OpenPeer(store.kind, {.dir = store.scratch->path()});
+    store.peer = OpenPeer(store.kind, {.dir = store.scratch->path(), .lazy_pages = true});
     if (i != kLmdbIndex) {  // it has no log
       WarmUp(&store, options.keys, options.per_commit);
     }
@@ -148,7 +148,7 @@ void RunAcknowledgements(const WorkloadOptions& options, StorageReport* report) 
   OneWriter one;
   Rounds alone[kLmdbIndex];
   Rounds many[kLmdbIndex];
-  const uint64_t turns = std::max<uint64_t>(1, options.keys / 50'000);
+  const uint64_t turns = std::max<uint64_t>(1, options.keys / 200'000);
   for (int round = 0; round < options.rounds; ++round) {
     MeasureOneWriter(&stores, &bare, turns, &one);
     for (size_t i = 0; i < kLmdbIndex; ++i) {

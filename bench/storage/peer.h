@@ -61,6 +61,8 @@ std::string_view NameOf(PeerKind kind);
 struct PeerOptions {
   std::string dir;           // exists and is empty
   bool keys_ascend = false;  // every put is behind all keys
+  // Log in front: pages are committed when a buffer is full, not after 100 ms as socle-kv does.
+  bool lazy_pages = false;
 };
 
 std::unique_ptr<Peer> OpenPeer(PeerKind kind, const PeerOptions& options);

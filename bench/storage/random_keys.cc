@@ -32,7 +32,7 @@ void RunRandomKeys(const WorkloadOptions& options, StorageReport* report) {
     for (size_t i = 0; i < std::size(kPeers); ++i) {
       const ScratchDir scratch(options.dir, "random");
       const uint64_t before = BytesWritten();
-      const auto peer = OpenPeer(kPeers[i], {.dir = scratch.path()});
+      const auto peer = OpenPeer(kPeers[i], {.dir = scratch.path(), .lazy_pages = true});
       const Stopwatch watch;
       PutScattered(peer.get(), options.keys, options.per_commit);
       acknowledged[i].push_back(keys / watch.Seconds());

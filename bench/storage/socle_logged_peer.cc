@@ -1,6 +1,6 @@
 // Log, pending buffer and page store together, as the write loop of mvcc/ uses them: an entry is
-// acknowledged when the log has it, and pages are committed in the background. Here lazily: a buffer
-// is sealed when it is full by bytes, not every 100 ms. PutDurable commits in groups: while one is
+// acknowledged when the log has it, and pages are committed in the background: with the defaults of
+// socle-kv, or lazily. PutDurable commits in groups: while one is
 // being written, the next one gathers.
 #include <array>
 #include <atomic>
@@ -62,11 +62,13 @@ class LoggedPeer final : public Peer {
   explicit LoggedPeer(const PeerOptions& options) {
     auto engine = kv::OpenBolt(Env::Posix(), options.dir + "/db", {});
     CHECK_OK(engine.status());
-    kv::BackendOptions lazy;
-    lazy.buckets = {std::string(kBucket)};
-    lazy.batch_interval_nanos = std::numeric_limits<int64_t>::max();
-    lazy.batch_limit = std::numeric_limits<int64_t>::max();
-    auto backend = kv::Backend::Open(*std::move(engine), std::move(lazy));
+    kv::BackendOptions pages;
+    pages.buckets = {std::string(kBucket)};
+    if (options.lazy_pages) {
+      pages.batch_interval_nanos = std::numeric_limits<int64_t>::max();
+      pages.batch_limit = std::numeric_limits<int64_t>::max();
+    }
+    auto backend = kv::Backend::Open(*std::move(engine), std::move(pages));
     CHECK_OK(backend.status());
     backend_ = *std::move(backend);
     auto wal = kv::Wal::Open(Env::Posix(), options.dir + "/wal", {}, kv::LogIndex{0},
