@@ -1,14 +1,17 @@
 #include "freelist/length_classes.h"
 
 #include <bit>
+#include <iterator>
+#include <utility>
 
 #include "kv/base/check.h"
 
 namespace socle::freelist {
 
 void LengthClasses::Clear() {
-  for (auto& starts : short_) {
-    starts.clear();
+  for (Class& one : short_) {
+    one.lowest = 0;
+    one.others.clear();
   }
   existing_.fill(0);
   long_.clear();
@@ -21,11 +24,17 @@ void LengthClasses::Insert(PageSpan span) {
     CHECK(long_.emplace(span.count, Raw(span.first)).second);
     return;
   }
-  absl::btree_set<uint64_t>& starts = short_[span.count];
-  if (starts.empty()) {
+  Class& one = short_[span.count];
+  const uint64_t first = Raw(span.first);
+  CHECK(first != 0 && first != one.lowest);
+  if (one.lowest == 0) {
     existing_[span.count / 64] |= uint64_t{1} << (span.count % 64);
+    one.lowest = first;
+  } else if (first < one.lowest) {
+    one.others.insert(one.others.end(), std::exchange(one.lowest, first));
+  } else {
+    CHECK(one.others.insert(first).second);
   }
-  CHECK(starts.insert(Raw(span.first)).second);
 }
 
 void LengthClasses::Erase(PageSpan span) {
@@ -34,11 +43,19 @@ void LengthClasses::Erase(PageSpan span) {
     CHECK_EQ(long_.erase({span.count, Raw(span.first)}), 1U);
     return;
   }
-  absl::btree_set<uint64_t>& starts = short_[span.count];
-  CHECK_EQ(starts.erase(Raw(span.first)), 1U);
-  if (starts.empty()) {
-    existing_[span.count / 64] &= ~(uint64_t{1} << (span.count % 64));
+  Class& one = short_[span.count];
+  if (Raw(span.first) != one.lowest) {
+    CHECK_EQ(one.others.erase(Raw(span.first)), 1U);
+    return;
   }
+  if (one.others.empty()) {
+    one.lowest = 0;
+    existing_[span.count / 64] &= ~(uint64_t{1} << (span.count % 64));
+    return;
+  }
+  const auto last = std::prev(one.others.end());
+  one.lowest = *last;
+  one.others.erase(last);
 }
 
 uint64_t LengthClasses::NextShort(uint64_t count) const {
@@ -58,7 +75,7 @@ uint64_t LengthClasses::NextShort(uint64_t count) const {
 
 std::optional<PageSpan> LengthClasses::FindFit(uint64_t count) const {
   if (const uint64_t length = NextShort(count); length != 0) {
-    return PageSpan{PageId{*short_[length].begin()}, length};
+    return PageSpan{PageId{short_[length].lowest}, length};
   }
   if (long_.empty()) {
     return std::nullopt;
@@ -72,17 +89,20 @@ std::optional<PageSpan> LengthClasses::FindFit(uint64_t count) const {
 
 bool LengthClasses::Contains(PageSpan span) const {
   return span.count > kShortMax ? long_.contains({span.count, Raw(span.first)})
-                                : short_[span.count].contains(Raw(span.first));
+                                : short_[span.count].lowest == Raw(span.first) ||
+                                      short_[span.count].others.contains(Raw(span.first));
 }
 
 void LengthClasses::CheckInvariants() const {
   uint64_t spans = long_.size();
   for (uint64_t length = 0; length <= kShortMax; ++length) {
     const bool exists = (existing_[length / 64] >> (length % 64) & 1U) != 0;
-    CHECK_EQ(exists, !short_[length].empty());
-    spans += short_[length].size();
+    const Class& one = short_[length];
+    CHECK_EQ(exists, one.lowest != 0);
+    CHECK(one.others.empty() || (exists && *one.others.rbegin() > one.lowest));
+    spans += one.others.size() + (exists ? 1 : 0);
   }
-  CHECK(short_[0].empty());
+  CHECK_EQ(short_[0].lowest, 0U);
   CHECK(long_.empty() || long_.begin()->first > kShortMax);
   CHECK_EQ(spans, size_);
 }

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -43,7 +44,15 @@ class LengthClasses {
   // The shortest existing short length of at least `count`, or 0.
   uint64_t NextShort(uint64_t count) const;
 
-  std::array<absl::btree_set<uint64_t>, kShortMax + 1> short_;  // first pages, by length
+  // First pages of one length. The lowest one is kept apart: a class that holds one span at a time,
+  // as that of the rests does, then allocates nothing; and the set ends with its lowest, where taking
+  // one out moves no others.
+  struct Class {
+    uint64_t lowest = 0;  // 0: no span at all
+    absl::btree_set<uint64_t, std::greater<>> others;
+  };
+
+  std::array<Class, kShortMax + 1> short_;                 // by length
   std::array<uint64_t, (kShortMax + 1) / 64> existing_{};  // bit set: that short class has spans
   absl::btree_set<std::pair<uint64_t, uint64_t>> long_;    // {length, first page}
   uint64_t size_ = 0;

@@ -48,34 +48,58 @@ bool SpanBlocks::Crosses(PageSpan span) {
 
 void SpanBlocks::Clear() {
   blocks_.clear();
+  last_ = nullptr;
   crossing_.clear();
   size_ = 0;
 }
 
+SpanBlocks::Block& SpanBlocks::Make(uint64_t number) {
+  if (last_ == nullptr || last_number_ != number) {
+    last_ = &blocks_[number];
+    last_number_ = number;
+  }
+  return *last_;
+}
+
+SpanBlocks::Block* SpanBlocks::Find(uint64_t number) {
+  if (last_ == nullptr || last_number_ != number) {
+    const auto it = blocks_.find(number);
+    if (it == blocks_.end()) {
+      return nullptr;
+    }
+    last_ = &it->second;
+    last_number_ = number;
+  }
+  return last_;
+}
+
+void SpanBlocks::DropIfEmpty(uint64_t number, const Block& block) {
+  if ((block.starts | block.ends) == 0) {
+    last_ = nullptr;
+    blocks_.erase(number);
+  }
+}
+
 void SpanBlocks::SetStart(PageId first) {
-  blocks_[BlockOf(first)].starts |= Bit(first);
+  Make(BlockOf(first)).starts |= Bit(first);
 }
 
 void SpanBlocks::SetEnd(PageId last) {
-  blocks_[BlockOf(last)].ends |= Bit(last);
+  Make(BlockOf(last)).ends |= Bit(last);
 }
 
 void SpanBlocks::ClearStart(PageId first) {
-  const auto it = blocks_.find(BlockOf(first));
-  CHECK(it != blocks_.end() && (it->second.starts & Bit(first)) != 0);
-  it->second.starts &= ~Bit(first);
-  if ((it->second.starts | it->second.ends) == 0) {
-    blocks_.erase(it);
-  }
+  Block* const block = Find(BlockOf(first));
+  CHECK(block != nullptr && (block->starts & Bit(first)) != 0);
+  block->starts &= ~Bit(first);
+  DropIfEmpty(BlockOf(first), *block);
 }
 
 void SpanBlocks::ClearEnd(PageId last) {
-  const auto it = blocks_.find(BlockOf(last));
-  CHECK(it != blocks_.end() && (it->second.ends & Bit(last)) != 0);
-  it->second.ends &= ~Bit(last);
-  if ((it->second.starts | it->second.ends) == 0) {
-    blocks_.erase(it);
-  }
+  Block* const block = Find(BlockOf(last));
+  CHECK(block != nullptr && (block->ends & Bit(last)) != 0);
+  block->ends &= ~Bit(last);
+  DropIfEmpty(BlockOf(last), *block);
 }
 
 void SpanBlocks::Insert(PageSpan span) {
@@ -87,7 +111,7 @@ void SpanBlocks::Insert(PageSpan span) {
     CHECK(crossing_.emplace(Raw(span.first), span.count).second);
     return;
   }
-  Block& block = blocks_[BlockOf(span.first)];
+  Block& block = Make(BlockOf(span.first));
   block.starts |= Bit(span.first);
   block.ends |= Bit(LastOf(span));
 }
@@ -100,15 +124,12 @@ void SpanBlocks::Erase(PageSpan span) {
     CHECK_EQ(crossing_.erase(Raw(span.first)), 1U);
     return;
   }
-  const auto it = blocks_.find(BlockOf(span.first));
-  CHECK(it != blocks_.end());
-  Block& block = it->second;
-  CHECK((block.starts & Bit(span.first)) != 0 && (block.ends & Bit(LastOf(span))) != 0);
-  block.starts &= ~Bit(span.first);
-  block.ends &= ~Bit(LastOf(span));
-  if ((block.starts | block.ends) == 0) {
-    blocks_.erase(it);
-  }
+  Block* const block = Find(BlockOf(span.first));
+  CHECK(block != nullptr);
+  CHECK((block->starts & Bit(span.first)) != 0 && (block->ends & Bit(LastOf(span))) != 0);
+  block->starts &= ~Bit(span.first);
+  block->ends &= ~Bit(LastOf(span));
+  DropIfEmpty(BlockOf(span.first), *block);
 }
 
 void SpanBlocks::CutFront(PageSpan from, PageId first) {
@@ -117,9 +138,9 @@ void SpanBlocks::CutFront(PageSpan from, PageId first) {
     Insert(Between(first, LastOf(from)));
     return;
   }
-  Block& block = blocks_.find(BlockOf(first))->second;
-  CHECK((block.starts & Bit(from.first)) != 0);
-  block.starts ^= Bit(from.first) | Bit(first);
+  Block* const block = Find(BlockOf(first));
+  CHECK(block != nullptr && (block->starts & Bit(from.first)) != 0);
+  block->starts ^= Bit(from.first) | Bit(first);
 }
 
 std::optional<PageSpan> SpanBlocks::StartingAt(PageId first) const {

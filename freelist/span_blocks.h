@@ -61,13 +61,21 @@ class SpanBlocks {
   };
 
   static bool Crosses(PageSpan span);
+  // The block with this number, made when missing, or null. The last one is remembered: allocations
+  // go through the file in order.
+  Block& Make(uint64_t number);
+  Block* Find(uint64_t number);
+  // Forgets the block when it is all zero.
+  void DropIfEmpty(uint64_t number, const Block& block);
   void SetStart(PageId first);
   void SetEnd(PageId last);
   void ClearStart(PageId first);
   void ClearEnd(PageId last);
   std::optional<PageSpan> CrossingOver(PageId id) const;
 
-  absl::flat_hash_map<uint64_t, Block> blocks_;   // by page / 64; none is all zero
+  absl::flat_hash_map<uint64_t, Block> blocks_;  // by page / 64; none is all zero
+  uint64_t last_number_ = 0;
+  Block* last_ = nullptr;  // in blocks_, which moves its contents only when one is added
   absl::btree_map<uint64_t, uint64_t> crossing_;  // first page -> page count
   uint64_t size_ = 0;
 };

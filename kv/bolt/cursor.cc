@@ -5,6 +5,11 @@
 #include "kv/base/check.h"
 
 namespace socle::kv::bolt {
+namespace {
+
+constexpr uint64_t kCacheLine = 64;
+
+}  // namespace
 
 BoltCursor::BoltCursor(const PageReader& reader, std::optional<BucketRoot> bucket)
     : reader_(reader), bucket_(bucket) {}
@@ -35,6 +40,7 @@ bool BoltCursor::Push(PageId id) {
 
 bool BoltCursor::Restart() {
   levels_.clear();
+  next_leaf_ = nullptr;
   valid_ = false;
   status_ = absl::OkStatus();
   if (!bucket_.has_value()) {
@@ -122,15 +128,45 @@ void BoltCursor::Seek(std::string_view key) {
 void BoltCursor::Next() {
   CHECK(valid_);
   Level& leaf = levels_.back();
+  if (next_leaf_ != nullptr) {
+    // Leaves look alike: there will be something where something is here.
+    __builtin_prefetch(next_leaf_ + (entry_.value.data() - leaf.page.bytes()));
+  }
   if (++leaf.index < leaf.page.count()) [[likely]] {
     LoadEntry();
     return;
   }
   Climb(Edge::kFirst);
+  if (valid_) {
+    PrefetchNextLeaf();
+  }
+}
+
+void BoltCursor::PrefetchNextLeaf() {
+  next_leaf_ = nullptr;
+  if (levels_.size() < 2) {
+    return;
+  }
+  const Level& leaf = levels_.back();
+  const Level& parent = levels_[levels_.size() - 2];
+  if (leaf.page.extent() != reader_.page_size() || parent.index + 1 >= parent.page.count()) {
+    return;
+  }
+  const PageId next{parent.page.ChildAt(parent.index + 1)};
+  if (next >= reader_.high_water()) {
+    return;
+  }
+  next_leaf_ = reader_.base() + Raw(next) * reader_.page_size();
+  // Header and elements; what those point to, step by step.
+  const uint64_t elements = kHeaderBytes + kElementBytes * uint64_t{leaf.page.count()};
+  for (uint64_t at = 0; at < elements; at += kCacheLine) {
+    __builtin_prefetch(next_leaf_ + at);
+  }
 }
 
 void BoltCursor::Prev() {
   CHECK(valid_);
+  next_leaf_ = nullptr;
   Level& leaf = levels_.back();
   if (leaf.index > 0) {
     --leaf.index;

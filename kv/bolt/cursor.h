@@ -62,11 +62,14 @@ class BoltCursor final : public Cursor {
   // To the neighbouring leaf.
   void Climb(Edge edge);
   void LoadEntry();
+  // Asks for the memory of the leaf behind this one, while this one is walked.
+  void PrefetchNextLeaf();
   void Stop(absl::Status status);
 
   const PageReader reader_;
   const std::optional<BucketRoot> bucket_;
   std::vector<Level> levels_;
+  const char* next_leaf_ = nullptr;  // only for prefetching; null when not known
   Entry entry_;
   bool valid_ = false;
   absl::Status status_;

@@ -9,17 +9,15 @@
 namespace socle::kv::bolt {
 namespace {
 
-// Files up to here double; larger ones grow by a sixteenth, at most by kGrowStepMax.
-constexpr uint64_t kDoublingMax = uint64_t{1} << 20U;
+// Small files double, large ones grow by a sixty-fourth: little against what they hold, so that the file is
+// not longer than its data, and seldom, since a new length is one more thing for the disk to note.
+constexpr uint64_t kGrowStepMin = uint64_t{1} << 20U;
 constexpr uint64_t kGrowStepMax = uint64_t{16} << 20U;
 
 // How long a file of `bytes` is made.
 uint64_t LengthFor(uint64_t bytes) {
-  if (bytes <= kDoublingMax) {
-    return std::bit_ceil(bytes);
-  }
-  const uint64_t step = std::min(std::bit_floor(bytes / 16), kGrowStepMax);
-  return (bytes + step - 1) / step * step;
+  const uint64_t step = std::clamp(std::bit_floor(bytes / 64), kGrowStepMin, kGrowStepMax);
+  return bytes < step ? std::bit_ceil(bytes) : (bytes + step - 1) / step * step;
 }
 
 }  // namespace

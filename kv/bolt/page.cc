@@ -1,5 +1,7 @@
 #include "kv/bolt/page.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace socle::kv::bolt {
@@ -27,35 +29,51 @@ bool PageView::EntryAt(uint32_t index, Entry* entry) const {
   return true;
 }
 
-bool PageView::LowerBound(std::string_view key, uint32_t* index, bool* exact) const {
+bool PageView::LowerBound(std::string_view key, uint32_t guess, uint32_t* index,
+                          bool* exact) const {
+  const uint64_t leading = LeadingBytes(key);
   uint32_t low = 0;
   uint32_t high = count_;
+  uint32_t at = std::min(guess, count_ / 2);
+  // Near a guess first, in growing steps; without one always in the middle.
+  uint32_t step = kNoGuess;
+  if (guess != kNoGuess) {
+    at = std::min(guess, count_ - 1);
+    step = 1;
+  }
   *exact = false;
   while (low < high) {
-    const uint32_t middle = low + (high - low) / 2;
-    std::string_view at;
-    if (!KeyAt(middle, &at)) [[unlikely]] {
+    std::string_view there;
+    if (!KeyAt(at, &there)) [[unlikely]] {
       return false;
     }
-    const int order = at.compare(key);
-    if (order == 0) {
-      *index = middle;
-      *exact = true;
-      return true;
+    // Most keys differ early: no call of memcmp for them.
+    const uint64_t there_leading = LeadingBytes(there);
+    int order = there_leading < leading ? -1 : 1;
+    if (there_leading == leading) {
+      order = there.compare(key);
+      if (order == 0) {
+        *index = at;
+        *exact = true;
+        return true;
+      }
     }
     if (order < 0) {
-      low = middle + 1;
+      low = at + 1;
+      at = low + std::min(step - 1, (high - low) / 2);
     } else {
-      high = middle;
+      high = at;
+      at = high - 1 - std::min(step - 1, (high - low) / 2);
     }
+    step = step == kNoGuess ? step : step * 2;
   }
   *index = low;
   return true;
 }
 
-bool PageView::ChildFor(std::string_view key, uint32_t* index) const {
+bool PageView::ChildFor(std::string_view key, uint32_t guess, uint32_t* index) const {
   bool exact = false;
-  if (!LowerBound(key, index, &exact)) {
+  if (!LowerBound(key, guess, index, &exact)) {
     return false;
   }
   if (!exact && *index > 0) {

@@ -34,6 +34,19 @@ struct Entry {
   bool is_bucket() const { return (flags & kBucketElement) != 0; }
 };
 
+// The first eight bytes as a number that orders as the bytes do; shorter keys count as padded with
+// zeros.
+inline uint64_t LeadingBytes(std::string_view key) {
+  if (key.size() >= sizeof(uint64_t)) [[likely]] {
+    return __builtin_bswap64(Load<uint64_t>(key.data()));
+  }
+  uint64_t leading = 0;
+  for (size_t i = 0; i < sizeof(uint64_t); ++i) {
+    leading = leading << 8U | (i < key.size() ? static_cast<uint8_t>(key[i]) : 0U);
+  }
+  return leading;
+}
+
 // A branch or leaf page. Requires a checked header: count elements lie inside the extent.
 class PageView {
  public:
@@ -82,12 +95,24 @@ class PageView {
                           offsetof(BranchElement, child));
   }
 
-  // First element whose key is >= `key` (count() when there is none).
-  [[nodiscard]] bool LowerBound(std::string_view key, uint32_t* index, bool* exact) const;
+  static constexpr uint32_t kNoGuess = ~uint32_t{0};
+
+  // First element whose key is >= `key` (count() when there is none). The search begins at the
+  // element `guess`: any is right, a near one saves steps.
+  [[nodiscard]] bool LowerBound(std::string_view key, uint32_t guess, uint32_t* index,
+                                bool* exact) const;
+
+  [[nodiscard]] bool LowerBound(std::string_view key, uint32_t* index, bool* exact) const {
+    return LowerBound(key, kNoGuess, index, exact);
+  }
 
   // Element of the child that covers `key`: the last one with a separator <= key, or the first.
   // Requires a branch page with count() > 0.
-  [[nodiscard]] bool ChildFor(std::string_view key, uint32_t* index) const;
+  [[nodiscard]] bool ChildFor(std::string_view key, uint32_t guess, uint32_t* index) const;
+
+  [[nodiscard]] bool ChildFor(std::string_view key, uint32_t* index) const {
+    return ChildFor(key, kNoGuess, index);
+  }
 
   // Bytes that the elements occupy in canonical layout, the header included; false on a broken
   // element.

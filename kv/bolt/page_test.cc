@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kv/base/bytes.h"
 #include "kv/base/random.h"
 #include "kv/bolt/bolt_engine.h"
 #include "kv/bolt/check.h"
@@ -234,6 +235,55 @@ TEST(PageCensus, CountsNestedBuckets) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("page 3: is free and reachable")));
   EXPECT_THAT(expect_free({PageId{4}, 1}),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("page 5: is neither")));
+}
+
+// Keys of all kinds: evenly spread, with one long prefix, short ones that differ in zeros only.
+std::vector<std::string> KeysFor(int kind, uint32_t count, Random* random) {
+  std::vector<std::string> keys;
+  for (uint32_t i = 0; i < count; ++i) {
+    switch (kind) {
+      case 0:
+        keys.push_back(BigEndian64(1000 + 3 * i));
+        break;
+      case 1:
+        keys.push_back("/registry/pods/" + std::to_string(random->Below(1000)));
+        break;
+      default:
+        keys.emplace_back(1 + random->Below(12), static_cast<char>(random->Below(2)));
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  return keys;
+}
+
+TEST(PageView, FindsTheSameElementWhateverTheGuess) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(seed);
+  Random random(seed);
+  for (int round = 0; round < 60; ++round) {
+    DirtyPage page(std::make_unique<char[]>(4096), 4096, kLeafPage);
+    const auto count = static_cast<uint32_t>(random.Below(70));
+    for (const std::string& key : KeysFor(round % 3, count, &random)) {
+      page.Insert(page.count(), {.key = key, .value = "v"});
+    }
+    for (int probe = 0; probe < 30; ++probe) {
+      const std::vector<std::string> any = KeysFor(round % 3, 1 + probe, &random);
+      const std::string& key = any.back();
+      uint32_t expected = 0;
+      while (expected < page.count() && page.KeyAt(expected) < key) {
+        ++expected;
+      }
+      for (const uint32_t guess :
+           {PageView::kNoGuess, 0U, expected, expected + 1, count / 3, 9999U}) {
+        uint32_t index = 0;
+        bool exact = false;
+        ASSERT_TRUE(page.view().LowerBound(key, guess, &index, &exact));
+        ASSERT_EQ(index, expected);
+        ASSERT_EQ(exact, expected < page.count() && page.KeyAt(expected) == key);
+      }
+    }
+  }
 }
 
 }  // namespace

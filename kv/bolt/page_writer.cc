@@ -34,7 +34,11 @@ absl::Status PageWriter::Flush() {
   }
   const uint64_t size = size_;
   size_ = 0;
-  return file_->WriteAt(offset_, {buffer_.get(), size});
+  RETURN_IF_ERROR(file_->WriteAt(offset_, {buffer_.get(), size}));
+  if (size >= kStartAtBytes) {
+    file_->StartWriting(offset_, size);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace socle::kv::bolt

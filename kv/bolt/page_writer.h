@@ -30,6 +30,9 @@ class PageWriter {
 
  private:
   static constexpr uint64_t kBufferBytes = uint64_t{1} << 20U;
+  // The disk begins with runs of this length while the next pages are packed; small ones are left to
+  // the sync, which can put them together.
+  static constexpr uint64_t kStartAtBytes = kBufferBytes / 4;
 
   File* const file_;
   const uint32_t page_size_;

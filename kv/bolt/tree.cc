@@ -19,11 +19,28 @@ void PrefetchElements(const PageReader& reader, PageId id) {
   }
 }
 
+// Leading bytes of the keys that a page covers, from the separators above it.
+struct LeadingRange {
+  uint64_t low = 0;
+  uint64_t high = 0;
+
+  // By proportion, as if the keys were spread evenly: so revisions are, and hashes nearly.
+  uint32_t Guess(uint64_t leading, uint32_t count) const {
+    if (high <= low || leading < low || leading >= high) {
+      return PageView::kNoGuess;
+    }
+    return static_cast<uint32_t>(static_cast<double>(leading - low) * count /
+                                 static_cast<double>(high - low));
+  }
+};
+
 }  // namespace
 
 absl::Status FindEntry(const PageReader& reader, const BucketRoot& bucket, std::string_view key,
                        Entry* entry, bool* found) {
   *found = false;
+  const uint64_t leading = LeadingBytes(key);
+  LeadingRange range;
   PageId id = bucket.root;
   PageView page = bucket.inline_page;
   for (uint32_t depth = 0; depth < kDepthMax; ++depth) {
@@ -31,16 +48,24 @@ absl::Status FindEntry(const PageReader& reader, const BucketRoot& bucket, std::
       PrefetchElements(reader, id);
       RETURN_IF_ERROR(reader.Read(id, &page));
     }
+    const uint32_t guess = range.Guess(leading, page.count());
     uint32_t index = 0;
     if (page.is_leaf()) {
-      if (!page.LowerBound(key, &index, found) || (*found && !page.EntryAt(index, entry))) {
+      if (!page.LowerBound(key, guess, &index, found) || (*found && !page.EntryAt(index, entry))) {
         *found = false;
         return reader.Broken(id, "an element reaches out of the page");
       }
       return absl::OkStatus();
     }
-    if (page.count() == 0 || !page.ChildFor(key, &index)) {
+    std::string_view low;
+    std::string_view high;
+    if (page.count() == 0 || !page.ChildFor(key, guess, &index) || !page.KeyAt(index, &low) ||
+        (index + 1 < page.count() && !page.KeyAt(index + 1, &high))) {
       return reader.Broken(id, "branch is empty or has an element that reaches out of the page");
+    }
+    range.low = LeadingBytes(low);
+    if (index + 1 < page.count()) {
+      range.high = LeadingBytes(high);
     }
     id = PageId{page.ChildAt(index)};
   }

@@ -53,6 +53,11 @@ class File {
   virtual absl::Status WriteAt(uint64_t offset, std::string_view bytes) = 0;
   // Writes the parts one after the other at `offset`, in one system call where possible.
   virtual absl::Status WriteAtV(uint64_t offset, std::span<const std::string_view> parts) = 0;
+
+  // A hint: the disk may begin to write these bytes now, so that SyncData has less to wait for. Makes
+  // nothing durable; an error shows in SyncData.
+  virtual void StartWriting(uint64_t /*offset*/, uint64_t /*size*/) {}
+
   // fdatasync: contents and length are durable.
   virtual absl::Status SyncData() = 0;
   virtual absl::Status Truncate(uint64_t size) = 0;

@@ -1,0 +1,61 @@
+#include "bench/storage/disk.h"
+
+// tidy: allow file because the measurements of /proc and of whole directories are no business of Env
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+#include "kv/base/check.h"
+
+namespace socle::bench {
+namespace {
+
+namespace fs = std::filesystem;  // tidy: allow file because see above
+
+// The number behind `label` in a file of lines "label: number ...".
+uint64_t NumberBehind(const char* path, std::string_view label) {
+  std::ifstream file(path);  // tidy: allow file because /proc is no file of ours
+  std::string word;
+  while (file >> word) {
+    if (word == label) {
+      uint64_t number = 0;
+      CHECK(static_cast<bool>(file >> number));
+      return number;
+    }
+  }
+  CHECK(false);
+  return 0;
+}
+
+}  // namespace
+
+uint64_t BytesWritten() {
+  return NumberBehind("/proc/self/io", "write_bytes:");
+}
+
+uint64_t ResidentAnonymousBytes() {
+  return NumberBehind("/proc/self/status", "RssAnon:") * 1024;
+}
+
+uint64_t BytesOfFiles(const std::string& dir) {
+  uint64_t total = 0;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(dir)) {
+    if (entry.is_regular_file()) {
+      total += entry.file_size();
+    }
+  }
+  return total;
+}
+
+ScratchDir::ScratchDir(const std::string& parent, const std::string& name)
+    : path_(parent + "/" + name) {
+  fs::remove_all(path_);
+  fs::create_directories(path_);
+}
+
+ScratchDir::~ScratchDir() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+}  // namespace socle::bench
