@@ -175,22 +175,33 @@ absl::Status ImageBuilder::Flush() {
   return status;
 }
 
-absl::StatusOr<Meta> MeasureImage(const ReadTxn& txn) {
-  ImageBuilder builder(kImagePageSize, nullptr);
-  RETURN_IF_ERROR(Copy(txn, &builder));
-  ASSIGN_OR_RETURN(Meta meta, builder.Finish());
-  meta.txid = TxnId{std::max<uint64_t>(1, txn.txid())};
-  return meta;
+absl::StatusOr<Meta> ImageOf::Measure() const {
+  MutexLock lock(&mu_);
+  if (!meta_) {
+    ImageBuilder builder(kImagePageSize, nullptr);
+    const absl::Status copied = Copy(*txn_, &builder);
+    meta_ = copied.ok() ? builder.Finish() : copied;
+    if (meta_->ok()) {
+      (*meta_)->txid = TxnId{std::max<uint64_t>(1, txn_->txid())};
+    }
+  }
+  return *meta_;
 }
 
-absl::Status WriteImageOf(const ReadTxn& txn, const Meta& meta, const ImageBuilder::Sink& sink) {
+uint64_t ImageOf::Size() const {
+  const absl::StatusOr<Meta> meta = Measure();
+  return meta.ok() ? meta->file_bytes() : 0;
+}
+
+absl::Status ImageOf::Write(const ImageBuilder::Sink& sink) const {
+  ASSIGN_OR_RETURN(const Meta meta, Measure());
   // As kv/bolt/snapshot.h law 1: whoever reads it opens page 0's commit.
   RETURN_IF_ERROR(sink(MetaPageImage(meta, PageId{0})));
   Meta before = meta;
   before.txid = TxnId{Raw(meta.txid) - 1};
   RETURN_IF_ERROR(sink(MetaPageImage(before, PageId{1})));
   ImageBuilder builder(meta.page_size, sink);
-  RETURN_IF_ERROR(Copy(txn, &builder));
+  RETURN_IF_ERROR(Copy(*txn_, &builder));
   ASSIGN_OR_RETURN(Meta written, builder.Finish());
   written.txid = meta.txid;
   CHECK(written == meta);  // One snapshot gave two different scans.

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "kv/base/mutex.h"
 #include "kv/bolt/format.h"
 #include "kv/bolt/meta.h"
 #include "kv/engine.h"
@@ -84,10 +86,23 @@ class ImageBuilder {
   std::vector<std::pair<std::string, PageId>> roots_;  // of finished buckets
 };
 
-// What WriteSnapshot of an engine without bolt pages needs; the first pass.
-absl::StatusOr<Meta> MeasureImage(const ReadTxn& txn);
-// The second pass. Requires the meta that MeasureImage returned for the same transaction.
-absl::Status WriteImageOf(const ReadTxn& txn, const Meta& meta, const ImageBuilder::Sink& sink);
+// SnapshotSize and WriteSnapshot of a transaction whose engine has no bolt pages. Thread-safe.
+class ImageOf {
+ public:
+  // `txn` must outlive the image.
+  explicit ImageOf(const ReadTxn* txn) : txn_(txn) {}
+
+  // Scans everything at the first call; 0 when that fails.
+  uint64_t Size() const;
+  absl::Status Write(const ImageBuilder::Sink& sink) const;
+
+ private:
+  absl::StatusOr<Meta> Measure() const;
+
+  const ReadTxn* const txn_;
+  mutable Mutex mu_;
+  mutable std::optional<absl::StatusOr<Meta>> meta_ ABSL_GUARDED_BY(mu_);
+};
 
 }  // namespace socle::kv::bolt
 

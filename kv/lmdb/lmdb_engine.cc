@@ -10,23 +10,21 @@
 #include <fmt/format.h>
 
 #include "kv/base/bytes.h"
-#include "kv/base/mutex.h"
-#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/bolt/image_builder.h"
+#include "kv/empty_cursor.h"
+#include "kv/entry_limits.h"
+#include "kv/kept_bytes.h"
 #include "kv/lmdb/environment.h"
 
 namespace socle::kv {
 namespace lmdb {
 namespace {
 
-using bolt::kKeyBytesMax;
-using bolt::kValueBytesMax;
-
 class LmdbCursor final : public Cursor {
  public:
-  LmdbCursor(const Environment* environment, MDB_txn* txn, const KeyTree& tree)
-      : environment_(environment), cursor_(txn, tree) {}
+  LmdbCursor(const Environment* environment, MDB_txn* txn, const KeyTree& tree, KeptBytes* kept)
+      : environment_(environment), kept_(kept), cursor_(txn, tree) {}
 
   void Seek(std::string_view key) override { Note(cursor_.Seek(key)); }
 
@@ -44,6 +42,10 @@ class LmdbCursor final : public Cursor {
 
   std::string_view value() const override { return cursor_.value(); }
 
+  EntryView Keep() const override {
+    return {cursor_.is_key_copied() ? kept_->Keep(cursor_.key()) : cursor_.key(), cursor_.value()};
+  }
+
   absl::Status status() const override { return status_; }
 
   const KeyTreeCount& count() const { return cursor_.count(); }
@@ -56,30 +58,9 @@ class LmdbCursor final : public Cursor {
   }
 
   const Environment* const environment_;
+  KeptBytes* const kept_;
   KeyTreeCursor cursor_;
   absl::Status status_;
-};
-
-// A bucket that is not there.
-class EmptyCursor final : public Cursor {
- public:
-  void Seek(std::string_view /*key*/) override {}
-
-  void SeekToFirst() override {}
-
-  void SeekToLast() override {}
-
-  void Next() override {}
-
-  void Prev() override {}
-
-  bool Valid() const override { return false; }
-
-  std::string_view key() const override { return {}; }
-
-  std::string_view value() const override { return {}; }
-
-  absl::Status status() const override { return absl::OkStatus(); }
 };
 
 class LmdbReadTxn final : public ReadTxn {
@@ -109,7 +90,7 @@ class LmdbReadTxn final : public ReadTxn {
     if (at == catalog_.end()) {
       return std::make_unique<EmptyCursor>();
     }
-    return std::make_unique<LmdbCursor>(environment_, txn_, at->second);
+    return std::make_unique<LmdbCursor>(environment_, txn_, at->second, &kept_);
   }
 
   absl::StatusOr<std::vector<std::string>> Buckets() const override {
@@ -123,37 +104,25 @@ class LmdbReadTxn final : public ReadTxn {
 
   uint64_t txid() const override { return mdb_txn_id(txn_); }
 
-  uint64_t SnapshotSize() const override {
-    const absl::StatusOr<bolt::Meta> meta = ImageMeta();
-    return meta.ok() ? meta->file_bytes() : 0;
-  }
+  uint64_t SnapshotSize() const override { return image_.Size(); }
 
   absl::Status WriteSnapshot(
       const std::function<absl::Status(std::string_view)>& sink) const override {
-    ASSIGN_OR_RETURN(const bolt::Meta meta, ImageMeta());
-    return bolt::WriteImageOf(*this, meta, sink);
+    return image_.Write(sink);
   }
 
   // Compares what a walk finds with what LMDB counts.
   absl::Status Check() const;
 
  private:
-  absl::StatusOr<bolt::Meta> ImageMeta() const {
-    MutexLock lock(&mu_);
-    if (!image_meta_) {
-      image_meta_ = bolt::MeasureImage(*this);
-    }
-    return *image_meta_;
-  }
-
   absl::Status CheckTree(std::string_view name, const KeyTree& tree, uint64_t* tail_records) const;
 
   Environment* const environment_;
   MDB_txn* const txn_;
   const Catalog catalog_;
 
-  mutable Mutex mu_;
-  mutable std::optional<absl::StatusOr<bolt::Meta>> image_meta_ ABSL_GUARDED_BY(mu_);
+  mutable KeptBytes kept_;  // long keys that a cursor was asked to keep
+  const bolt::ImageOf image_{this};
 };
 
 absl::Status LmdbReadTxn::CheckTree(std::string_view name, const KeyTree& tree,
@@ -161,10 +130,10 @@ absl::Status LmdbReadTxn::CheckTree(std::string_view name, const KeyTree& tree,
   const auto broken = [&](const std::string& what) {
     return absl::DataLossError(fmt::format("{}: bucket '{}' {}", environment_->path(), name, what));
   };
-  LmdbCursor cursor(environment_, txn_, tree);
+  LmdbCursor cursor(environment_, txn_, tree, &kept_);
   std::string previous;
   for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
-    if (cursor.key().empty() || cursor.key().size() > kKeyBytesMax) {
+    if (cursor.key().empty() || cursor.key().size() > kEntryKeyBytesMax) {
       return broken(fmt::format("has a key of {} bytes", cursor.key().size()));
     }
     if (cursor.key() <= previous) {
@@ -213,10 +182,7 @@ class LmdbWriteTxn final : public WriteTxn {
     if (catalog_.contains(bucket)) {
       return absl::OkStatus();
     }
-    if (bucket.empty() || bucket.size() > kKeyBytesMax) {
-      return absl::InvalidArgumentError(fmt::format("bucket name of {} bytes; 1 to {} are possible",
-                                                    bucket.size(), kKeyBytesMax));
-    }
+    RETURN_IF_ERROR(CheckBucketName(bucket));
     ASSIGN_OR_RETURN(const KeyTree tree, environment_->EmptySlot(txn_, catalog_));
     RETURN_IF_ERROR(Note(environment_->catalog_tree().Put(txn_, bucket, BigEndian64(tree.slot),
                                                           /*is_append=*/false)));
@@ -240,11 +206,7 @@ class LmdbWriteTxn final : public WriteTxn {
     if (at == catalog_.end()) {
       return NoBucket(bucket);
     }
-    if (key.empty() || key.size() > kKeyBytesMax || value.size() > kValueBytesMax) {
-      return absl::InvalidArgumentError(
-          fmt::format("key of {} bytes and value of {}; 1 to {} and 0 to {} are possible",
-                      key.size(), value.size(), kKeyBytesMax, kValueBytesMax));
-    }
+    RETURN_IF_ERROR(CheckEntry(key, value));
     // The first key out of order ends the attempts to append to this bucket.
     const bool is_append = not_ascending_ != at->second.slot;
     int rc = at->second.Put(txn_, key, value, is_append);
@@ -299,10 +261,6 @@ class LmdbWriteTxn final : public WriteTxn {
   }
 
  private:
-  static absl::Status NoBucket(std::string_view bucket) {
-    return absl::NotFoundError(fmt::format("no bucket '{}'", bucket));
-  }
-
   // A transaction that met an error can't commit.
   absl::Status Note(int rc) {
     if (rc != MDB_SUCCESS && error_.ok()) {

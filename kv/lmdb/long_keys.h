@@ -74,6 +74,9 @@ class KeyTreeCursor {
 
   std::string_view value() const { return value_; }
 
+  // The key is the cursor's own copy, not a view into the mapping.
+  bool is_key_copied() const { return levels_.size() > 1; }
+
   // Records read so far, pointers included; what Check compares with LMDB's own count.
   const KeyTreeCount& count() const { return count_; }
 

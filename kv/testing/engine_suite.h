@@ -442,6 +442,29 @@ TEST_P(EngineSuite, IsOpenOnceOnly) {
   EXPECT_THAT(GetParam().open(dir_.path()), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
+TEST_P(EngineSuite, KeepsWhatACursorIsAskedToKeep) {
+  Entries entries;
+  for (int i = 100; i < 400; ++i) {
+    entries.emplace_back(std::string(i % 5 == 0 ? 2000 : 1, 'k') + std::to_string(i),
+                         std::string(i, 'v'));
+  }
+  std::sort(entries.begin(), entries.end());
+  CommitPuts("b", entries);
+  const auto txn = Read();
+  std::vector<EntryView> kept;
+  {
+    ASSERT_OK_AND_ASSIGN(const auto cursor, txn->NewCursor("b"));
+    for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+      kept.push_back(cursor->Keep());
+    }
+  }
+  ASSERT_EQ(kept.size(), entries.size());
+  for (size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_EQ(kept[i].key, entries[i].first);
+    EXPECT_EQ(kept[i].value, entries[i].second);
+  }
+}
+
 TEST_P(EngineSuite, WritesASnapshotThatBoltReads) {
   EXPECT_THAT(StateOfSnapshot(*Read()), testing::IsEmpty());
   ModelState expected;
