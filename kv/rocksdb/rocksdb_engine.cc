@@ -302,4 +302,14 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenRocksdb(const std::string& path,
   return std::make_unique<rocks::RocksdbEngine>(std::move(database));
 }
 
+absl::Status DestroyRocksdb(const std::string& path) {
+  ASSIGN_OR_RETURN(const bool exists, Env::Posix()->Exists(path));
+  if (!exists) {
+    return absl::OkStatus();
+  }
+  const rocksdb::Status status = rocksdb::DestroyDB(path, rocksdb::Options());
+  return status.ok() ? absl::OkStatus()
+                     : absl::InternalError(fmt::format("{}: remove: {}", path, status.ToString()));
+}
+
 }  // namespace socle::kv

@@ -34,6 +34,9 @@ struct RocksdbOptions {
 absl::StatusOr<std::unique_ptr<Engine>> OpenRocksdb(const std::string& path,
                                                     const RocksdbOptions& options);
 
+// Removes the directory and the database in it; OK when there is none. Requires that it is closed.
+absl::Status DestroyRocksdb(const std::string& path);
+
 }  // namespace socle::kv
 
 #endif  // SOCLE_KV_ROCKSDB_ROCKSDB_ENGINE_H_
