@@ -94,6 +94,11 @@ absl::Status VisitAll(const ReadTxn& txn, Tally* tally, const Visit& visit) {
   return absl::OkStatus();
 }
 
+struct OpenSource {
+  EngineKind kind;
+  std::unique_ptr<Engine> engine;
+};
+
 class Conversion {
  public:
   Conversion(const ConvertOptions& options, bool can_nest)
@@ -181,19 +186,15 @@ std::string DirectoryOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-absl::StatusOr<ConvertResult> MakeCopy(Env* env, const EnginePlace& from,
+absl::StatusOr<ConvertResult> MakeCopy(Env* env, const OpenSource& source,
                                        const EnginePlace& unfinished,
                                        const ConvertOptions& options) {
-  Conversion conversion(options, from.kind == EngineKind::kBolt);
+  Conversion conversion(options, source.kind == EngineKind::kBolt);
   ConvertResult result;
   {
-    absl::StatusOr<std::unique_ptr<Engine>> source = OpenEngineAt(env, from, options.engine);
-    if (!source.ok()) {
-      return Annotate(source.status(), "source");
-    }
     ASSIGN_OR_RETURN(const std::unique_ptr<Engine> target,
                      OpenEngineAt(env, unfinished, options.engine));
-    ASSIGN_OR_RETURN(result, conversion.Copy(source->get(), target.get()));
+    ASSIGN_OR_RETURN(result, conversion.Copy(source.engine.get(), target.get()));
   }
   // What counts is what is read from the disk again.
   ASSIGN_OR_RETURN(const std::unique_ptr<Engine> copy,
@@ -202,15 +203,21 @@ absl::StatusOr<ConvertResult> MakeCopy(Env* env, const EnginePlace& from,
   return result;
 }
 
-}  // namespace
-
-absl::StatusOr<ConvertResult> ConvertEngine(Env* env, const EnginePlace& from,
-                                            const EnginePlace& to, const ConvertOptions& options) {
-  ASSIGN_OR_RETURN(const bool has_source, env->Exists(from.path));
-  if (!has_source) {
+absl::StatusOr<OpenSource> Open(Env* env, const EnginePlace& from, const EngineOptions& options) {
+  ASSIGN_OR_RETURN(const bool exists, env->Exists(from.path));
+  if (!exists) {
     return absl::NotFoundError(
         fmt::format("{}: there is no {} store", from.path, NameOf(from.kind)));
   }
+  absl::StatusOr<std::unique_ptr<Engine>> engine = OpenEngineAt(env, from, options);
+  if (!engine.ok()) {
+    return Annotate(engine.status(), "source");
+  }
+  return OpenSource{from.kind, *std::move(engine)};
+}
+
+absl::StatusOr<ConvertResult> Convert(Env* env, const OpenSource& source, const EnginePlace& to,
+                                      const ConvertOptions& options) {
   ASSIGN_OR_RETURN(const bool has_target, env->Exists(to.path));
   if (has_target) {
     return absl::AlreadyExistsError(
@@ -218,7 +225,7 @@ absl::StatusOr<ConvertResult> ConvertEngine(Env* env, const EnginePlace& from,
   }
   const EnginePlace unfinished{.kind = to.kind, .path = to.path + ".converting"};
   RETURN_IF_ERROR(RemoveEngineAt(env, unfinished));
-  absl::StatusOr<ConvertResult> result = MakeCopy(env, from, unfinished, options);
+  absl::StatusOr<ConvertResult> result = MakeCopy(env, source, unfinished, options);
   if (!result.ok()) {
     // The first error is the one to tell; what stays is removed by the next attempt.
     RemoveEngineAt(env, unfinished).IgnoreError();
@@ -228,6 +235,14 @@ absl::StatusOr<ConvertResult> ConvertEngine(Env* env, const EnginePlace& from,
   RETURN_IF_ERROR(env->SyncDir(DirectoryOf(to.path)));
   RETURN_IF_ERROR(RemoveEngineAt(env, unfinished));  // its lock files
   return result;
+}
+
+}  // namespace
+
+absl::StatusOr<ConvertResult> ConvertEngine(Env* env, const EnginePlace& from,
+                                            const EnginePlace& to, const ConvertOptions& options) {
+  ASSIGN_OR_RETURN(const OpenSource source, Open(env, from, options.engine));
+  return Convert(env, source, to, options);
 }
 
 absl::StatusOr<ConvertResult> ConvertDirectory(Env* env, const std::string& directory,
@@ -240,8 +255,10 @@ absl::StatusOr<ConvertResult> ConvertDirectory(Env* env, const std::string& dire
     return absl::AlreadyExistsError(
         fmt::format("{}: the storage engine is {} already", directory, NameOf(to)));
   }
+  // Locked until the directory is the new engine's: no server writes to the old one in between.
+  ASSIGN_OR_RETURN(const OpenSource source, Open(env, PlaceIn(directory, *from), options.engine));
   ASSIGN_OR_RETURN(const ConvertResult result,
-                   ConvertEngine(env, PlaceIn(directory, *from), PlaceIn(directory, to), options));
+                   Convert(env, source, PlaceIn(directory, to), options));
   RETURN_IF_ERROR(RememberEngine(env, directory, to));
   return result;
 }

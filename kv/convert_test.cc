@@ -73,6 +73,8 @@ TEST_F(ConvertTest, CopiesEverythingFromEachKindToEach) {
       int verifications = 0;
       options_.progress = [&](const ConvertProgress& progress) {
         ++(progress.is_verifying ? verifications : copies);
+        EXPECT_THAT(OpenEngineAt(env_, source, kSmall),
+                    StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("locked")));
         EXPECT_GT(progress.entries, 0U);
         return absl::OkStatus();
       };

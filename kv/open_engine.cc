@@ -120,7 +120,15 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(Env* env, const std::string& 
   if (!found && chosen != EngineKind::kBolt) {
     RETURN_IF_ERROR(RememberEngine(env, directory, chosen));
   }
-  return OpenEngineAt(env, PlaceIn(directory, chosen), options);
+  ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
+                   OpenEngineAt(env, PlaceIn(directory, chosen), options));
+  // Now locked: a conversion that held the lock may have given the directory to another engine.
+  ASSIGN_OR_RETURN(const std::optional<EngineKind> still, FindEngine(env, directory));
+  if (still != chosen) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: the storage engine was changed meanwhile; start again", directory));
+  }
+  return engine;
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> OpenEngineAt(Env* env, const EnginePlace& place,

@@ -60,6 +60,9 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   options.freelist_type = settings.backend_freelist_type == "array"
                               ? freelist::FreelistType::kArray
                               : freelist::FreelistType::kHashmap;
+  if (const auto engine = kv::EngineKindOf(settings.backend); engine.ok()) {
+    options.engine = *engine;
+  }
   options.unsafe_no_sync = settings.unsafe_no_fsync;
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.

@@ -54,6 +54,7 @@ TEST(Flags, EveryDefaultOfTheTableIsTheDefaultOfTheSettings) {
     EXPECT_EQ(settings.backend_batch_limit, fresh.backend_batch_limit);
     EXPECT_EQ(settings.backend_batch_interval_nanos, fresh.backend_batch_interval_nanos);
     EXPECT_EQ(settings.backend_freelist_type, fresh.backend_freelist_type);
+    EXPECT_EQ(settings.backend, fresh.backend);
     EXPECT_EQ(settings.max_request_bytes, fresh.max_request_bytes);
     EXPECT_EQ(settings.max_txn_ops, fresh.max_txn_ops);
     EXPECT_EQ(settings.max_concurrent_streams, fresh.max_concurrent_streams);
@@ -125,6 +126,7 @@ TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
       {{"--backend-batch-interval=5"}, "--backend-batch-interval: '5' is not a duration"},
       {{"--unsafe-no-fsync=maybe"}, "--unsafe-no-fsync: 'maybe' is neither true nor false"},
       {{"--backend-bbolt-freelist-type=tree"}, "is not one of map, array"},
+      {{"--backend=sqlite"}, "--backend: 'sqlite' is not one of bolt, lmdb, rocksdb"},
       {{"--listen-client-urls=localhost:2379"}, "is not a URL"},
       {{"--listen-client-urls=https://127.0.0.1:2379"}, "TLS is not supported yet"},
       {{"--listen-client-urls=unix://x:1"}, "Unix socket"},
