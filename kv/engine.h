@@ -6,8 +6,8 @@
 //          2. Commit is atomic and durable: after a crash the file holds all of it or nothing of
 //             it.
 //          3. A ReadTxn never waits for a WriteTxn, and the other way round.
-//          4. Views (string_view) of keys and values are valid until their transaction ends; those
-//             that a WriteTxn returns, until its next change.
+//          4. Views (string_view) that a ReadTxn returns are valid until it ends, those of a Cursor
+//             until it moves (Keep makes them last), those of a WriteTxn until its next change.
 // Threads  Engine: BeginRead, counters and snapshots are thread-safe; one WriteTxn at a time
 //          (CHECKed). ReadTxn: thread-safe once opened (immutable); a Cursor is thread-compatible.
 // Errors   DataLoss names file, page and what is wrong; after a failed sync every write says
@@ -29,6 +29,11 @@
 
 namespace socle::kv {
 
+struct EntryView {
+  std::string_view key;
+  std::string_view value;
+};
+
 // Iterates one bucket in key order. Starts unpositioned (Valid() is false).
 class Cursor {
  public:
@@ -44,6 +49,10 @@ class Cursor {
   // Require Valid(). Memory: law 4.
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
+
+  // Key and value, valid until the transaction ends; an engine without a mapping copies them.
+  virtual EntryView Keep() const { return {key(), value()}; }
+
   // DataLoss when the cursor stopped at a broken page; OK at the end of the bucket.
   virtual absl::Status status() const = 0;
 };
@@ -58,9 +67,15 @@ class ReadTxn {
   virtual absl::StatusOr<std::unique_ptr<Cursor>> NewCursor(std::string_view bucket) const = 0;
   // Names of the top-level buckets, ascending.
   virtual absl::StatusOr<std::vector<std::string>> Buckets() const = 0;
+
+  // Another transaction on the same commit for one reader, so that the copies which its views need
+  // go with it; null when views cost nothing.
+  virtual std::unique_ptr<ReadTxn> Share() const { return nullptr; }
+
   // Number of the commit that this transaction sees.
   virtual uint64_t txid() const = 0;
-  // Length of the image that WriteSnapshot writes.
+  // Length of the image that WriteSnapshot writes; 0 when it can't be made, and WriteSnapshot says
+  // why. An engine that is not bolt scans everything for it, once per transaction.
   virtual uint64_t SnapshotSize() const = 0;
   // The whole state as a bbolt v2 image, piece by piece in order; stops at the sink's first error.
   virtual absl::Status WriteSnapshot(

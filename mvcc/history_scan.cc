@@ -66,7 +66,8 @@ absl::StatusOr<int64_t> ScanHistory(const ReadState& state, const HistoryBounds&
   const RevisionKey start({bounds.from, 0});
   ASSIGN_OR_RETURN(const auto cursor, state.storage->pages->NewCursor("key"));
   for (cursor->Seek(start.view()); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const bool goes_on, piece.Take(cursor->key(), cursor->value()));
+    const kv::EntryView entry = cursor->Keep();
+    ASSIGN_OR_RETURN(const bool goes_on, piece.Take(entry.key, entry.value));
     if (!goes_on) {
       return piece.done();
     }

@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include <absl/status/statusor.h>
 
@@ -61,6 +63,25 @@ class ReadView final : public PublishedBase {
 };
 
 using ReadViewRef = PublishedRef<ReadView>;
+
+// A view for one reader, with what its reads leave behind in memory: nothing on engines that map
+// their file, copies on others. It is what pins the views of a result.
+class OneReader {
+ public:
+  explicit OneReader(ReadViewRef view) : view_(std::move(view)) {
+    const auto& shared = view_->state().storage;
+    if (auto storage = kv::ForOneReader(shared); storage != shared) {
+      own_ = view_->state();
+      own_->storage = std::move(storage);
+    }
+  }
+
+  const ReadState& state() const { return own_ ? *own_ : view_->state(); }
+
+ private:
+  ReadViewRef view_;
+  std::optional<ReadState> own_;
+};
 
 }  // namespace socle::mvcc
 

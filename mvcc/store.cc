@@ -10,7 +10,7 @@
 #include "kv/base/mutex.h"
 #include "kv/base/random.h"
 #include "kv/base/status_macros.h"
-#include "kv/bolt/bolt_engine.h"
+#include "kv/open_engine.h"
 #include "kv/wal/wal.h"
 #include "mvcc/applier.h"
 #include "mvcc/log_entry.h"
@@ -128,9 +128,9 @@ class StoreImpl final : public Store {
 
   absl::StatusOr<RangeResult> Range(const RangeRequest& request) const override {
     RETURN_IF_ERROR(Validate(request));
-    ReadViewRef view = loop_->TakeView();
-    ASSIGN_OR_RETURN(RangeResult result, ReadRange(view->state(), request));
-    result.pin = std::make_shared<ReadViewRef>(std::move(view));
+    OneReader reader(loop_->TakeView());
+    ASSIGN_OR_RETURN(RangeResult result, ReadRange(reader.state(), request));
+    result.pin = std::make_shared<OneReader>(std::move(reader));
     return result;
   }
 
@@ -292,10 +292,10 @@ class StoreImpl final : public Store {
   }
 
   absl::StatusOr<TxnResult> ReadTxn(const TxnRequest& request) const {
-    ReadViewRef view = loop_->TakeView();
-    TxnRun run(view->state());
+    OneReader reader(loop_->TakeView());
+    TxnRun run(reader.state());
     ASSIGN_OR_RETURN(TxnResult result, run.Run(request));
-    PinRanges(std::make_shared<ReadViewRef>(std::move(view)), &result);
+    PinRanges(std::make_shared<OneReader>(std::move(reader)), &result);
     return result;
   }
 
@@ -342,9 +342,9 @@ absl::Status StoreImpl::OpenPages() {
   RETURN_IF_ERROR(env_->CreateDirs(snap));
   RETURN_IF_ERROR(RefuseEtcdLog(env_, options_.directory));
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Engine> engine,
-                   kv::OpenBolt(env_, Join(snap, "db"),
-                                {.freelist_type = options_.freelist_type,
-                                 .map_size_bytes = options_.map_size_bytes}));
+                   kv::OpenEngine(env_, snap, options_.engine,
+                                  {.freelist_type = options_.freelist_type,
+                                   .map_size_bytes = options_.map_size_bytes}));
   {
     ASSIGN_OR_RETURN(const auto pages, engine->BeginRead());
     ASSIGN_OR_RETURN(restored_, ReadBookkeeping(*pages));

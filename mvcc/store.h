@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "kv/base/clock.h"
 #include "kv/engine.h"
 #include "kv/env/env.h"
+#include "kv/open_engine.h"
 #include "mvcc/errors.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/request.h"
@@ -40,10 +42,11 @@ namespace socle::mvcc {
 
 struct StoreOptions {
   std::string
-      directory;  // holds member/snap/db (bbolt format) and member/socle-wal; made when missing
-  std::string wal_directory;        // empty: in `directory`
-  Env* env = nullptr;               // null: Env::Posix()
-  Clock* clock = nullptr;           // null: Clock::Real()
+      directory;  // holds member/snap (kv/open_engine.h) and member/socle-wal; made when missing
+  std::optional<kv::EngineKind> engine;  // empty: the directory's own, bolt in a new one
+  std::string wal_directory;             // empty: in `directory`
+  Env* env = nullptr;                    // null: Env::Posix()
+  Clock* clock = nullptr;                // null: Clock::Real()
   LeaseHook* lease_hook = nullptr;  // null: leases are refused as unknown; must outlive the store
 
   int64_t batch_interval_nanos = 100 * kNanosPerMilli;  // pages are committed at least this often …

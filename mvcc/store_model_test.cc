@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -6,6 +7,7 @@
 #include "kv/testing/fault_env.h"
 #include "kv/testing/seed.h"
 #include "kv/testing/status_matchers.h"
+#include "kv/testing/temp_dir.h"
 #include "mvcc/store.h"
 #include "mvcc/testing/map_lease_hook.h"
 #include "mvcc/testing/model_store.h"
@@ -21,12 +23,21 @@ struct Variant {
   freelist::FreelistType freelist_type;
   int64_t batch_limit;
   uint64_t pending_bytes_max;
+  // On the machine's file system instead of a simulated one.
+  std::optional<kv::EngineKind> engine = std::nullopt;
 };
 
 constexpr Variant kVariants[] = {
     {"a commit now and then", freelist::FreelistType::kHashmap, 10'000, uint64_t{256} << 20U},
     {"a commit every few changes", freelist::FreelistType::kArray, 3, uint64_t{256} << 20U},
     {"writers wait for room", freelist::FreelistType::kHashmap, 10'000, 70'000},
+};
+
+constexpr Variant kEngineVariants[] = {
+    {"bolt", freelist::FreelistType::kHashmap, 20, uint64_t{256} << 20U, kv::EngineKind::kBolt},
+    {"lmdb", freelist::FreelistType::kHashmap, 20, uint64_t{256} << 20U, kv::EngineKind::kLmdb},
+    {"rocksdb", freelist::FreelistType::kHashmap, 20, uint64_t{256} << 20U,
+     kv::EngineKind::kRocksdb},
 };
 
 // The store and the model side by side.
@@ -41,8 +52,13 @@ class Pair {
     store_.reset();
     hook_ = std::make_unique<MapLeaseHook>();
     StoreOptions options;
-    options.directory = "/s";
-    options.env = &env_;
+    if (variant_.engine) {
+      options.directory = dir_.PathOf("s");
+      options.engine = variant_.engine;
+    } else {
+      options.directory = "/s";
+      options.env = &env_;
+    }
     options.lease_hook = hook_.get();
     options.map_size_bytes = uint64_t{64} << 20U;
     options.wal_segment_bytes = 1 << 16;
@@ -88,12 +104,29 @@ class Pair {
 
  private:
   FaultEnv env_;
+  const TempDir dir_;
   const Variant variant_;
   RandomOperations operations_;
   ModelStore model_;
   std::unique_ptr<MapLeaseHook> hook_;
   std::unique_ptr<Store> store_;
 };
+
+TEST(StoreModel, AnswersAsTheModelDoesOnEveryEngine) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(seed);
+  for (const Variant& variant : kEngineVariants) {
+    SCOPED_TRACE(variant.name);
+    Pair pair(seed, variant);
+    for (int i = 0; i < 400; ++i) {
+      SCOPED_TRACE(i);
+      pair.Step();
+      ASSERT_FALSE(::testing::Test::HasFatalFailure());
+    }
+    pair.Open();
+    pair.Compare();
+  }
+}
 
 TEST(StoreModel, AnswersAsTheModelDoesInEveryField) {
   const uint64_t seed = TestSeed();

@@ -1,5 +1,6 @@
 // The half of WatchHub that makes responses: of new changes for synced watchers, of history for laggards.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "kv/base/log.h"
@@ -28,7 +29,7 @@ void WatchHub::Offer(Watcher* watcher, const ChangeEvent& event) {
 }
 
 void WatchHub::SendTouched(int64_t header_revision, const Pin& pin) {
-  ReadViewRef view;
+  std::optional<OneReader> reader;
   for (Watcher* const watcher : touched_) {
     if (watcher->is_synced && !watcher->stream->HasRoom()) {
       PROBE("watch: a full queue makes its watcher lag");
@@ -44,10 +45,10 @@ void WatchHub::SendTouched(int64_t header_revision, const Pin& pin) {
     response.pins.push_back(pin);
     watcher->gathered.clear();
     if (watcher->prev_kv) {
-      if (!view) {
-        view = take_view_();
+      if (!reader) {
+        reader.emplace(take_view_());
       }
-      FillPrevious(*view, &response);
+      FillPrevious(reader->state(), &response);
     }
     if (watcher->is_synced) {
       watcher->next_revision = header_revision + 1;
@@ -59,8 +60,7 @@ void WatchHub::SendTouched(int64_t header_revision, const Pin& pin) {
   touched_.clear();
 }
 
-void WatchHub::FillPrevious(const ReadView& view, WatchResponse* response) {
-  const ReadState& state = view.state();
+void WatchHub::FillPrevious(const ReadState& state, WatchResponse* response) {
   for (WatchEvent& event : response->events) {
     const int64_t before = event.kv.mod_revision - 1;
     const bool is_creation = !event.is_delete && event.kv.create_revision == event.kv.mod_revision;
@@ -98,8 +98,8 @@ void WatchHub::CatchUp() {
   if (group.empty()) {
     return;
   }
-  const ReadViewRef view = take_view_();
-  const int64_t compact_revision = view->state().compact_revision;
+  const OneReader reader(take_view_());
+  const int64_t compact_revision = reader.state().compact_revision;
   std::erase_if(group, [this, compact_revision](Watcher* watcher) {
     const bool is_compacted = watcher->next_revision < compact_revision;
     if (is_compacted) {
@@ -112,7 +112,7 @@ void WatchHub::CatchUp() {
   if (group.empty()) {
     return;
   }
-  const absl::StatusOr<int64_t> read = ReadHistory(*view, group);
+  const absl::StatusOr<int64_t> read = ReadHistory(reader.state(), group);
   if (!read.ok()) {
     // History that can't be read is not skipped: these watchers end, others go on.
     PROBE("watch: history can't be read");
@@ -127,7 +127,7 @@ void WatchHub::CatchUp() {
     return;
   }
   const int64_t done = *read;
-  SendTouched(revision_, view->state().storage);
+  SendTouched(revision_, reader.state().storage);
   for (Watcher* const watcher : group) {
     watcher->next_revision = std::max(watcher->next_revision, done + 1);
     if (watcher->next_revision > revision_) {
@@ -137,7 +137,7 @@ void WatchHub::CatchUp() {
   }
 }
 
-absl::StatusOr<int64_t> WatchHub::ReadHistory(const ReadView& view,
+absl::StatusOr<int64_t> WatchHub::ReadHistory(const ReadState& state,
                                               const std::vector<Watcher*>& group) {
   StringMap<std::vector<Watcher*>> by_key;
   std::vector<Watcher*> by_range;
@@ -151,7 +151,7 @@ absl::StatusOr<int64_t> WatchHub::ReadHistory(const ReadView& view,
     }
   }
   const HistoryBounds bounds{.from = from, .to = revision_};
-  return ScanHistory(view.state(), bounds, [&](const ChangeEvent& event) {
+  return ScanHistory(state, bounds, [&](const ChangeEvent& event) {
     if (const auto at = by_key.find(event.kv.key); at != by_key.end()) {
       for (Watcher* const watcher : at->second) {
         Offer(watcher, event);

@@ -141,7 +141,7 @@ class WatchHub {
   void Offer(Watcher* watcher, const ChangeEvent& event);
   // Sends what Offer gathered, as of one revision; `pin` keeps the events' memory.
   void SendTouched(int64_t header_revision, const Pin& pin);
-  void FillPrevious(const ReadView& view, WatchResponse* response);
+  void FillPrevious(const ReadState& state, WatchResponse* response);
 
   void AddSynced(Watcher* watcher);
   void RemoveSynced(Watcher* watcher);
@@ -154,7 +154,7 @@ class WatchHub {
   // Removes the watcher; the response becomes its cancellation.
   void End(Watcher* watcher, WatchResponse response);
   // Offers history from the lowest wanted revision on; returns the last revision it went through.
-  absl::StatusOr<int64_t> ReadHistory(const ReadView& view, const std::vector<Watcher*>& group);
+  absl::StatusOr<int64_t> ReadHistory(const ReadState& state, const std::vector<Watcher*>& group);
   void NotifyProgress();
 
   const std::function<ReadViewRef()> take_view_;

@@ -9,6 +9,7 @@
 #include "kv/base/thread.h"
 #include "kv/testing/fault_env.h"
 #include "kv/testing/status_matchers.h"
+#include "kv/testing/temp_dir.h"
 #include "mvcc/store.h"
 #include "mvcc/testing/watch_collector.h"
 
@@ -320,6 +321,37 @@ TEST_F(WatchTest, StreamsClosedWhileEventsFlowLeaveNothingBehind) {
   EXPECT_EQ(store_->Stats().watchers, 1);
   EXPECT_EQ(store_->Stats().watch_streams, 1);
   EXPECT_EQ(store_->Stats().slow_watchers, 0);
+}
+
+TEST(WatchOnEngines, TellHistoryThatIsReadFromTheirPages) {
+  for (const kv::EngineKind engine :
+       {kv::EngineKind::kBolt, kv::EngineKind::kLmdb, kv::EngineKind::kRocksdb}) {
+    SCOPED_TRACE(std::string(kv::NameOf(engine)));
+    const TempDir dir;
+    StoreOptions options;
+    options.directory = dir.PathOf("s");
+    options.engine = engine;
+    options.wal_segment_bytes = 1 << 20;
+    ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(options));
+    std::vector<std::string> expected;
+    for (int i = 0; i < 100; ++i) {
+      const std::string key = "k" + std::to_string(i % 7);
+      ASSERT_THAT(store->Put({.key = key, .value = std::string(500, 'v') + std::to_string(i)}),
+                  IsOk());
+      expected.push_back(fmt::format("put {}={}{}@{}", key, std::string(500, 'v'), i, i + 2));
+    }
+    ASSERT_THAT(store->CommitAndRead(), IsOk());
+    WatchCollector collector(
+        [&](std::function<void()> on_ready) { return store->NewWatchStream(std::move(on_ready)); });
+    collector.Create({.key = "k", .range_end = "l", .start_revision = 2});
+    std::vector<std::string> told;
+    while (told.size() < expected.size()) {
+      const std::vector<std::string> texts = DescribeEvents(collector.Next());
+      told.insert(told.end(), texts.begin(), texts.end());
+    }
+    EXPECT_EQ(told, expected);
+    EXPECT_THAT(store->Range({.key = "k3", .revision = 5})->kvs, testing::SizeIs(1));
+  }
 }
 
 }  // namespace

@@ -71,6 +71,17 @@ absl::Status BackendSnapshot::Scan(
   return absl::OkStatus();
 }
 
+std::shared_ptr<const BackendSnapshot> ForOneReader(
+    const std::shared_ptr<const BackendSnapshot>& snapshot) {
+  std::unique_ptr<const ReadTxn> pages = snapshot->pages->Share();
+  if (pages == nullptr) {
+    return snapshot;
+  }
+  auto own = std::make_shared<BackendSnapshot>(*snapshot);
+  own->pages = std::move(pages);
+  return own;
+}
+
 absl::StatusOr<std::unique_ptr<Backend>> Backend::Open(std::unique_ptr<Engine> engine,
                                                        BackendOptions options) {
   std::unique_ptr<Backend> backend(new Backend(std::move(engine), std::move(options)));

@@ -58,6 +58,11 @@ struct BackendSnapshot {
       const std::function<absl::Status(std::string_view, std::string_view)>& visit) const;
 };
 
+// The snapshot to read from for one reader: the same, or, where reads leave copies behind
+// (kv::ReadTxn::Share), another of the same state whose copies go with it.
+std::shared_ptr<const BackendSnapshot> ForOneReader(
+    const std::shared_ptr<const BackendSnapshot>& snapshot);
+
 struct BackendOptions {
   std::vector<std::string> buckets;  // created when missing; BucketId counts them
   int64_t batch_interval_nanos = 100 * kNanosPerMilli;

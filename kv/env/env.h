@@ -1,4 +1,5 @@
-// Env: files, directories, locks and mappings; the only file access of the project.
+// Env: files, directories, locks and mappings; the only file access of the project, but for the
+// engines of LMDB and RocksDB, whose libraries do their own.
 //
 // Laws     1. Data is durable only after SyncData (file contents) and SyncDir (names) returned OK.
 //          2. A failed sync is never retried as if nothing happened: the caller stops using the

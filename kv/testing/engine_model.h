@@ -52,8 +52,9 @@ class EngineModel {
  public:
   struct Shape {
     uint64_t buckets = 4;
-    uint64_t keys = 2000;         // distinct keys of each bucket
-    uint64_t key_bytes_max = 40;  // most keys are short, a few this long
+    uint64_t keys = 2000;           // distinct keys of each bucket
+    uint64_t key_bytes_max = 40;    // most keys are short, a few this long
+    uint64_t key_prefix_bytes = 0;  // that all keys of every third number begin with
     uint64_t value_bytes_max = 20000;
     uint64_t operations_max = 200;  // of one transaction
     uint64_t readers_max = 5;
@@ -139,7 +140,8 @@ class EngineModel {
 
   std::string Key() {
     const uint64_t number = random_->Below(shape_.keys);
-    std::string key = "k" + std::to_string(number);
+    std::string key(number % 3 == 0 ? shape_.key_prefix_bytes : 0, 'p');
+    key += "k" + std::to_string(number);
     if (number % 17 == 0) {
       key.append(number * 31 % shape_.key_bytes_max, static_cast<char>('a' + number % 26));
     }

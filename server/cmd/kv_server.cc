@@ -61,6 +61,9 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
                               ? freelist::FreelistType::kArray
                               : freelist::FreelistType::kHashmap;
   options.shrink_free_ratio = settings.auto_shrink_free_ratio;
+  if (const auto engine = kv::EngineKindOf(settings.backend); engine.ok()) {
+    options.engine = *engine;
+  }
   options.unsafe_no_sync = settings.unsafe_no_fsync;
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.

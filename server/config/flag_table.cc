@@ -122,6 +122,10 @@ absl::Status SetFreelist(std::string_view text, Settings* settings) {
   return SetOneOf({"map", "array"}, text, &settings->backend_freelist_type);
 }
 
+absl::Status SetBackend(std::string_view text, Settings* settings) {
+  return SetOneOf({"bolt", "lmdb", "rocksdb"}, text, &settings->backend);
+}
+
 absl::Status SetLogLevel(std::string_view text, Settings* settings) {
   return SetOneOf({"debug", "info", "warn", "error", "dpanic", "panic", "fatal"}, text,
                   &settings->log_level);
@@ -246,6 +250,12 @@ constexpr std::array kRows = {
          &SetInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
          &SetDuration<&S::backend_batch_interval_nanos, 0>),
+    Used(
+        kStorage, "backend", "",
+        "Storage engine: bolt, lmdb or rocksdb. Without it, the one that the data directory holds, "
+        "and bolt in a new directory. A directory of another engine is refused: convert it with "
+        "'soclectl db convert'. Snapshots are bbolt files whatever the engine.",
+        &SetBackend),
     Used(kStorage, "backend-bbolt-freelist-type", "map",
          "Structure of the free page list: map or array.", &SetFreelist,
          "experimental-backend-bbolt-freelist-type"),

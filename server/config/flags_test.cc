@@ -55,6 +55,7 @@ TEST(Flags, EveryDefaultOfTheTableIsTheDefaultOfTheSettings) {
     EXPECT_EQ(settings.backend_batch_interval_nanos, fresh.backend_batch_interval_nanos);
     EXPECT_EQ(settings.backend_freelist_type, fresh.backend_freelist_type);
     EXPECT_EQ(settings.auto_shrink_free_ratio, fresh.auto_shrink_free_ratio);
+    EXPECT_EQ(settings.backend, fresh.backend);
     EXPECT_EQ(settings.max_request_bytes, fresh.max_request_bytes);
     EXPECT_EQ(settings.max_txn_ops, fresh.max_txn_ops);
     EXPECT_EQ(settings.max_concurrent_streams, fresh.max_concurrent_streams);
@@ -128,6 +129,7 @@ TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
       {{"--backend-bbolt-freelist-type=tree"}, "is not one of map, array"},
       {{"--auto-shrink-free-ratio=1"}, "'1' is not a number from 0 to below 1"},
       {{"--auto-shrink-free-ratio=nan"}, "'nan' is not a number from 0 to below 1"},
+      {{"--backend=sqlite"}, "--backend: 'sqlite' is not one of bolt, lmdb, rocksdb"},
       {{"--listen-client-urls=localhost:2379"}, "is not a URL"},
       {{"--listen-client-urls=https://127.0.0.1:2379"}, "TLS is not supported yet"},
       {{"--listen-client-urls=unix://x:1"}, "Unix socket"},

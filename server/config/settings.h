@@ -28,6 +28,7 @@ struct Settings {
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
   std::string backend_freelist_type = "map";
   double auto_shrink_free_ratio = 0;
+  std::string backend;  // empty: what the data directory holds, bolt in a new one
   bool unsafe_no_fsync = false;
 
   int64_t max_request_bytes = 1'572'864;
