@@ -35,7 +35,7 @@ class WatchHubTest : public ::testing::Test {
     applier_ = std::make_unique<Applier>(backend_.get(), nullptr);
     PublishView();
     hub_ = std::make_unique<WatchHub>([this] { return view_.Take(); }, Clock::Real(),
-                                      600 * kNanosPerSecond);
+                                      WatchHubOptions{});
   }
 
   void TearDown() override {
