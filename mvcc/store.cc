@@ -314,7 +314,8 @@ absl::Status StoreImpl::Init() {
                              {"took-ms", (clock_->MonotonicNanos() - start) / kNanosPerMilli}});
   hub_ = std::make_unique<WatchHub>(
       [this] { return loop_->TakeView(); }, clock_,
-      WatchHubOptions{.progress_interval_nanos = options_.progress_notify_interval_nanos});
+      WatchHubOptions{.progress_interval_nanos = options_.progress_notify_interval_nanos,
+                      .limits = options_.watch_limits});
   loop_->Start(hub_.get());
   return absl::OkStatus();
 }

@@ -45,6 +45,14 @@ struct WatchResponse {
   EventList events;  // shared with whoever else gets them; holds their memory
 };
 
+// Bounds of what waits for consumers; beyond each a watcher falls back to history.
+struct WatchLimits {
+  size_t stream_bytes_max = size_t{4} << 20U;  // of one stream's queue
+  size_t stream_deliveries_max = 1024;
+  size_t ring_bytes_max = size_t{16} << 20U;  // newest events, kept while a watcher lags
+  size_t fifo_bytes_max = size_t{64} << 20U;  // changes that the hub has not yet looked at
+};
+
 class WatchStream {
  public:
   // Cancels every watch of the stream.

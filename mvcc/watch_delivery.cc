@@ -1,6 +1,7 @@
 // The half of WatchHub that makes responses: of new changes for synced watchers, of the ring and of history
 // for laggards.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "kv/base/log.h"
@@ -16,6 +17,10 @@ constexpr int64_t kRevisionsMax = 1000;
 // Watchers times revisions of a piece: bounds how long a turn of many laggards holds up the FIFO.
 constexpr int64_t kOffersMax = 1'000'000;
 constexpr size_t kPieceBytesMax = size_t{4} << 20U;
+
+WatchEvent EventOf(const ChangeEvent& change) {
+  return {.is_delete = change.is_delete, .kv = change.kv, .prev_kv = std::nullopt, .encoded = {}};
+}
 
 // Fills in what the keys were before, as far as it is not compacted. The views point into `view`.
 void FillPrevious(const ReadState& state, std::vector<WatchEvent>* events) {
@@ -70,72 +75,93 @@ const EventBlockRef& WatchHub::BlockOf(Piece* piece, bool with_previous) {
   return block;
 }
 
-void WatchHub::Deliver(Piece piece) {
-  for (uint32_t i = 0; i < piece.changes.size(); ++i) {
-    const bool is_delete = piece.changes[i].is_delete;
-    synced_.VisitMatching(piece.changes[i].kv.key, [&](Watcher* watcher) {
-      if (Wants(*watcher, piece.revision, is_delete)) {
+void WatchHub::Deliver(std::span<const ChangeEvent> changes) {
+  Piece piece;
+  piece.revision = changes.front().revision;
+  const auto fill = [&piece, changes] {  // When somebody wants it.
+    for (size_t i = piece.changes.size(); i < changes.size(); ++i) {
+      piece.changes.push_back(EventOf(changes[i]));
+    }
+  };
+  for (uint32_t i = 0; i < changes.size(); ++i) {
+    synced_.VisitMatching(changes[i].kv.key, [&](Watcher* watcher) {
+      if (Wants(*watcher, piece.revision, changes[i].is_delete)) {
+        fill();
         Gather(watcher, BlockOf(&piece, watcher->prev_kv), i);
       }
     });
   }
   revision_ = piece.revision;
-  SendTouched(piece);
+  LagWhereFull(revision_);
+  SendTouched(revision_);
   if (!lagging_.empty()) {
+    fill();
     KeepInRing(std::move(piece));
   }
 }
 
-void WatchHub::SendTouched(const Piece& piece) {
+void WatchHub::SendTouched(int64_t header_revision) {
   for (WatchedStream* const stream : touched_streams_) {
-    if (stream->queue->HasRoom()) {
-      SendTouched(stream, piece);
-    } else {
-      PROBE("watch: a full queue makes its watchers lag");
-      for (Watcher* const watcher : stream->touched) {
-        watcher->gathered = {};
-        MakeLagging(watcher, piece.revision);
-      }
-    }
+    SendTouched(stream, header_revision);
     stream->touched.clear();
   }
   touched_streams_.clear();
 }
 
-void WatchHub::SendTouched(WatchedStream* stream, const Piece& piece) {
-  const int64_t now = progress_watchers_ == 0 ? 0 : clock_->MonotonicNanos();
-  // Watchers that get everything of the revision get it in one delivery for each way to see it.
-  std::vector<int64_t> whole[2][2];
-  const auto response_of = [&piece](EventList events, bool fragment) {
-    WatchResponse response;
-    response.revision = piece.revision;
-    response.fragment = fragment;
-    response.events = std::move(events);
-    return response;
-  };
-  EventList lists[2];
-  for (Watcher* const watcher : stream->touched) {
-    watcher->next_revision = piece.revision + 1;
-    watcher->last_event_nanos = now;
-    const size_t size = watcher->gathered.size();
-    events_sent_.fetch_add(size, std::memory_order_relaxed);
-    EventList events = std::exchange(watcher->gathered, {});
-    if (size == piece.changes.size()) {
-      whole[watcher->prev_kv][watcher->fragment].push_back(watcher->id);
-      lists[watcher->prev_kv] = std::move(events);
+void WatchHub::LagWhereFull(int64_t next_revision) {
+  for (WatchedStream* const stream : touched_streams_) {
+    if (stream->queue->HasRoom()) {
       continue;
     }
-    WatchResponse response = response_of(std::move(events), watcher->fragment);
-    response.watch_id = watcher->id;
-    stream->queue->Push(std::move(response));
-  }
-  for (const bool prev_kv : {false, true}) {
-    for (const bool fragment : {false, true}) {
-      std::vector<int64_t>& ids = whole[prev_kv][fragment];
-      if (!ids.empty()) {
-        stream->queue->PushShared(response_of(lists[prev_kv], fragment), std::move(ids));
-      }
+    PROBE("watch: a full queue makes its watchers lag");
+    for (Watcher* const watcher : stream->touched) {
+      watcher->gathered = {};
+      MakeLagging(watcher, next_revision);
     }
+    stream->touched.clear();
+  }
+}
+
+void WatchHub::SendTouched(WatchedStream* stream, int64_t header_revision) {
+  struct Shared {
+    WatchResponse response;
+    std::vector<int64_t> ids;
+  };
+
+  // Watchers that get the same get it in one delivery.
+  using Key = std::tuple<const EventBlock*, uint32_t, uint32_t, bool>;
+  absl::flat_hash_map<Key, Shared> deliveries;
+  Shared* last = nullptr;
+  Key last_key;
+  const int64_t now = progress_watchers_ == 0 ? 0 : clock_->MonotonicNanos();
+  for (Watcher* const watcher : stream->touched) {
+    watcher->last_event_nanos = now;
+    if (watcher->is_synced) {
+      watcher->next_revision = header_revision + 1;
+    }
+    events_sent_.fetch_add(watcher->gathered.size(), std::memory_order_relaxed);
+    WatchResponse response;
+    response.revision = header_revision;
+    response.watch_id = watcher->id;
+    response.fragment = watcher->fragment;
+    response.events = std::exchange(watcher->gathered, {});
+    if (response.events.runs().size() > 1) {
+      stream->queue->Push(std::move(response));
+      continue;
+    }
+    const EventList::Run& run = response.events.runs()[0];
+    const Key key(run.block.get(), run.first, run.count, response.fragment);
+    if (last == nullptr || key != last_key) {
+      last = &deliveries[key];
+      last_key = key;
+    }
+    if (last->ids.empty()) {
+      last->response = std::move(response);
+    }
+    last->ids.push_back(watcher->id);
+  }
+  for (auto& [key, shared] : deliveries) {
+    stream->queue->PushShared(std::move(shared.response), std::move(shared.ids));
   }
 }
 
@@ -144,7 +170,7 @@ void WatchHub::KeepInRing(Piece piece) {
   piece.changes = BlockOf(&piece, false)->events();
   ring_bytes_ += piece.plain->memory_bytes();
   ring_.push_back(std::move(piece));
-  while (ring_bytes_ > options_.ring_bytes_max && !ring_.empty()) {
+  while (ring_bytes_ > options_.limits.ring_bytes_max && !ring_.empty()) {
     PROBE("watch: the ring let go of a revision");
     ring_bytes_ -= ring_.front().plain->memory_bytes();
     ring_.pop_front();
@@ -191,16 +217,15 @@ void WatchHub::CatchUp() {
   if (group.empty()) {
     return;
   }
-  if (!ring_.empty() && from >= ring_.front().revision) {
-    SendGathered(group, GatherFromRing(group, from));
-    return;
-  }
-  const absl::StatusOr<int64_t> done = GatherFromHistory(group, from);
+  const bool is_in_ring = !ring_.empty() && from >= ring_.front().revision;
+  const absl::StatusOr<int64_t> done =
+      is_in_ring ? GatherFromRing(group, from) : GatherFromHistory(group, from);
   if (!done.ok()) {
     EndUnreadable(group, from, done.status());
     return;
   }
-  SendGathered(group, *done);
+  SendTouched(revision_);
+  Advance(group, *done);
 }
 
 int64_t WatchHub::GatherFromRing(const std::vector<Watcher*>& group, int64_t from) {
@@ -254,10 +279,7 @@ absl::StatusOr<int64_t> WatchHub::GatherFromHistory(const std::vector<Watcher*>&
           }
         });
         if (wanted.size() > before) {
-          piece.changes.push_back({.is_delete = event.is_delete,
-                                   .kv = event.kv,
-                                   .prev_kv = std::nullopt,
-                                   .encoded = {}});
+          piece.changes.push_back(EventOf(event));
         }
       });
   history_events_read_.fetch_add(read, std::memory_order_relaxed);
@@ -269,26 +291,10 @@ absl::StatusOr<int64_t> WatchHub::GatherFromHistory(const std::vector<Watcher*>&
   return done;
 }
 
-void WatchHub::SendGathered(const std::vector<Watcher*>& group, int64_t done) {
-  const int64_t now = progress_watchers_ == 0 ? 0 : clock_->MonotonicNanos();
+void WatchHub::Advance(const std::vector<Watcher*>& group, int64_t done) {
   for (Watcher* const watcher : group) {
-    EventList events = std::exchange(watcher->gathered, {});
     if (watcher->next_revision > done) {
       continue;  // Beyond the piece: its turn is to come.
-    }
-    if (!events.empty()) {
-      if (!watcher->stream->queue->HasRoom()) {
-        PROBE("watch: a piece of history filled the queue");
-        continue;
-      }
-      watcher->last_event_nanos = now;
-      events_sent_.fetch_add(events.size(), std::memory_order_relaxed);
-      WatchResponse response;
-      response.revision = revision_;
-      response.watch_id = watcher->id;
-      response.fragment = watcher->fragment;
-      response.events = std::move(events);
-      watcher->stream->queue->Push(std::move(response));
     }
     watcher->next_revision = done + 1;
     if (watcher->next_revision > revision_) {
@@ -298,10 +304,6 @@ void WatchHub::SendGathered(const std::vector<Watcher*>& group, int64_t done) {
       lagging_.splice(lagging_.end(), lagging_, watcher->lagging_at);
     }
   }
-  for (WatchedStream* const stream : touched_streams_) {
-    stream->touched.clear();
-  }
-  touched_streams_.clear();
 }
 
 void WatchHub::EndUnreadable(const std::vector<Watcher*>& group, int64_t from,

@@ -95,7 +95,7 @@ void WatchHub::Push(Item item) {
 void WatchHub::Publish(EventBatch batch) {
   const size_t bytes = BytesOf(batch);
   MutexLock lock(&mu_);
-  if (queued_bytes_ + bytes > options_.fifo_bytes_max) {
+  if (queued_bytes_ + bytes > options_.limits.fifo_bytes_max) {
     PROBE("watch: a batch that found the FIFO full was left to history");
     batch.events = {};
     batch.storage.reset();
@@ -124,7 +124,7 @@ std::unique_ptr<WatchStream> WatchHub::NewStream(std::function<void()> on_ready)
   // order.
   stream_count_.fetch_add(1, std::memory_order_seq_cst);
   Push(OpenCommand{.revision = take_view_()->state().revision});
-  return std::make_unique<HubStream>(this, std::make_shared<StreamQueue>(std::move(on_ready)));
+  return std::make_unique<HubStream>(this, std::make_shared<StreamQueue>(std::move(on_ready), options_.limits));
 }
 
 WatchStats WatchHub::Stats() const {
@@ -184,31 +184,23 @@ void WatchHub::Handle(OpenCommand& command) {
   // What came up to here was published to nobody, or its batch is still behind in the FIFO and will
   // be passed over: other streams' watchers find it in history.
   PROBE("watch: a stream opened ahead of the FIFO");
-  revision_ = command.revision;
-  ClearRing();
-  MakeAllLagging(command.revision);
+  SkipTo(command.revision);
 }
 
 void WatchHub::Handle(EventBatch& batch) {
   if (batch.is_incomplete && batch.revision > revision_) {
     PROBE("watch: a batch came without its events");
-    revision_ = batch.revision;
-    ClearRing();
-    MakeAllLagging(batch.revision);
+    SkipTo(batch.revision);
     return;
   }
-  size_t i = 0;
-  while (i < batch.events.size()) {
-    Piece piece;
-    piece.revision = batch.events[i].revision;
-    for (; i < batch.events.size() && batch.events[i].revision == piece.revision; ++i) {
-      piece.changes.push_back({.is_delete = batch.events[i].is_delete,
-                               .kv = batch.events[i].kv,
-                               .prev_kv = std::nullopt,
-                               .encoded = {}});
+  const std::span<const ChangeEvent> events(batch.events);
+  size_t end = 0;
+  for (size_t i = 0; i < events.size(); i = end) {
+    while (end < events.size() && events[end].revision == events[i].revision) {
+      ++end;
     }
-    if (piece.revision > revision_) {  // Else before the first stream: history has it.
-      Deliver(std::move(piece));
+    if (events[i].revision > revision_) {  // Else before the first stream: history has it.
+      Deliver(events.subspan(i, end - i));
     }
   }
   revision_ = std::max(revision_, batch.revision);
@@ -363,11 +355,15 @@ void WatchHub::MakeLagging(Watcher* watcher, int64_t next_revision) {
   AddLagging(watcher);
 }
 
-void WatchHub::MakeAllLagging(int64_t up_to_revision) {
+void WatchHub::SkipTo(int64_t revision) {
+  // Everything up to here was looked at for them, though only what matched moved them on.
+  const int64_t next = revision_ + 1;
+  revision_ = revision;
+  ClearRing();
   for (const auto& [queue, stream] : streams_) {
     for (const auto& [id, watcher] : stream->watchers) {
-      if (watcher->is_synced && watcher->next_revision <= up_to_revision) {
-        MakeLagging(watcher.get(), watcher->next_revision);
+      if (watcher->is_synced && watcher->next_revision <= revision) {
+        MakeLagging(watcher.get(), std::max(watcher->next_revision, next));
       }
     }
   }

@@ -33,6 +33,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -71,8 +72,7 @@ struct WatchStats {
 struct WatchHubOptions {
   int64_t progress_interval_nanos = 600 * kNanosPerSecond;
   WatcherIndex::Ranges ranges = WatcherIndex::Ranges::kTree;
-  size_t ring_bytes_max = size_t{16} << 20U;
-  size_t fifo_bytes_max = size_t{64} << 20U;
+  WatchLimits limits;
 };
 
 // A stream as the hub knows it. The hub thread's.
@@ -164,9 +164,11 @@ class WatchHub {
   void Gather(Watcher* watcher, const EventBlockRef& block, uint32_t index);
   const EventBlockRef& BlockOf(Piece* piece, bool with_previous);
   // Matches the changes of one revision and sends them to the synced watchers.
-  void Deliver(Piece piece);
-  void SendTouched(const Piece& piece);
-  void SendTouched(WatchedStream* stream, const Piece& piece);
+  void Deliver(std::span<const ChangeEvent> changes);
+  // Watchers of full queues go back to lagging, without what they gathered.
+  void LagWhereFull(int64_t next_revision);
+  void SendTouched(int64_t header_revision);
+  void SendTouched(WatchedStream* stream, int64_t header_revision);
   void KeepInRing(Piece piece);
   void ClearRing();
 
@@ -174,7 +176,8 @@ class WatchHub {
   void AddLagging(Watcher* watcher);
   void RemoveLagging(Watcher* watcher);
   void MakeLagging(Watcher* watcher, int64_t next_revision);
-  void MakeAllLagging(int64_t up_to_revision);
+  // The FIFO goes on at `revision`; what it left out is in history.
+  void SkipTo(int64_t revision);
   void Remove(Watcher* watcher);
   // Removes the watcher; the response becomes its cancellation.
   void End(Watcher* watcher, WatchResponse response);
@@ -186,7 +189,7 @@ class WatchHub {
   int64_t GatherFromRing(const std::vector<Watcher*>& group, int64_t from);
   // Both return the last revision up to which everything was gathered.
   absl::StatusOr<int64_t> GatherFromHistory(const std::vector<Watcher*>& group, int64_t from);
-  void SendGathered(const std::vector<Watcher*>& group, int64_t done);
+  void Advance(const std::vector<Watcher*>& group, int64_t done);
   void EndUnreadable(const std::vector<Watcher*>& group, int64_t from, const absl::Status& why);
   void NotifyProgress();
 

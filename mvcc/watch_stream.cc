@@ -75,7 +75,8 @@ std::optional<WatchResponse> StreamQueue::Pop(bool* was_freed) {
 }
 
 void StreamQueue::NoteFull() {
-  is_full_.store(bytes_ >= kBytesMax || deliveries_.size() >= kDeliveriesMax,
+  is_full_.store(bytes_ >= limits_.stream_bytes_max ||
+                     deliveries_.size() >= limits_.stream_deliveries_max,
                  std::memory_order_seq_cst);
 }
 

@@ -2,9 +2,9 @@
 //
 // Laws     1. on_ready is called when the queue turns from empty to not empty and when commands may
 //             be given again, and never after Close returned.
-//          2. The queue takes events whenever it is below its bounds before them: one delivery may
-//             exceed them. Shared events are counted as if they were not shared, once for all
-//             watchers of a delivery.
+//          2. The hub adds events when the queue is below its bounds; one revision, or one piece of
+//             history, may exceed them. Events shared with other deliveries are counted as if they
+//             were not, once for all watchers of a delivery.
 //          3. A command is outstanding until its answer was taken, or it was found to have none;
 //             beyond kCommandsMax the owner is asked to hold back.
 // Threads  thread-safe. on_ready runs on the hub thread, under the queue's callback lock: it must
@@ -29,7 +29,8 @@ class StreamQueue {
  public:
   static constexpr int64_t kCommandsMax = 1024;
 
-  explicit StreamQueue(std::function<void()> on_ready) : on_ready_(std::move(on_ready)) {}
+  explicit StreamQueue(std::function<void()> on_ready, const WatchLimits& limits = {})
+      : limits_(limits), on_ready_(std::move(on_ready)) {}
 
   // Any thread: a command was given.
   void Commanded() { commands_.fetch_add(1, std::memory_order_relaxed); }
@@ -62,9 +63,6 @@ class StreamQueue {
     return bytes_;
   }
 
-  static constexpr size_t kBytesMax = size_t{4} << 20U;
-  static constexpr size_t kDeliveriesMax = 1024;
-
  private:
   struct Delivery {
     WatchResponse response;
@@ -77,6 +75,7 @@ class StreamQueue {
   void Add(Delivery delivery);
   void NoteFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  const WatchLimits limits_;
   std::atomic<int64_t> commands_{0};
   std::atomic<bool> is_full_{false};  // written under mu_
 

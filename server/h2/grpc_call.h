@@ -20,6 +20,7 @@
 #include <absl/status/status.h>
 #include <google/protobuf/message_lite.h>
 
+#include "server/h2/grpc_frame.h"
 #include "server/h2/services.h"
 #include "server/wire/http/exchange.h"
 
@@ -57,6 +58,22 @@ class GrpcCall : public http::Receiver {
   void SendHead();
   template <typename Message>
   void SendMessage(const Message& message);
+
+  // Sends what `append(std::string*)` appends to the buffer as one message; nothing when it says false.
+  // Requires that the head was sent and the call is not over.
+  template <typename Append>
+  bool SendAppended(const Append& append) {
+    std::string* const out = exchange_->buffer();
+    const size_t start = out->size();
+    AppendPrefixRoom(out);
+    if (!append(out)) {
+      out->resize(start);
+      return false;
+    }
+    AddedMessage(FrameInPlace(start, out));
+    return true;
+  }
+
   void End(const absl::Status& status);
   // The unary answer: head, message and OK in one go.
   void EndWith(const google::protobuf::MessageLite& message);
