@@ -80,6 +80,7 @@ class EventList {
     using reference = const WatchEvent&;
 
     Iterator() = default;
+
     Iterator(const Run* run, uint32_t at) : run_(run), at_(at) {}
 
     reference operator*() const { return run_->block->events()[run_->first + at_]; }

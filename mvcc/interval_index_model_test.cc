@@ -1,5 +1,3 @@
-#include "mvcc/interval_index.h"
-
 #include <algorithm>
 #include <list>
 #include <string>
@@ -12,6 +10,7 @@
 
 #include "kv/base/random.h"
 #include "kv/testing/seed.h"
+#include "mvcc/interval_index.h"
 
 namespace socle::mvcc {
 namespace {

@@ -42,7 +42,7 @@ struct WatchResponse {
   int64_t compact_revision = 0;
   std::string cancel_reason;
   bool fragment = false;  // the watch asked for splitting of large responses
-  EventList events;  // shared with whoever else gets them; holds their memory
+  EventList events;       // shared with whoever else gets them; holds their memory
 };
 
 // Bounds of what waits for consumers; beyond each a watcher falls back to history.

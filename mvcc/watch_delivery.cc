@@ -213,7 +213,8 @@ std::vector<Watcher*> WatchHub::TakeTurn(int64_t* from) {
 
 void WatchHub::CatchUp() {
   int64_t from = 0;
-  const std::vector<Watcher*> group = HasLaggardsWithRoom() ? TakeTurn(&from) : std::vector<Watcher*>();
+  const std::vector<Watcher*> group =
+      HasLaggardsWithRoom() ? TakeTurn(&from) : std::vector<Watcher*>();
   if (group.empty()) {
     return;
   }
@@ -234,9 +235,9 @@ int64_t WatchHub::GatherFromRing(const std::vector<Watcher*>& group, int64_t fro
   for (Watcher* const watcher : group) {
     index.Add(watcher);
   }
-  auto at = std::lower_bound(ring_.begin(), ring_.end(), from, [](const Piece& piece, int64_t revision) {
-    return piece.revision < revision;
-  });
+  auto at = std::lower_bound(
+      ring_.begin(), ring_.end(), from,
+      [](const Piece& piece, int64_t revision) { return piece.revision < revision; });
   size_t bytes = 0;
   int64_t done = from - 1;
   for (int64_t n = 0; n < kRevisionsMax && bytes < kPieceBytesMax && at != ring_.end(); ++n, ++at) {

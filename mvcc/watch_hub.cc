@@ -68,12 +68,8 @@ class HubStream final : public WatchStream {
   const std::shared_ptr<StreamQueue> queue_;
 };
 
-WatchHub::WatchHub(std::function<ReadViewRef()> take_view, Clock* clock,
-                   WatchHubOptions options)
-    : take_view_(std::move(take_view)),
-      clock_(clock),
-      options_(options),
-      synced_(options.ranges) {
+WatchHub::WatchHub(std::function<ReadViewRef()> take_view, Clock* clock, WatchHubOptions options)
+    : take_view_(std::move(take_view)), clock_(clock), options_(options), synced_(options.ranges) {
   thread_ = Thread("watch hub", [this] { Loop(); });
 }
 
@@ -124,7 +120,8 @@ std::unique_ptr<WatchStream> WatchHub::NewStream(std::function<void()> on_ready)
   // order.
   stream_count_.fetch_add(1, std::memory_order_seq_cst);
   Push(OpenCommand{.revision = take_view_()->state().revision});
-  return std::make_unique<HubStream>(this, std::make_shared<StreamQueue>(std::move(on_ready), options_.limits));
+  return std::make_unique<HubStream>(
+      this, std::make_shared<StreamQueue>(std::move(on_ready), options_.limits));
 }
 
 WatchStats WatchHub::Stats() const {

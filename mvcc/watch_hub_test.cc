@@ -346,8 +346,8 @@ TEST_F(WatchHubTest, UnansweredCommandsAskTheirOwnerToHoldBack) {
 
 TEST(StreamQueue, IsFullAtItsBytesAndTakesOneDeliveryBeyond) {
   const std::string value(600, 'v');
-  const auto block = std::make_shared<EventBlock>(std::vector<WatchEvent>{
-      {.kv = {.key = "a", .value = value}, .prev_kv = {}, .encoded = {}}});
+  const auto block = std::make_shared<EventBlock>(
+      std::vector<WatchEvent>{{.kv = {.key = "a", .value = value}, .prev_kv = {}, .encoded = {}}});
   WatchResponse response;
   response.events.Add(block, 0);
   StreamQueue queue([] {}, {.stream_bytes_max = 2'000});

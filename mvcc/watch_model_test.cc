@@ -380,15 +380,13 @@ class BrokenJournal : public ::testing::Test {
     Add({expected_[0]});
     Bookmark(2);
     Add({expected_[1], expected_[2]});
-    journal_.entries.push_back(
-        {.kind = JournalEntry::Kind::kResumed, .revision = 4, .events = {}});
+    journal_.entries.push_back({.kind = JournalEntry::Kind::kResumed, .revision = 4, .events = {}});
     Add({expected_[3]});
     Bookmark(5);
   }
 
   void Add(std::vector<JournalEvent> events) {
-    journal_.entries.push_back(
-        {.revision = events.back().revision, .events = std::move(events)});
+    journal_.entries.push_back({.revision = events.back().revision, .events = std::move(events)});
   }
 
   void Bookmark(int64_t revision) {
@@ -435,7 +433,8 @@ TEST_F(BrokenJournal, ALostAndAMadeUpEventAreFound) {
 
 TEST_F(BrokenJournal, AResumptionThatSkipsOrRepeatsIsFound) {
   journal_.entries[3].revision = 3;
-  EXPECT_THAT(BreachOfResumable(journal_, expected_), HasSubstr("resumed at 3 with a5, not with a3"));
+  EXPECT_THAT(BreachOfResumable(journal_, expected_),
+              HasSubstr("resumed at 3 with a5, not with a3"));
 }
 
 TEST_F(BrokenJournal, ABookmarkTooEarlyTooLateOrBelowTheStartIsFound) {

@@ -75,9 +75,9 @@ std::optional<WatchResponse> StreamQueue::Pop(bool* was_freed) {
 }
 
 void StreamQueue::NoteFull() {
-  is_full_.store(bytes_ >= limits_.stream_bytes_max ||
-                     deliveries_.size() >= limits_.stream_deliveries_max,
-                 std::memory_order_seq_cst);
+  is_full_.store(
+      bytes_ >= limits_.stream_bytes_max || deliveries_.size() >= limits_.stream_deliveries_max,
+      std::memory_order_seq_cst);
 }
 
 void StreamQueue::Close() {

@@ -36,9 +36,10 @@ void AddWatchCommand(CLI::App* app, WatchFlags* flags) {
       ->capture_default_str();
   watch->add_flag("--prefixes", load.prefixes, "watch the range that begins with the key");
   watch->add_option("--total", load.total, "puts, to the keys in turn")->capture_default_str();
-  watch->add_option("--rate", load.rate,
-                    "puts per second, open loop: latency counts from the intended send time; 0: the "
-                    "next put when one was delivered to all")
+  watch
+      ->add_option("--rate", load.rate,
+                   "puts per second, open loop: latency counts from the intended send time; 0: the "
+                   "next put when one was delivered to all")
       ->capture_default_str();
   watch->add_option("--in-flight", load.in_flight, "puts under way at a time, when --rate is 0")
       ->capture_default_str();
@@ -62,8 +63,7 @@ int RunWatchCommand(const WatchFlags& flags) {
   }
   fmt::print("{}", RenderWatchLoad(flags.load, *result));
   if (!flags.json_path.empty()) {
-    const absl::Status written =
-        WriteTextFile(flags.json_path, WatchLoadJson(flags.load, *result));
+    const absl::Status written = WriteTextFile(flags.json_path, WatchLoadJson(flags.load, *result));
     if (!written.ok()) {
       return Complain(written);
     }

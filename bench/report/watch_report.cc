@@ -22,8 +22,8 @@ double PerDelivery(int64_t cpu_nanos, const WatchLoadResult& result) {
 std::string LatencyRow(std::string_view name, const Histogram& histogram) {
   std::string row = fmt::format("  {:<14}{:>11}", name, FormatDuration(histogram.mean()));
   for (const double percent : kPercents) {
-    row += fmt::format("{:>11}",
-                       FormatDuration(static_cast<double>(histogram.Percentile(percent))));
+    row +=
+        fmt::format("{:>11}", FormatDuration(static_cast<double>(histogram.Percentile(percent))));
   }
   return row + fmt::format("{:>11}\n", FormatDuration(static_cast<double>(histogram.max())));
 }
@@ -53,15 +53,16 @@ std::string RenderWatchLoad(const WatchLoadOptions& options, const WatchLoadResu
       "socle-bench watch: {} watchers of {} {}, on {} streams of {} connections to {}\n",
       options.watchers, options.keys, options.prefixes ? "prefixes" : "keys", options.streams,
       options.conns, fmt::join(options.endpoints, ", "));
-  out += options.rate > 0
-             ? fmt::format(
-                   "  {} puts of {} bytes, open loop at {} puts/s: latency counts from the intended "
-                   "send time\n\n",
-                   options.total, options.val_size, options.rate)
-             : fmt::format(
-                   "  {} puts of {} bytes, closed loop: {} under way, each until it has reached all "
-                   "its watchers\n\n",
-                   options.total, options.val_size, options.in_flight);
+  out +=
+      options.rate > 0
+          ? fmt::format(
+                "  {} puts of {} bytes, open loop at {} puts/s: latency counts from the intended "
+                "send time\n\n",
+                options.total, options.val_size, options.rate)
+          : fmt::format(
+                "  {} puts of {} bytes, closed loop: {} under way, each until it has reached all "
+                "its watchers\n\n",
+                options.total, options.val_size, options.in_flight);
   if (!result.error.empty()) {
     out += fmt::format("  STOPPED EARLY  {}\n", result.error);
   }
@@ -75,7 +76,8 @@ std::string RenderWatchLoad(const WatchLoadOptions& options, const WatchLoadResu
                          static_cast<double>(std::max<int64_t>(result.elapsed_nanos, 1)));
   out += fmt::format("  {:<14}{} acknowledged, {:.1f} per second\n", "puts", result.puts,
                      seconds > 0 ? static_cast<double>(result.puts) / seconds : 0);
-  out += fmt::format("  {:<14}{} missing, {} repeated\n", "errors", result.missing, result.repeated);
+  out +=
+      fmt::format("  {:<14}{} missing, {} repeated\n", "errors", result.missing, result.repeated);
   out += CpuRow("client CPU", result.client_cpu_nanos, result);
   if (result.server_cpu_nanos >= 0) {
     out += CpuRow("server CPU", result.server_cpu_nanos, result);
@@ -88,27 +90,27 @@ std::string RenderWatchLoad(const WatchLoadOptions& options, const WatchLoadResu
 }
 
 std::string WatchLoadJson(const WatchLoadOptions& options, const WatchLoadResult& result) {
-  boost::json::object out{{"command", "watch"},
-                          {"watchers", options.watchers},
-                          {"streams", options.streams},
-                          {"conns", options.conns},
-                          {"keys", options.keys},
-                          {"prefixes", options.prefixes},
-                          {"total", options.total},
-                          {"rate", options.rate},
-                          {"in_flight", options.in_flight},
-                          {"val_size", options.val_size},
-                          {"puts", result.puts},
-                          {"deliveries", result.deliveries},
-                          {"responses", result.responses},
-                          {"missing", result.missing},
-                          {"repeated", result.repeated},
-                          {"elapsed_ns", result.elapsed_nanos},
-                          {"deliveries_per_second", result.deliveries_per_second()},
-                          {"client_cpu_us_per_delivery",
-                           PerDelivery(result.client_cpu_nanos, result)},
-                          {"latency", LatencyObject(result.latency)},
-                          {"last_latency", LatencyObject(result.last_latency)}};
+  boost::json::object out{
+      {"command", "watch"},
+      {"watchers", options.watchers},
+      {"streams", options.streams},
+      {"conns", options.conns},
+      {"keys", options.keys},
+      {"prefixes", options.prefixes},
+      {"total", options.total},
+      {"rate", options.rate},
+      {"in_flight", options.in_flight},
+      {"val_size", options.val_size},
+      {"puts", result.puts},
+      {"deliveries", result.deliveries},
+      {"responses", result.responses},
+      {"missing", result.missing},
+      {"repeated", result.repeated},
+      {"elapsed_ns", result.elapsed_nanos},
+      {"deliveries_per_second", result.deliveries_per_second()},
+      {"client_cpu_us_per_delivery", PerDelivery(result.client_cpu_nanos, result)},
+      {"latency", LatencyObject(result.latency)},
+      {"last_latency", LatencyObject(result.last_latency)}};
   if (result.server_cpu_nanos >= 0) {
     out["server_cpu_us_per_delivery"] = PerDelivery(result.server_cpu_nanos, result);
   }

@@ -153,8 +153,8 @@ class WatchRun {
   void OnMessage(std::string_view message) {
     WatchHead head;
     const uint64_t before = result_.deliveries;
-    const bool is_read = ReadWatchMessage(
-        message, &head, [this](std::string_view value) { OnDelivery(value); });
+    const bool is_read =
+        ReadWatchMessage(message, &head, [this](std::string_view value) { OnDelivery(value); });
     if (!is_read || head.canceled) {
       Fail(is_read ? fmt::format("a watch was cancelled: {}", head.cancel_reason)
                    : "a message on a watch stream is no WatchResponse");

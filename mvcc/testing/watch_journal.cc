@@ -28,10 +28,10 @@ JournalEvent Noted(const WatchEvent& event) {
   const KeyValueView& kv = event.kv;
   return {.revision = kv.mod_revision,
           .key = std::string(kv.key),
-          .text = event.is_delete ? fmt::format("delete {}@{}", kv.key, kv.mod_revision)
-                                  : fmt::format("put {}={}@{} {}/{} lease {}", kv.key, kv.value,
-                                                kv.mod_revision, kv.create_revision, kv.version,
-                                                Raw(kv.lease)),
+          .text = event.is_delete
+                      ? fmt::format("delete {}@{}", kv.key, kv.mod_revision)
+                      : fmt::format("put {}={}@{} {}/{} lease {}", kv.key, kv.value,
+                                    kv.mod_revision, kv.create_revision, kv.version, Raw(kv.lease)),
           .prev = event.prev_kv ? PrevText(*event.prev_kv) : ""};
 }
 
@@ -167,10 +167,9 @@ std::string BreachOfBookmarkable(const WatchJournal& journal, const Expected& ex
     if (entry.revision + 1 < journal.start) {
       return fmt::format("a bookmark at {}, below the start {}", entry.revision, journal.start);
     }
-    const auto wanted = static_cast<size_t>(
-        std::count_if(expected.begin(), expected.end(), [&entry](const JournalEvent& event) {
-          return event.revision <= entry.revision;
-        }));
+    const auto wanted = static_cast<size_t>(std::count_if(
+        expected.begin(), expected.end(),
+        [&entry](const JournalEvent& event) { return event.revision <= entry.revision; }));
     if (before < wanted) {
       return fmt::format("a bookmark at {} after {} of {} events", entry.revision, before, wanted);
     }

@@ -30,7 +30,7 @@ struct JournalEvent {
 struct JournalEntry {
   enum class Kind { kEvents, kBookmark, kResumed };
   Kind kind = Kind::kEvents;
-  int64_t revision = 0;              // of the bookmark, or the first one that is wanted from here on
+  int64_t revision = 0;  // of the bookmark, or the first one that is wanted from here on
   std::vector<JournalEvent> events;  // of one response
 };
 

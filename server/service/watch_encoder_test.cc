@@ -142,8 +142,7 @@ TEST(WatchEncoder, CutsOnEventBoundariesAndMarksAllPartsButTheLast) {
     std::vector<mvcc::WatchEvent> events;
     for (const size_t bytes : c.events) {
       values.emplace_back(bytes, 'v');
-      events.push_back(
-          {.kv = {.key = "k", .value = values.back()}, .prev_kv = {}, .encoded = {}});
+      events.push_back({.kv = {.key = "k", .value = values.back()}, .prev_kv = {}, .encoded = {}});
     }
     mvcc::WatchResponse response;
     response.revision = 9;

@@ -30,6 +30,7 @@ class WatchSession {
   WatchSession(Node* node, std::function<void()> on_ready);
 
   void Receive(const etcdserverpb::WatchRequest& request);
+
   bool TakesRequests() const { return stream_->TakesCommands(); }
 
   // Appends the serialised WatchResponse that is to be sent next; false when there is none now.

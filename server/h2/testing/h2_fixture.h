@@ -50,6 +50,11 @@ class Inbox {
     return true;
   }
 
+  std::vector<pb::WatchResponse> Take() {
+    MutexLock lock(&mu_);
+    return {responses_.begin(), responses_.end()};
+  }
+
   bool AwaitResponses(size_t count) {
     MutexLock lock(&mu_);
     while (responses_.size() < count) {
