@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mvcc/event_block.h"
 
@@ -45,6 +46,12 @@ struct WatchResponse {
   EventList events;       // shared with whoever else gets them; holds their memory
 };
 
+// The same response for several watches of a stream.
+struct SharedWatchResponse {
+  WatchResponse response;          // its watch_id: that of the first
+  std::vector<int64_t> watch_ids;  // never empty
+};
+
 // Bounds of what waits for consumers; beyond each a watcher falls back to history.
 struct WatchLimits {
   size_t stream_bytes_max = size_t{4} << 20U;  // of one stream's queue
@@ -67,6 +74,8 @@ class WatchStream {
   // Takes the next response; nullopt when there is none now: on_ready is called when there is one
   // again (now and then when there is none).
   virtual std::optional<WatchResponse> Next() = 0;
+  // The same, but responses that differ in nothing but the watch come as one.
+  virtual std::optional<SharedWatchResponse> NextShared() = 0;
 };
 
 }  // namespace socle::mvcc

@@ -57,13 +57,24 @@ class HubStream final : public WatchStream {
   std::optional<WatchResponse> Next() override {
     bool was_freed = false;
     std::optional<WatchResponse> response = queue_->Pop(&was_freed);
-    if (was_freed && hub_->lagging_count_.load(std::memory_order_seq_cst) > 0) {
-      hub_->Wake();
-    }
+    WakeIf(was_freed);
     return response;
   }
 
+  std::optional<SharedWatchResponse> NextShared() override {
+    bool was_freed = false;
+    std::optional<SharedWatchResponse> shared = queue_->PopShared(&was_freed);
+    WakeIf(was_freed);
+    return shared;
+  }
+
  private:
+  void WakeIf(bool was_freed) {
+    if (was_freed && hub_->lagging_count_.load(std::memory_order_seq_cst) > 0) {
+      hub_->Wake();
+    }
+  }
+
   WatchHub* const hub_;
   const std::shared_ptr<StreamQueue> queue_;
 };

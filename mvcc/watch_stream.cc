@@ -5,7 +5,8 @@
 namespace socle::mvcc {
 
 void StreamQueue::Answer(WatchResponse response) {
-  Add({.response = std::move(response), .watch_ids = {}, .is_answer = true});
+  const int64_t id = response.watch_id;
+  Add({.response = std::move(response), .watch_ids = {id}, .is_answer = true});
 }
 
 void StreamQueue::AnswerNothing() {
@@ -20,7 +21,8 @@ void StreamQueue::AnswerNothing() {
 }
 
 void StreamQueue::Push(WatchResponse response) {
-  Add({.response = std::move(response), .watch_ids = {}});
+  const int64_t id = response.watch_id;
+  Add({.response = std::move(response), .watch_ids = {id}});
 }
 
 void StreamQueue::PushShared(WatchResponse response, std::vector<int64_t> watch_ids) {
@@ -54,24 +56,41 @@ std::optional<WatchResponse> StreamQueue::Pop(bool* was_freed) {
     return std::nullopt;
   }
   Delivery& first = deliveries_.front();
-  if (first.next + 1 < first.watch_ids.size()) {
-    WatchResponse copy = first.response;
-    copy.watch_id = first.watch_ids[first.next++];
-    return copy;
+  const int64_t id = first.watch_ids[first.next++];
+  const bool is_last = first.next == first.watch_ids.size();
+  WatchResponse response = is_last ? std::move(first.response) : first.response;
+  response.watch_id = id;
+  if (is_last) {
+    *was_freed = RemoveFront();
   }
-  WatchResponse response = std::move(first.response);
-  if (!first.watch_ids.empty()) {
-    response.watch_id = first.watch_ids.back();
+  return response;
+}
+
+std::optional<SharedWatchResponse> StreamQueue::PopShared(bool* was_freed) {
+  MutexLock lock(&mu_);
+  *was_freed = false;
+  if (deliveries_.empty()) {
+    return std::nullopt;
   }
-  if (first.is_answer) {
+  Delivery& first = deliveries_.front();
+  SharedWatchResponse shared{.response = std::move(first.response),
+                             .watch_ids = std::move(first.watch_ids)};
+  shared.watch_ids.erase(shared.watch_ids.begin(),
+                         shared.watch_ids.begin() + static_cast<std::ptrdiff_t>(first.next));
+  shared.response.watch_id = shared.watch_ids.front();
+  *was_freed = RemoveFront();
+  return shared;
+}
+
+bool StreamQueue::RemoveFront() {
+  if (deliveries_.front().is_answer) {
     commands_.fetch_sub(1, std::memory_order_relaxed);
   }
-  bytes_ -= first.bytes;
+  bytes_ -= deliveries_.front().bytes;
   deliveries_.pop_front();
   const bool was_full = is_full_.load(std::memory_order_relaxed);
   NoteFull();
-  *was_freed = was_full && !is_full_.load(std::memory_order_relaxed);
-  return response;
+  return was_full && !is_full_.load(std::memory_order_relaxed);
 }
 
 void StreamQueue::NoteFull() {

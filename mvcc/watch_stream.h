@@ -53,6 +53,8 @@ class StreamQueue {
   // The consumer's: takes the oldest response. `was_freed` is set when the queue had no room before
   // and has now.
   std::optional<WatchResponse> Pop(bool* was_freed);
+  // The oldest delivery as a whole, or what Pop left of it.
+  std::optional<SharedWatchResponse> PopShared(bool* was_freed);
 
   // No call of on_ready after it returned; later responses are dropped.
   void Close();
@@ -66,13 +68,15 @@ class StreamQueue {
  private:
   struct Delivery {
     WatchResponse response;
-    std::vector<int64_t> watch_ids;  // empty: that of the response
-    size_t next = 0;                 // of watch_ids
+    std::vector<int64_t> watch_ids;
+    size_t next = 0;  // of watch_ids
     size_t bytes = 0;
     bool is_answer = false;
   };
 
   void Add(Delivery delivery);
+  // Removes the front; true when there was no room before and is now.
+  bool RemoveFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const WatchLimits limits_;

@@ -59,19 +59,26 @@ class GrpcCall : public http::Receiver {
   template <typename Message>
   void SendMessage(const Message& message);
 
-  // Sends what `append(std::string*)` appends to the buffer as one message; nothing when it says false.
-  // Requires that the head was sent and the call is not over.
+  // As long as the connection can take more: sends what `append(std::string*)` appends to the buffer as
+  // one message, until it says false, having appended nothing. Requires that the head was sent.
   template <typename Append>
-  bool SendAppended(const Append& append) {
+  void SendAppended(const Append& append) {
     std::string* const out = exchange_->buffer();
-    const size_t start = out->size();
-    AppendPrefixRoom(out);
-    if (!append(out)) {
-      out->resize(start);
-      return false;
+    const size_t before = out->size();
+    uint64_t messages = 0;
+    while (!is_over_ && exchange_->CanWrite()) {
+      const size_t start = out->size();
+      AppendPrefixRoom(out);
+      if (!append(out)) {
+        out->resize(start);
+        break;
+      }
+      FrameInPlace(start, out);
+      ++messages;
     }
-    AddedMessage(FrameInPlace(start, out));
-    return true;
+    if (messages > 0) {
+      AddedMessages(messages, out->size() - before);
+    }
   }
 
   void End(const absl::Status& status);
@@ -90,7 +97,7 @@ class GrpcCall : public http::Receiver {
   void TakeMessages(std::string_view* bytes);
   void TakeKept();
   void Handled(absl::StatusCode code);
-  void AddedMessage(size_t bytes);
+  void AddedMessages(uint64_t messages, size_t bytes);
 
   Services* const services_;
   const std::optional<RpcMethod> method_;

@@ -61,9 +61,10 @@ class WatchCall final : public GrpcCall {
   void OnEnd() override { session_.reset(); }
 
   void Pump() {
-    const auto append_next = [this](std::string* out) { return session_->AppendNext(out); };
-    while (!is_over() && exchange()->CanWrite() && SendAppended(append_next)) {
+    if (is_over()) {
+      return;
     }
+    SendAppended([this](std::string* out) { return session_->AppendNext(out); });
     if (!is_over() && is_held_back_ && session_->TakesRequests()) {
       is_held_back_ = false;
       Release();

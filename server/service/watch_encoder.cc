@@ -40,56 +40,63 @@ WatchEncoder::WatchEncoder(const etcdserverpb::ResponseHeader& header, size_t by
   AppendNumber(4, header.raft_term(), &raft_term_);
 }
 
-void WatchEncoder::Start(mvcc::WatchResponse response) {
-  response_ = std::move(response);
-  at_ = response_->events.begin();
+void WatchEncoder::Start(mvcc::SharedWatchResponse shared) {
+  response_ = std::move(shared.response);
+  watch_ids_ = std::move(shared.watch_ids);
+  next_ = 0;
+  at_ = response_.events.begin();
   is_cut_ = false;
-  if (response_->fragment && response_->events.size() > 1) {
+  if (response_.fragment && response_.events.size() > 1) {
     std::string head;
     AppendHead(false, &head);
-    is_cut_ = head.size() + response_->events.encoded_bytes() >= bytes_max_;
+    is_cut_ = head.size() + response_.events.encoded_bytes() >= bytes_max_;
   }
 }
 
 bool WatchEncoder::AppendNext(std::string* out) {
-  if (!response_.has_value()) {
+  if (next_ == watch_ids_.size()) {
     return false;
   }
+  response_.watch_id = watch_ids_[next_];
+  bool is_last = true;
   if (is_cut_) {
-    AppendPart(out);
-    return true;
+    is_last = AppendPart(out);
+  } else {
+    AppendHead(false, out);
+    for (const mvcc::EventList::Run& run : response_.events.runs()) {
+      out->append(run.encoded());
+    }
   }
-  AppendHead(false, out);
-  for (const mvcc::EventList::Run& run : response_->events.runs()) {
-    out->append(run.encoded());
+  if (is_last && ++next_ == watch_ids_.size()) {
+    response_ = {};  // Lets go of the events.
   }
-  response_.reset();
   return true;
 }
 
-void WatchEncoder::AppendPart(std::string* out) {
+bool WatchEncoder::AppendPart(std::string* out) {
   PROBE("watch: response cut into fragments");
   std::string head;
   AppendHead(true, &head);
   size_t bytes = head.size();
   auto end = at_;
-  while (end != response_->events.end() &&
+  while (end != response_.events.end() &&
          (end == at_ || bytes + end->encoded.size() < bytes_max_)) {
     bytes += end->encoded.size();
     ++end;
   }
-  const bool is_last = end == response_->events.end();
+  const bool is_last = end == response_.events.end();
   AppendHead(!is_last, out);
   for (; at_ != end; ++at_) {
     out->append(at_->encoded);
   }
   if (is_last) {
-    response_.reset();
+    at_ = response_.events.begin();
   }
+  return is_last;
 }
 
 void WatchEncoder::AppendHead(bool is_fragment, std::string* out) const {
-  const mvcc::WatchResponse& response = *response_;
+  const mvcc::WatchResponse& response = response_;
   const auto revision = static_cast<uint64_t>(response.revision);
   // Not FillHeader's: the cancel of a compacted watch keeps revision 0 (trap 15).
   const size_t revision_bytes = revision == 0 ? 0 : 1 + VarintBytes(revision);

@@ -13,8 +13,9 @@
 #define SOCLE_SERVER_SERVICE_WATCH_ENCODER_H_
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "etcd/rpc.pb.h"
 
@@ -28,19 +29,22 @@ class WatchEncoder {
   WatchEncoder(const etcdserverpb::ResponseHeader& header, size_t bytes_max);
 
   // Forgets what is left of the response before.
-  void Start(mvcc::WatchResponse response);
-  // Appends the next message of the response; false when all were.
+  void Start(mvcc::SharedWatchResponse shared);
+  // Appends the next message of the response, for each of its watches in turn; false when all were.
   bool AppendNext(std::string* out);
 
  private:
   void AppendHead(bool is_fragment, std::string* out) const;
-  void AppendPart(std::string* out);
+  // True when it was the last.
+  bool AppendPart(std::string* out);
 
   std::string ids_;        // fields 1 and 2 of the header
   std::string raft_term_;  // field 4 of the header
   const size_t bytes_max_;
-  std::optional<mvcc::WatchResponse> response_;
-  mvcc::EventList::Iterator at_;  // the first event not yet sent
+  mvcc::WatchResponse response_;
+  std::vector<int64_t> watch_ids_;
+  size_t next_ = 0;               // of watch_ids_
+  mvcc::EventList::Iterator at_;  // the first event not yet sent to it
   bool is_cut_ = false;
 };
 

@@ -30,9 +30,11 @@ void AddEvents(const std::vector<mvcc::WatchEvent>& events, mvcc::WatchResponse*
   }
 }
 
-std::vector<std::string> MessagesOf(const mvcc::WatchResponse& response, size_t bytes_max) {
+std::vector<std::string> MessagesOf(const mvcc::WatchResponse& response, size_t bytes_max,
+                                    std::vector<int64_t> more_ids = {}) {
   WatchEncoder encoder(Ids(), bytes_max);
-  encoder.Start(response);
+  more_ids.insert(more_ids.begin(), response.watch_id);
+  encoder.Start({.response = response, .watch_ids = std::move(more_ids)});
   std::vector<std::string> messages;
   for (std::string message; encoder.AppendNext(&message); message.clear()) {
     messages.push_back(message);
@@ -115,6 +117,28 @@ TEST(WatchEncoder, SendsOnlyTheEventsOfTheListFromASharedBlock) {
   ASSERT_EQ(message.events_size(), 2);
   EXPECT_EQ(message.events(0).kv().key(), "a");
   EXPECT_EQ(message.events(1).kv().key(), "c");
+}
+
+TEST(WatchEncoder, SendsWhatWatchesShareToEachOfThemFragmentsIncluded) {
+  const std::string value(400, 'v');
+  const std::vector<mvcc::WatchEvent> events(
+      3, {.kv = {.key = "k", .value = value}, .prev_kv = {}, .encoded = {}});
+  for (const bool fragment : {false, true}) {
+    mvcc::WatchResponse response;
+    response.watch_id = 3;
+    response.fragment = fragment;
+    AddEvents(events, &response);
+    const std::vector<std::string> messages = MessagesOf(response, 500, {9, 0});
+    std::vector<int64_t> ids;
+    for (const std::string& bytes : messages) {
+      pb::WatchResponse message;
+      ASSERT_TRUE(message.ParseFromString(bytes));
+      EXPECT_EQ(message.events_size(), fragment ? 1 : 3);
+      ids.push_back(message.watch_id());
+    }
+    EXPECT_EQ(ids, fragment ? std::vector<int64_t>({3, 3, 3, 9, 9, 9, 0, 0, 0})
+                            : std::vector<int64_t>({3, 9, 0}));
+  }
 }
 
 TEST(WatchEncoder, CutsOnEventBoundariesAndMarksAllPartsButTheLast) {

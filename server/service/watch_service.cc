@@ -42,7 +42,7 @@ bool WatchSession::AppendNext(std::string* out) {
   if (encoder_.AppendNext(out)) {
     return true;
   }
-  std::optional<mvcc::WatchResponse> next = stream_->Next();
+  std::optional<mvcc::SharedWatchResponse> next = stream_->NextShared();
   if (!next.has_value()) {
     return false;
   }
