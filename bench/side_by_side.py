@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The same load on Debian's etcd and on socle-kv, one after the other on this machine, and what one is to the other.
 
-  side_by_side.py put --bin build/release/bin [--record] [socle-bench put flags]
+  side_by_side.py put|watch --bin build/release/bin [--record] [socle-bench flags]
 
-Without flags: 1,000,000 random keys at 5,000 a second from 100 clients on 10 connections, 256-byte values. A flag of the command line
-replaces the one here; --rate=0 is as fast as the answers come. --record appends both tables to bench/RESULTS.md. Both servers
-run with default flags on fresh data directories. What socle-kv acknowledged is read back at the end.
+put without flags: 1,000,000 random keys at 5,000 a second from 100 clients on 10 connections, 256-byte values; --rate=0 is as fast as
+the answers come; what socle-kv acknowledged is read back at the end. watch without flags: 200 puts to one key with 10,000 watchers.
+A flag of the command line replaces the one here. --record appends both tables to bench/RESULTS.md. Both servers run with default
+flags on fresh data directories.
 """
 
 import argparse
@@ -21,13 +22,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
 from server import Server, ServerFailed  # noqa: E402
 
-DEFAULTS = {"--clients": "100", "--conns": "10", "--total": "1000000", "--key-space-size": "1000000", "--val-size": "256", "--rate": "5000"}
-LATENCIES = ["p50", "p90", "p99", "p99.9", "max"]
+DEFAULTS = {
+    "put": {"--clients": "100", "--conns": "10", "--total": "1000000", "--key-space-size": "1000000", "--val-size": "256", "--rate": "5000"},
+    "watch": {"--watchers": "10000", "--streams": "100", "--conns": "10", "--total": "200", "--val-size": "256", "--rate": "0"},
+}
+LATENCIES = {"put": ["p50", "p90", "p99", "p99.9", "max"], "watch": ["p50", "p99", "p99.9", "max"]}
+RATES = {"put": ("requests/s", "requests_per_second"), "watch": ("deliveries/s", "deliveries_per_second")}
+CPU = {"put": ("server CPU µs/request", "server_cpu_us_per_request"), "watch": ("server CPU µs/delivery", "server_cpu_us_per_delivery")}
 
 
-def merged_flags(given):
+def merged_flags(workload, given):
     """The defaults, with those of the command line in their place."""
-    flags = dict(DEFAULTS)
+    flags = dict(DEFAULTS[workload])
     i = 0
     while i < len(given):
         name, equals, value = given[i].partition("=")
@@ -39,11 +45,11 @@ def merged_flags(given):
     return [name if value == "" else f"{name}={value}" for name, value in flags.items()]
 
 
-def measure(server_binary, bench, flags, verify):
+def measure(workload, server_binary, bench, flags, verify):
     with Server(server_binary, ["--log-level=error"]) as server:
-        print(f"== {server_binary}: socle-bench put {' '.join(flags)}", flush=True)
+        print(f"== {server_binary}: socle-bench {workload} {' '.join(flags)}", flush=True)
         path = server.scratch / "run.json"
-        done = subprocess.run([bench, "put", f"--endpoints={server.endpoint}", f"--server-pid={server.process.pid}", f"--json={path}", *flags],
+        done = subprocess.run([bench, workload, f"--endpoints={server.endpoint}", f"--server-pid={server.process.pid}", f"--json={path}", *flags],
                               stdout=subprocess.PIPE, text=True, check=False)
         print(done.stdout, flush=True)
         if done.returncode != 0:
@@ -53,13 +59,15 @@ def measure(server_binary, bench, flags, verify):
         return done.stdout, json.loads(path.read_text())
 
 
-def comparison(etcd, socle):
+def comparison(workload, etcd, socle):
     """Lines: measure, etcd, socle-kv, ratio; above 1 means that socle-kv is better."""
-    rows = [("requests/s", etcd["requests_per_second"], socle["requests_per_second"], True)]
-    for name in LATENCIES:
+    name, field = RATES[workload]
+    rows = [(name, etcd[field], socle[field], True)]
+    for name in LATENCIES[workload]:
         rows.append((f"{name} ms", etcd["latency"][f"{name}_us"] / 1000, socle["latency"][f"{name}_us"] / 1000, False))
-    if "server_cpu_us_per_request" in etcd and "server_cpu_us_per_request" in socle:
-        rows.append(("server CPU µs/request", etcd["server_cpu_us_per_request"], socle["server_cpu_us_per_request"], False))
+    name, field = CPU[workload]
+    if field in etcd and field in socle:
+        rows.append((name, etcd[field], socle[field], False))
     lines = [f"{'':24}{'etcd':>12}{'socle-kv':>12}{'better by':>12}"]
     for name, theirs, ours, more_is_better in rows:
         ratio = (ours / theirs if more_is_better else theirs / ours) if theirs and ours else 0
@@ -67,13 +75,13 @@ def comparison(etcd, socle):
     return "\n".join(lines)
 
 
-def record(flags, tables, summary):
+def record(workload, flags, tables, summary):
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     etcd_version = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
     text = f"""
-## put, {datetime.date.today().isoformat()}, commit {commit}
+## {workload}, {datetime.date.today().isoformat()}, commit {commit}
 
-    socle-bench put {' '.join(flags)}
+    socle-bench {workload} {' '.join(flags)}
 
 {os.cpu_count()} cores ({platform.machine()}, shared by load and server), {etcd_version}, default flags, one after the other.
 
@@ -102,23 +110,24 @@ socle-kv:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("workload", choices=["put"])
+    parser.add_argument("workload", choices=sorted(DEFAULTS))
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of socle-kv and socle-bench")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--server", help="another server than the socle-kv of --bin")
     arguments, given = parser.parse_known_args()
-    flags = merged_flags(given)
+    workload = arguments.workload
+    flags = merged_flags(workload, given)
     bench = arguments.bin / "socle-bench"
     try:
-        etcd_table, etcd = measure("etcd", bench, flags, verify=False)
-        socle_table, socle = measure(arguments.server or arguments.bin / "socle-kv", bench, flags, verify=True)
+        etcd_table, etcd = measure(workload, "etcd", bench, flags, verify=False)
+        socle_table, socle = measure(workload, arguments.server or arguments.bin / "socle-kv", bench, flags, verify=workload == "put")
     except ServerFailed as error:
         print(error)
         return 1
-    summary = comparison(etcd, socle)
+    summary = comparison(workload, etcd, socle)
     print(summary)
     if arguments.record:
-        record(flags, [etcd_table, socle_table], summary)
+        record(workload, flags, [etcd_table, socle_table], summary)
     return 0
 
 

@@ -331,8 +331,10 @@ absl::Status StoreImpl::Init() {
                              {"compact-revision", applier_->compact_revision()},
                              {"replayed-log-entries", replayed_},
                              {"took-ms", (clock_->MonotonicNanos() - start) / kNanosPerMilli}});
-  hub_ = std::make_unique<WatchHub>([this] { return loop_->TakeView(); }, clock_,
-                                    options_.progress_notify_interval_nanos);
+  hub_ = std::make_unique<WatchHub>(
+      [this] { return loop_->TakeView(); }, clock_,
+      WatchHubOptions{.progress_interval_nanos = options_.progress_notify_interval_nanos,
+                      .limits = options_.watch_limits});
   loop_->Start(hub_.get());
   return absl::OkStatus();
 }

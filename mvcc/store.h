@@ -63,6 +63,7 @@ struct StoreOptions {
   int64_t compaction_batch_limit = 1'000;
   int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
   int64_t progress_notify_interval_nanos = 600 * kNanosPerSecond;
+  WatchLimits watch_limits;
 };
 
 // A change of one of the small system buckets (alarm, members, cluster, auth …), which only the

@@ -7,6 +7,8 @@
 //             future start.
 //          4. A consumer that does not take its responses holds back only itself: its queue is
 //             bounded, beyond it the watcher falls back to reading history.
+//          5. A stream holds a bounded number of unanswered commands: its owner gives more only when
+//             TakesCommands says so.
 // Threads  WatchStream is thread-safe.
 // Source   spec etcd 1.5, 7.1 traps 14 to 19.
 #ifndef SOCLE_MVCC_WATCH_H_
@@ -17,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "mvcc/request.h"
+#include "mvcc/event_block.h"
 
 namespace socle::mvcc {
 
@@ -33,12 +35,6 @@ struct WatchRequest {
   bool fragment = false;  // carried through to WatchResponse; the transport splits by size
 };
 
-struct WatchEvent {
-  bool is_delete = false;
-  KeyValueView kv;  // of a delete: key and mod_revision only
-  std::optional<KeyValueView> prev_kv;
-};
-
 struct WatchResponse {
   int64_t revision = 0;  // of the header
   int64_t watch_id = 0;
@@ -47,8 +43,21 @@ struct WatchResponse {
   int64_t compact_revision = 0;
   std::string cancel_reason;
   bool fragment = false;  // the watch asked for splitting of large responses
-  std::vector<WatchEvent> events;
-  std::vector<Pin> pins;
+  EventList events;       // shared with whoever else gets them; holds their memory
+};
+
+// The same response for several watches of a stream.
+struct SharedWatchResponse {
+  WatchResponse response;          // its watch_id: that of the first
+  std::vector<int64_t> watch_ids;  // never empty
+};
+
+// Bounds of what waits for consumers; beyond each a watcher falls back to history.
+struct WatchLimits {
+  size_t stream_bytes_max = size_t{4} << 20U;  // of one stream's queue
+  size_t stream_deliveries_max = 1024;
+  size_t ring_bytes_max = size_t{16} << 20U;  // newest events, kept while a watcher lags
+  size_t fifo_bytes_max = size_t{64} << 20U;  // changes that the hub has not yet looked at
 };
 
 class WatchStream {
@@ -59,9 +68,14 @@ class WatchStream {
   virtual void Create(WatchRequest request) = 0;
   virtual void Cancel(int64_t watch_id) = 0;
   virtual void RequestProgress() = 0;
+  // False while too many commands wait to be worked on or their answers to be taken; on_ready is
+  // called (or an answer is taken) when it turns true again.
+  virtual bool TakesCommands() const = 0;
   // Takes the next response; nullopt when there is none now: on_ready is called when there is one
-  // again.
+  // again (now and then when there is none).
   virtual std::optional<WatchResponse> Next() = 0;
+  // The same, but responses that differ in nothing but the watch come as one.
+  virtual std::optional<SharedWatchResponse> NextShared() = 0;
 };
 
 }  // namespace socle::mvcc

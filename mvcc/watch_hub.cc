@@ -6,19 +6,19 @@
 
 #include "kv/base/check.h"
 #include "kv/base/probe.h"
-#include "mvcc/range.h"
 
 namespace socle::mvcc {
 namespace {
 
 constexpr std::string_view kZeroByte("\0", 1);
 
-template <typename T>
-void EraseValue(std::vector<T>* values, const T& value) {
-  const auto at = std::find(values->begin(), values->end(), value);
-  CHECK(at != values->end());
-  *at = values->back();
-  values->pop_back();
+// What a batch in the FIFO counts for: its events point into memory of the store.
+size_t BytesOf(const EventBatch& batch) {
+  size_t bytes = sizeof(EventBatch);
+  for (const ChangeEvent& event : batch.events) {
+    bytes += sizeof(ChangeEvent) + event.kv.key.size() + event.kv.value.size();
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -36,36 +36,51 @@ class HubStream final : public WatchStream {
   }
 
   void Create(WatchRequest request) override {
+    queue_->Commanded();
     hub_->Push(WatchHub::CreateCommand{.stream = queue_,
                                        .request = std::move(request),
                                        .seen_revision = hub_->take_view_()->state().revision});
   }
 
   void Cancel(int64_t watch_id) override {
+    queue_->Commanded();
     hub_->Push(WatchHub::CancelCommand{.stream = queue_, .watch_id = watch_id});
   }
 
-  void RequestProgress() override { hub_->Push(WatchHub::ProgressCommand{.stream = queue_}); }
+  void RequestProgress() override {
+    queue_->Commanded();
+    hub_->Push(WatchHub::ProgressCommand{.stream = queue_});
+  }
+
+  bool TakesCommands() const override { return queue_->TakesCommands(); }
 
   std::optional<WatchResponse> Next() override {
     bool was_freed = false;
     std::optional<WatchResponse> response = queue_->Pop(&was_freed);
-    if (was_freed && hub_->lagging_count_.load(std::memory_order_relaxed) > 0) {
-      hub_->Wake();
-    }
+    WakeIf(was_freed);
     return response;
   }
 
+  std::optional<SharedWatchResponse> NextShared() override {
+    bool was_freed = false;
+    std::optional<SharedWatchResponse> shared = queue_->PopShared(&was_freed);
+    WakeIf(was_freed);
+    return shared;
+  }
+
  private:
+  void WakeIf(bool was_freed) {
+    if (was_freed && hub_->lagging_count_.load(std::memory_order_seq_cst) > 0) {
+      hub_->Wake();
+    }
+  }
+
   WatchHub* const hub_;
   const std::shared_ptr<StreamQueue> queue_;
 };
 
-WatchHub::WatchHub(std::function<ReadViewRef()> take_view, Clock* clock,
-                   int64_t progress_interval_nanos)
-    : take_view_(std::move(take_view)),
-      clock_(clock),
-      progress_interval_nanos_(progress_interval_nanos) {
+WatchHub::WatchHub(std::function<ReadViewRef()> take_view, Clock* clock, WatchHubOptions options)
+    : take_view_(std::move(take_view)), clock_(clock), options_(options), synced_(options.ranges) {
   thread_ = Thread("watch hub", [this] { Loop(); });
 }
 
@@ -85,7 +100,23 @@ void WatchHub::Push(Item item) {
 }
 
 void WatchHub::Publish(EventBatch batch) {
-  Push(std::move(batch));
+  const size_t bytes = BytesOf(batch);
+  MutexLock lock(&mu_);
+  if (queued_bytes_ + bytes > options_.limits.fifo_bytes_max) {
+    PROBE("watch: a batch that found the FIFO full was left to history");
+    batch.events = {};
+    batch.storage.reset();
+    batch.is_incomplete = true;
+    EventBatch* const last = queue_.empty() ? nullptr : std::get_if<EventBatch>(&queue_.back());
+    if (last != nullptr && last->is_incomplete) {
+      last->revision = batch.revision;
+      return;
+    }
+  } else {
+    queued_bytes_ += bytes;
+  }
+  queue_.push_back(std::move(batch));
+  changed_.Signal();
 }
 
 void WatchHub::Wake() {
@@ -100,20 +131,23 @@ std::unique_ptr<WatchStream> WatchHub::NewStream(std::function<void()> on_ready)
   // order.
   stream_count_.fetch_add(1, std::memory_order_seq_cst);
   Push(OpenCommand{.revision = take_view_()->state().revision});
-  return std::make_unique<HubStream>(this, std::make_shared<StreamQueue>(std::move(on_ready)));
+  return std::make_unique<HubStream>(
+      this, std::make_shared<StreamQueue>(std::move(on_ready), options_.limits));
 }
 
 WatchStats WatchHub::Stats() const {
   return {.streams = stream_count_.load(std::memory_order_relaxed),
           .watchers = watcher_count_.load(std::memory_order_relaxed),
           .slow_watchers = lagging_count_.load(std::memory_order_relaxed),
-          .events_sent = events_sent_.load(std::memory_order_relaxed)};
+          .events_sent = events_sent_.load(std::memory_order_relaxed),
+          .events_encoded = events_encoded_.load(std::memory_order_relaxed),
+          .history_events_read = history_events_read_.load(std::memory_order_relaxed)};
 }
 
 void WatchHub::Loop() {
   std::vector<Item> items;
   while (true) {
-    const bool has_work = !LaggardsWithRoom().empty();
+    const bool has_work = HasLaggardsWithRoom();
     {
       MutexLock lock(&mu_);
       while (queue_.empty() && !is_stopping_ && !has_room_ && !has_work) {
@@ -131,6 +165,7 @@ void WatchHub::Loop() {
       }
       has_room_ = false;
       items.swap(queue_);
+      queued_bytes_ = 0;
     }
     for (Item& item : items) {
       std::visit([this](auto& command) { Handle(command); }, item);
@@ -141,6 +176,15 @@ void WatchHub::Loop() {
   }
 }
 
+WatchedStream* WatchHub::StreamOf(const std::shared_ptr<StreamQueue>& queue) {
+  std::unique_ptr<WatchedStream>& stream = streams_[queue.get()];
+  if (stream == nullptr) {
+    stream = std::make_unique<WatchedStream>();
+    stream->queue = queue;
+  }
+  return stream.get();
+}
+
 void WatchHub::Handle(OpenCommand& command) {
   if (command.revision <= revision_) {
     return;
@@ -148,41 +192,41 @@ void WatchHub::Handle(OpenCommand& command) {
   // What came up to here was published to nobody, or its batch is still behind in the FIFO and will
   // be passed over: other streams' watchers find it in history.
   PROBE("watch: a stream opened ahead of the FIFO");
-  revision_ = command.revision;
-  MakeAllLagging(command.revision);
+  SkipTo(command.revision);
 }
 
 void WatchHub::Handle(EventBatch& batch) {
   if (batch.is_incomplete && batch.revision > revision_) {
-    PROBE("watch: a batch was applied before the first stream");
-    revision_ = batch.revision;
-    MakeAllLagging(batch.revision);
+    PROBE("watch: a batch came without its events");
+    SkipTo(batch.revision);
     return;
   }
-  size_t i = 0;
-  while (i < batch.events.size()) {
-    const int64_t revision = batch.events[i].revision;
-    for (; i < batch.events.size() && batch.events[i].revision == revision; ++i) {
-      if (revision <= revision_) {
-        continue;  // Before the first stream; history has it.
-      }
-      const ChangeEvent& event = batch.events[i];
-      const auto at_key = by_key_.find(event.kv.key);
-      if (at_key != by_key_.end()) {
-        for (Watcher* const watcher : at_key->second) {
-          Offer(watcher, event);
-        }
-      }
-      for (Watcher* const watcher : by_range_) {
-        if (IntervalOf(watcher->key, watcher->range_end).Contains(event.kv.key)) {
-          Offer(watcher, event);
-        }
-      }
+  const std::span<const ChangeEvent> events(batch.events);
+  size_t end = 0;
+  for (size_t i = 0; i < events.size(); i = end) {
+    while (end < events.size() && events[end].revision == events[i].revision) {
+      ++end;
     }
-    revision_ = std::max(revision_, revision);
-    SendTouched(revision, batch.storage);
+    if (events[i].revision > revision_) {  // Else before the first stream: history has it.
+      Deliver(events.subspan(i, end - i));
+    }
   }
   revision_ = std::max(revision_, batch.revision);
+}
+
+std::optional<std::string> WatchHub::Check(const WatchedStream& stream,
+                                           const WatchRequest& request) {
+  if (!request.range_end.empty() && request.range_end != kZeroByte &&
+      request.range_end <= request.key) {
+    return "mvcc: watcher range is empty";
+  }
+  if (request.watch_id != 0 && stream.watchers.contains(request.watch_id)) {
+    return "mvcc: duplicate watch ID provided on the WatchStream";
+  }
+  if (request.start_revision < 0) {
+    return "etcdserver: mvcc: required revision has been compacted";
+  }
+  return std::nullopt;
 }
 
 void WatchHub::Refuse(const CreateCommand& command, std::string reason) {
@@ -192,7 +236,7 @@ void WatchHub::Refuse(const CreateCommand& command, std::string reason) {
   response.created = true;
   response.canceled = true;
   response.cancel_reason = std::move(reason);
-  command.stream->Push(std::move(response));
+  command.stream->Answer(std::move(response));
 }
 
 void WatchHub::Handle(CreateCommand& command) {
@@ -200,28 +244,19 @@ void WatchHub::Handle(CreateCommand& command) {
   if (request.key.empty()) {
     request.key = kZeroByte;
   }
-  if (!request.range_end.empty() && request.range_end != kZeroByte &&
-      request.range_end <= request.key) {
-    Refuse(command, "mvcc: watcher range is empty");
-    return;
-  }
-  StreamState& stream = streams_[command.stream.get()];
-  if (request.watch_id != 0 && stream.watchers.contains(request.watch_id)) {
-    Refuse(command, "mvcc: duplicate watch ID provided on the WatchStream");
-    return;
-  }
-  if (request.start_revision < 0) {
-    Refuse(command, "etcdserver: mvcc: required revision has been compacted");
+  WatchedStream* const stream = StreamOf(command.stream);
+  if (std::optional<std::string> reason = Check(*stream, request)) {
+    Refuse(command, *std::move(reason));
     return;
   }
   if (request.watch_id == 0) {
-    while (stream.watchers.contains(stream.next_id)) {
-      ++stream.next_id;
+    while (stream->watchers.contains(stream->next_id)) {
+      ++stream->next_id;
     }
-    request.watch_id = stream.next_id++;
+    request.watch_id = stream->next_id++;
   }
   auto watcher = std::make_unique<Watcher>();
-  watcher->stream = command.stream;
+  watcher->stream = stream;
   watcher->id = request.watch_id;
   watcher->key = std::move(request.key);
   watcher->range_end = std::move(request.range_end);
@@ -235,29 +270,29 @@ void WatchHub::Handle(CreateCommand& command) {
   watcher->fragment = request.fragment;
 
   Watcher* const raw = watcher.get();
-  stream.watchers.emplace(raw->id, std::move(watcher));
+  stream->watchers.emplace(raw->id, std::move(watcher));
   watcher_count_.fetch_add(1, std::memory_order_relaxed);
   if (raw->progress_notify && progress_watchers_++ == 0) {
-    next_progress_nanos_ = clock_->MonotonicNanos() + progress_interval_nanos_;
+    next_progress_nanos_ = clock_->MonotonicNanos() + options_.progress_interval_nanos;
   }
   if (raw->next_revision > revision_) {
     AddSynced(raw);
   } else {
-    lagging_.push_back(raw);
-    lagging_count_.fetch_add(1, std::memory_order_relaxed);
+    AddLagging(raw);
   }
   // Counted before it is told: whoever has the answer finds the watcher in the statistics.
   WatchResponse created;
   created.revision = now;
   created.watch_id = raw->id;
   created.created = true;
-  command.stream->Push(std::move(created));
+  command.stream->Answer(std::move(created));
 }
 
 void WatchHub::Handle(CancelCommand& command) {
-  StreamState& stream = streams_[command.stream.get()];
-  const auto at = stream.watchers.find(command.watch_id);
-  if (at == stream.watchers.end()) {
+  WatchedStream* const stream = StreamOf(command.stream);
+  const auto at = stream->watchers.find(command.watch_id);
+  if (at == stream->watchers.end()) {
+    command.stream->AnswerNothing();
     return;
   }
   WatchResponse response;
@@ -265,20 +300,25 @@ void WatchHub::Handle(CancelCommand& command) {
   response.watch_id = command.watch_id;
   response.canceled = true;
   Remove(at->second.get());
-  stream.watchers.erase(at);
-  command.stream->Push(std::move(response));
+  stream->watchers.erase(at);
+  command.stream->Answer(std::move(response));
 }
 
 void WatchHub::Handle(ProgressCommand& command) {
-  for (const auto& [id, watcher] : streams_[command.stream.get()].watchers) {
-    if (!watcher->is_synced || watcher->next_revision > revision_ + 1) {
-      return;  // The client asks again.
-    }
+  const WatchedStream* const stream = StreamOf(command.stream);
+  const bool is_synced =
+      stream->lagging == 0 &&
+      std::all_of(stream->watchers.begin(), stream->watchers.end(), [this](const auto& entry) {
+        return entry.second->next_revision <= revision_ + 1;
+      });
+  if (!is_synced) {
+    command.stream->AnswerNothing();  // The client asks again.
+    return;
   }
   WatchResponse response;
   response.revision = revision_;
   response.watch_id = -1;
-  command.stream->Push(std::move(response));
+  command.stream->Answer(std::move(response));
 }
 
 void WatchHub::Handle(CloseCommand& command) {
@@ -286,7 +326,7 @@ void WatchHub::Handle(CloseCommand& command) {
   if (at == streams_.end()) {
     return;
   }
-  for (const auto& [id, watcher] : at->second.watchers) {
+  for (const auto& [id, watcher] : at->second->watchers) {
     Remove(watcher.get());
   }
   streams_.erase(at);
@@ -294,43 +334,44 @@ void WatchHub::Handle(CloseCommand& command) {
 
 void WatchHub::AddSynced(Watcher* watcher) {
   watcher->is_synced = true;
-  if (watcher->range_end.empty()) {
-    by_key_[watcher->key].push_back(watcher);
-  } else {
-    by_range_.push_back(watcher);
-  }
+  synced_.Add(watcher);
 }
 
-void WatchHub::RemoveSynced(Watcher* watcher) {
+void WatchHub::AddLagging(Watcher* watcher) {
   watcher->is_synced = false;
-  if (!watcher->range_end.empty()) {
-    EraseValue(&by_range_, watcher);
-    return;
+  watcher->lagging_at = lagging_.insert(lagging_.end(), watcher);
+  if (watcher->stream->lagging++ == 0) {
+    lagging_streams_.insert(watcher->stream);
   }
-  const auto at = by_key_.find(watcher->key);
-  EraseValue(&at->second, watcher);
-  if (at->second.empty()) {
-    by_key_.erase(at);
-  }
+  lagging_count_.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void WatchHub::RemoveLagging(Watcher* watcher) {
-  EraseValue(&lagging_, watcher);
-  lagging_count_.fetch_sub(1, std::memory_order_relaxed);
+  lagging_.erase(watcher->lagging_at);
+  if (--watcher->stream->lagging == 0) {
+    lagging_streams_.erase(watcher->stream);
+  }
+  lagging_count_.fetch_sub(1, std::memory_order_seq_cst);
+  if (lagging_.empty()) {
+    ClearRing();
+  }
 }
 
 void WatchHub::MakeLagging(Watcher* watcher, int64_t next_revision) {
-  RemoveSynced(watcher);
+  synced_.Remove(watcher);
   watcher->next_revision = next_revision;
-  lagging_.push_back(watcher);
-  lagging_count_.fetch_add(1, std::memory_order_relaxed);
+  AddLagging(watcher);
 }
 
-void WatchHub::MakeAllLagging(int64_t up_to_revision) {
+void WatchHub::SkipTo(int64_t revision) {
+  // Everything up to here was looked at for them, though only what matched moved them on.
+  const int64_t next = revision_ + 1;
+  revision_ = revision;
+  ClearRing();
   for (const auto& [queue, stream] : streams_) {
-    for (const auto& [id, watcher] : stream.watchers) {
-      if (watcher->is_synced && watcher->next_revision <= up_to_revision) {
-        MakeLagging(watcher.get(), watcher->next_revision);
+    for (const auto& [id, watcher] : stream->watchers) {
+      if (watcher->is_synced && watcher->next_revision <= revision) {
+        MakeLagging(watcher.get(), std::max(watcher->next_revision, next));
       }
     }
   }
@@ -338,7 +379,7 @@ void WatchHub::MakeAllLagging(int64_t up_to_revision) {
 
 void WatchHub::Remove(Watcher* watcher) {
   if (watcher->is_synced) {
-    RemoveSynced(watcher);
+    synced_.Remove(watcher);
   } else {
     RemoveLagging(watcher);
   }
@@ -349,10 +390,10 @@ void WatchHub::Remove(Watcher* watcher) {
 void WatchHub::End(Watcher* watcher, WatchResponse response) {
   response.watch_id = watcher->id;
   response.canceled = true;
-  const std::shared_ptr<StreamQueue> stream = watcher->stream;
+  WatchedStream* const stream = watcher->stream;
   Remove(watcher);
-  streams_[stream.get()].watchers.erase(response.watch_id);
-  stream->Push(std::move(response));
+  stream->watchers.erase(response.watch_id);
+  stream->queue->Push(std::move(response));
 }
 
 }  // namespace socle::mvcc

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "kv/testing/fault_env.h"
@@ -16,41 +17,35 @@
 #include "mvcc/testing/random_operations.h"
 #include "mvcc/testing/store_driver.h"
 #include "mvcc/testing/watch_collector.h"
+#include "mvcc/testing/watch_journal.h"
 
 namespace socle::mvcc {
 namespace {
 
-// One watch and what must come for it.
-struct Watched {
-  WatchRequest request;
-  std::optional<int64_t> created_at;  // header revision of the answer
-  bool is_over = false;
-  int64_t last_revision = 0;  // of the last event, or of progress that was told after it
-  std::vector<std::string> received;
-  std::vector<int64_t> received_revisions;
-};
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-// A stream, its watches and a consumer that takes when it likes.
+// A client: watches on one stream at a time, taken when it likes, resumed when the stream is gone.
 class Consumer {
  public:
-  explicit Consumer(const WatchCollector::NewStream& streams) : collector_(streams) {}
+  explicit Consumer(WatchCollector::NewStream streams) : streams_(std::move(streams)) { Connect(); }
 
   void Create(WatchRequest request) {
     request.watch_id = ++last_id_;
     watches_[last_id_].request = request;
-    collector_.stream()->Create(std::move(request));
+    collector_->stream()->Create(std::move(request));
   }
 
   void Cancel(Random* random) {
-    collector_.stream()->Cancel(
+    collector_->stream()->Cancel(
         static_cast<int64_t>(random->Below(static_cast<uint64_t>(last_id_ + 2))));
   }
 
-  void RequestProgress() { collector_.stream()->RequestProgress(); }
+  void RequestProgress() { collector_->stream()->RequestProgress(); }
 
   void Take(uint64_t responses_max) {
     for (uint64_t i = 0; i < responses_max; ++i) {
-      const std::optional<WatchResponse> response = collector_.TryNext();
+      const std::optional<WatchResponse> response = collector_->TryNext();
       if (!response) {
         return;
       }
@@ -58,102 +53,130 @@ class Consumer {
     }
   }
 
+  // Until everything up to the revision has come.
   void TakeAll(int64_t revision) {
-    for (const WatchResponse& response : collector_.Drain(revision)) {
-      Note(response);
+    for (int round = 0; round < 2000; ++round) {
+      collector_->stream()->RequestProgress();
+      collector_->WaitALittle();
+      while (const std::optional<WatchResponse> response = collector_->TryNext()) {
+        Note(*response);
+        if (response->watch_id == -1 && !response->created && response->revision >= revision) {
+          return;
+        }
+      }
+    }
+    FAIL() << "the stream never caught up";
+  }
+
+  void Disconnect() { collector_.reset(); }
+
+  // Resumes what was on the stream before.
+  void Connect() {
+    collector_.emplace(streams_);
+    for (auto at = watches_.begin(); at != watches_.end();) {
+      WatchJournal& watch = at->second;
+      if (watch.start == 0 && watch.request.start_revision == 0) {
+        at = watches_.erase(at);  // Never answered: nothing was promised.
+        continue;
+      }
+      if (!watch.is_over) {
+        watch.start = std::max(watch.start, watch.request.start_revision);
+        WatchRequest request = watch.request;
+        request.start_revision = NextRevision(watch);
+        watch.entries.push_back({.kind = JournalEntry::Kind::kResumed,
+                                 .revision = request.start_revision,
+                                 .events = {}});
+        collector_->stream()->Create(std::move(request));
+      }
+      ++at;
     }
   }
 
-  // Holds what came to the model's events.
-  void Compare(const ModelStore& model) const {
-    for (const auto& [id, watch] : watches_) {
-      SCOPED_TRACE(id);
-      ASSERT_TRUE(watch.created_at.has_value());
-      const int64_t start =
-          watch.request.start_revision == 0 ? *watch.created_at + 1 : watch.request.start_revision;
-      std::vector<std::string> expected;
-      for (const ModelEvent& event : model.events()) {
-        const bool is_filtered = event.is_delete ? watch.request.no_delete : watch.request.no_put;
-        if (event.revision >= start && !is_filtered &&
-            IsInRange(event.kv.key, watch.request.key, watch.request.range_end)) {
-          expected.push_back(Text(event, watch.request.prev_kv));
-        }
-      }
-      ASSERT_LE(watch.received.size(), expected.size());
-      if (watch.is_over) {
-        expected.resize(watch.received.size());
-      }
-      for (size_t i = 0; i < expected.size(); ++i) {
-        ASSERT_LT(i, watch.received.size()) << "missing: " << expected[i];
-        // A previous pair may have been compacted before the event was sent.
-        if (watch.received[i] != expected[i]) {
-          ASSERT_EQ(watch.received[i], expected[i].substr(0, expected[i].find(" was ")));
-          ASSERT_LE(watch.received_revisions[i], model.compact_revision());
-        }
-      }
-    }
-  }
+  const std::map<int64_t, WatchJournal>& watches() const { return watches_; }
 
  private:
-  static std::string Text(const ModelEvent& event, bool with_prev) {
-    WatchEvent shown{.is_delete = event.is_delete, .kv = event.kv.view()};
-    if (with_prev && event.prev) {
-      shown.prev_kv = event.prev->view();
+  static int64_t NextRevision(const WatchJournal& watch) {
+    int64_t next = watch.start;
+    for (const JournalEntry& entry : watch.entries) {
+      if (entry.kind == JournalEntry::Kind::kBookmark) {
+        next = std::max(next, entry.revision + 1);
+      } else if (!entry.events.empty()) {
+        next = std::max(next, entry.events.back().revision + 1);
+      }
     }
-    return Describe(shown);
+    return next;
+  }
+
+  static void Bookmark(int64_t revision, WatchJournal* watch) {
+    watch->entries.push_back(
+        {.kind = JournalEntry::Kind::kBookmark, .revision = revision, .events = {}});
   }
 
   void Note(const WatchResponse& response) {
     if (response.watch_id == -1) {
       ASSERT_FALSE(response.created) << response.cancel_reason;
       for (auto& [id, watch] : watches_) {
-        if (watch.created_at && !watch.is_over) {
-          ASSERT_LE(watch.request.start_revision, response.revision + 1);
-          watch.last_revision = std::max(watch.last_revision, response.revision);
+        if (watch.start != 0 && !watch.is_over) {
+          Bookmark(response.revision, &watch);
         }
       }
       return;
     }
-    Watched& watch = watches_.at(response.watch_id);
+    WatchJournal& watch = watches_.at(response.watch_id);
     ASSERT_FALSE(watch.is_over) << "a response after the end";
     if (response.created) {
-      ASSERT_FALSE(watch.created_at.has_value());
-      watch.created_at = response.revision;
+      if (watch.start == 0) {
+        watch.start = watch.request.start_revision == 0 ? response.revision + 1
+                                                        : watch.request.start_revision;
+      }
       return;
     }
-    ASSERT_TRUE(watch.created_at.has_value()) << "a response before the creation";
+    ASSERT_NE(watch.start, 0) << "a response before the creation";
     if (response.canceled) {
       watch.is_over = true;
       return;
     }
-    ASSERT_FALSE(response.events.empty());
-    ASSERT_GT(response.events.front().kv.mod_revision, watch.last_revision)
-        << "a split revision, or one that progress was told for";
-    for (const WatchEvent& event : response.events) {
-      watch.received.push_back(Describe(event));
-      watch.received_revisions.push_back(event.kv.mod_revision);
-      watch.last_revision = event.kv.mod_revision;
+    if (response.events.empty()) {
+      Bookmark(response.revision, &watch);
+      return;
     }
-    ASSERT_GE(response.revision, watch.last_revision);
+    JournalEntry entry;
+    entry.revision = response.revision;
+    for (const WatchEvent& event : response.events) {
+      entry.events.push_back(Noted(event));
+    }
+    ASSERT_GE(response.revision, entry.events.back().revision);
+    watch.entries.push_back(std::move(entry));
   }
 
-  WatchCollector collector_;
-  std::map<int64_t, Watched> watches_;
+  const WatchCollector::NewStream streams_;
+  std::optional<WatchCollector> collector_;
+  std::map<int64_t, WatchJournal> watches_;
   int64_t last_id_ = 0;
 };
 
+// A store, its model, three clients, and chance.
 class WatchSchedule {
  public:
   explicit WatchSchedule(uint64_t seed) : env_(seed), operations_(seed + 1) {
-    StoreOptions options;
-    options.directory = "/s";
-    options.env = &env_;
-    options.lease_hook = &hook_;
-    options.map_size_bytes = uint64_t{256} << 20U;
-    options.wal_segment_bytes = 1 << 20;
-    options.batch_interval_nanos = kNanosPerMilli;
-    options.batch_limit = 50;
-    store_ = Store::Open(options).value();
+    options_.directory = "/s";
+    options_.env = &env_;
+    options_.lease_hook = &hook_;
+    options_.map_size_bytes = uint64_t{256} << 20U;
+    options_.wal_segment_bytes = 1 << 20;
+    options_.batch_interval_nanos = kNanosPerMilli;
+    options_.batch_limit = 50;
+    options_.progress_notify_interval_nanos = 2 * kNanosPerMilli;
+    // Small bounds make every path usual; the real ones are taken now and then.
+    Random* const random = operations_.random();
+    WatchLimits& limits = options_.watch_limits;
+    if (!random->OneIn(3)) {
+      limits.stream_deliveries_max = 1 + random->Below(8);
+      limits.stream_bytes_max = 200 + random->Below(4000);
+      limits.ring_bytes_max = random->Below(20'000);
+      limits.fifo_bytes_max = random->OneIn(2) ? random->Below(2'000) : size_t{1} << 20U;
+    }
+    store_ = Store::Open(options_).value();
     for (int i = 0; i < 3; ++i) {
       consumers_.push_back(std::make_unique<Consumer>([this](std::function<void()> on_ready) {
         return store_->NewWatchStream(std::move(on_ready));
@@ -166,25 +189,22 @@ class WatchSchedule {
   void Step() {
     Random* const random = operations_.random();
     Consumer* const consumer = consumers_[random->Below(consumers_.size())].get();
-    const uint64_t choice = random->Below(100);
-    if (choice < 4) {
+    const uint64_t choice = random->Below(1000);
+    if (choice < 40) {
       consumer->Create(Request());
-    } else if (choice < 6) {
+    } else if (choice < 60) {
       consumer->Cancel(random);
-    } else if (choice < 8) {
+    } else if (choice < 80) {
       consumer->RequestProgress();
-    } else if (choice < 20) {
+    } else if (choice < 200) {
       consumer->Take(random->Below(50));
+    } else if (choice < 205) {
+      consumer->Disconnect();
+      consumer->Connect();
+    } else if (choice < 207) {
+      Restart();
     } else {
-      Operation operation = operations_.Next(model_.revision());
-      if (IsLogged(operation) && !std::holds_alternative<CompactOp>(operation)) {
-        model_.Apply(operation);
-        Run(store_.get(), std::move(operation));
-      } else if (random->OneIn(60)) {
-        const CompactOp compact{.revision = model_.revision() - 20};
-        model_.Apply(compact);
-        Run(store_.get(), compact);
-      }
+      Operate();
     }
   }
 
@@ -197,11 +217,47 @@ class WatchSchedule {
     ASSERT_EQ(store_->current_revision(), model_.revision());
     for (const auto& consumer : consumers_) {
       consumer->TakeAll(model_.revision());
-      consumer->Compare(model_);
     }
   }
 
+  template <typename Judge>
+  void EachJournal(const Judge& judge) const {
+    for (const auto& consumer : consumers_) {
+      for (const auto& [id, journal] : consumer->watches()) {
+        const Expected expected = ExpectedEvents(model_, journal);
+        judge(journal, expected);
+      }
+    }
+  }
+
+  const ModelStore& model() const { return model_; }
+
  private:
+  void Operate() {
+    Random* const random = operations_.random();
+    Operation operation = operations_.Next(model_.revision());
+    if (IsLogged(operation) && !std::holds_alternative<CompactOp>(operation)) {
+      model_.Apply(operation);
+      Run(store_.get(), std::move(operation));
+    } else if (random->OneIn(60)) {
+      const CompactOp compact{.revision = model_.revision() - 20};
+      model_.Apply(compact);
+      Run(store_.get(), compact);
+    }
+  }
+
+  void Restart() {
+    for (const auto& consumer : consumers_) {
+      consumer->Disconnect();
+    }
+    store_.reset();
+    hook_ = MapLeaseHook();
+    store_ = Store::Open(options_).value();
+    for (const auto& consumer : consumers_) {
+      consumer->Connect();
+    }
+  }
+
   WatchRequest Request() {
     Random* const random = operations_.random();
     WatchRequest request;
@@ -217,9 +273,11 @@ class WatchSchedule {
     request.no_put = random->OneIn(5);
     request.no_delete = random->OneIn(5);
     request.prev_kv = random->OneIn(2);
+    request.progress_notify = random->OneIn(3);
     return request;
   }
 
+  StoreOptions options_;
   FaultEnv env_;
   RandomOperations operations_;
   ModelStore model_;
@@ -228,21 +286,173 @@ class WatchSchedule {
   std::vector<std::unique_ptr<Consumer>> consumers_;
 };
 
-TEST(WatchModel, EveryWatchGetsItsEventsInOrderOnceAndWhole) {
-  const uint64_t seed = TestSeed();
-  for (uint64_t run = 0; run < 6; ++run) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed << " run " << run);
-    WatchSchedule schedule(seed + run);
-    for (int i = 0; i < 2500 && !::testing::Test::HasFailure(); ++i) {
-      schedule.Step();
-    }
-    if (!::testing::Test::HasFailure()) {
-      schedule.Finish();
-    }
-    if (::testing::Test::HasFailure()) {
-      return;
+// The schedules run once; each guarantee is judged on all of their journals.
+class WatchGuarantees : public ::testing::Test {
+ protected:
+  static constexpr uint64_t kRuns = 8;
+  static constexpr int kSteps = 2000;
+
+  static void SetUpTestSuite() {
+    seed_ = TestSeed();
+    for (uint64_t run = 0; run < kRuns && !::testing::Test::HasFailure(); ++run) {
+      SCOPED_TRACE(::testing::Message() << "seed " << seed_ << " run " << run);
+      auto schedule = std::make_unique<WatchSchedule>(seed_ + run);
+      for (int i = 0; i < kSteps && !::testing::Test::HasFailure(); ++i) {
+        schedule->Step();
+      }
+      if (!::testing::Test::HasFailure()) {
+        schedule->Finish();
+        schedules_.push_back(std::move(schedule));
+      }
     }
   }
+
+  static void TearDownTestSuite() { schedules_.clear(); }
+
+  template <typename Judge>
+  void Judged(const Judge& judge) {
+    ASSERT_EQ(schedules_.size(), kRuns);
+    for (const auto& schedule : schedules_) {
+      schedule->EachJournal([&](const WatchJournal& journal, const Expected& expected) {
+        SCOPED_TRACE(::testing::Message()
+                     << "seed " << seed_ << ", watch of [" << journal.request.key << ", "
+                     << journal.request.range_end << ") from " << journal.start);
+        EXPECT_EQ(judge(journal, expected, schedule->model()), "");
+      });
+    }
+  }
+
+  static uint64_t seed_;
+  static std::vector<std::unique_ptr<WatchSchedule>> schedules_;
+};
+
+uint64_t WatchGuarantees::seed_ = 0;
+std::vector<std::unique_ptr<WatchSchedule>> WatchGuarantees::schedules_;
+
+TEST_F(WatchGuarantees, OrderedEventsComeInTheOrderOfRevisions) {
+  Judged([](const auto& journal, const auto& expected, const auto&) {
+    return BreachOfOrdered(journal, expected);
+  });
+}
+
+TEST_F(WatchGuarantees, UniqueNoEventComesTwice) {
+  Judged([](const auto& journal, const auto& expected, const auto&) {
+    return BreachOfUnique(journal, expected);
+  });
+}
+
+TEST_F(WatchGuarantees, AtomicARevisionComesInOneResponse) {
+  Judged([](const auto& journal, const auto& expected, const auto&) {
+    return BreachOfAtomic(journal, expected);
+  });
+}
+
+TEST_F(WatchGuarantees, ReliableNoEventIsLeftOutAndNoneIsMadeUp) {
+  Judged([](const auto& journal, const auto& expected, const auto&) {
+    return BreachOfReliable(journal, expected);
+  });
+}
+
+TEST_F(WatchGuarantees, ResumableAWatchGoesOnWhereItsClientLeftOff) {
+  Judged([](const auto& journal, const auto& expected, const auto&) {
+    return BreachOfResumable(journal, expected);
+  });
+}
+
+TEST_F(WatchGuarantees, BookmarkableProgressComesAfterEverythingItPromises) {
+  Judged([](const auto& journal, const auto& expected, const auto&) {
+    return BreachOfBookmarkable(journal, expected);
+  });
+}
+
+TEST_F(WatchGuarantees, PreviousPairsAreThoseOfTheRevisionBefore) {
+  Judged([](const auto& journal, const auto& expected, const auto& model) {
+    return BreachOfPrevious(journal, expected, model.compact_revision());
+  });
+}
+
+// The judges themselves: a journal that is right, and each guarantee broken in it on purpose.
+class BrokenJournal : public ::testing::Test {
+ protected:
+  BrokenJournal() {
+    journal_.start = 2;
+    expected_ = {{2, "a", "a2", ""}, {3, "a", "a3", "2"}, {3, "b", "b3", ""}, {5, "a", "a5", "3"}};
+    Add({expected_[0]});
+    Bookmark(2);
+    Add({expected_[1], expected_[2]});
+    journal_.entries.push_back({.kind = JournalEntry::Kind::kResumed, .revision = 4, .events = {}});
+    Add({expected_[3]});
+    Bookmark(5);
+  }
+
+  void Add(std::vector<JournalEvent> events) {
+    journal_.entries.push_back({.revision = events.back().revision, .events = std::move(events)});
+  }
+
+  void Bookmark(int64_t revision) {
+    journal_.entries.push_back(
+        {.kind = JournalEntry::Kind::kBookmark, .revision = revision, .events = {}});
+  }
+
+  WatchJournal journal_;
+  Expected expected_;
+};
+
+TEST_F(BrokenJournal, AnUnbrokenOneIsFoundGood) {
+  EXPECT_THAT(BreachOfOrdered(journal_, expected_), IsEmpty());
+  EXPECT_THAT(BreachOfUnique(journal_, expected_), IsEmpty());
+  EXPECT_THAT(BreachOfAtomic(journal_, expected_), IsEmpty());
+  EXPECT_THAT(BreachOfReliable(journal_, expected_), IsEmpty());
+  EXPECT_THAT(BreachOfResumable(journal_, expected_), IsEmpty());
+  EXPECT_THAT(BreachOfBookmarkable(journal_, expected_), IsEmpty());
+  EXPECT_THAT(BreachOfPrevious(journal_, expected_, 0), IsEmpty());
+}
+
+TEST_F(BrokenJournal, SwappedEventsAreFound) {
+  std::swap(journal_.entries[2].events[0], journal_.entries[2].events[1]);
+  EXPECT_THAT(BreachOfOrdered(journal_, expected_), HasSubstr("a3 came after b3"));
+}
+
+TEST_F(BrokenJournal, ARepeatedEventIsFound) {
+  journal_.entries[4].events.insert(journal_.entries[4].events.begin(), expected_[2]);
+  EXPECT_THAT(BreachOfUnique(journal_, expected_), HasSubstr("b3 came 2 times"));
+}
+
+TEST_F(BrokenJournal, ASplitRevisionIsFound) {
+  journal_.entries[2].events.pop_back();
+  journal_.entries.insert(journal_.entries.begin() + 3, {.revision = 3, .events = {expected_[2]}});
+  EXPECT_THAT(BreachOfAtomic(journal_, expected_), HasSubstr("1 of the 2 events of revision 3"));
+}
+
+TEST_F(BrokenJournal, ALostAndAMadeUpEventAreFound) {
+  journal_.entries[4].events = {{6, "z", "z6", ""}};
+  EXPECT_THAT(BreachOfReliable(journal_, expected_), HasSubstr("a5 never came"));
+  journal_.entries[4].events = {expected_[3], {6, "z", "z6", ""}};
+  EXPECT_THAT(BreachOfReliable(journal_, expected_), HasSubstr("z6 was not to come"));
+}
+
+TEST_F(BrokenJournal, AResumptionThatSkipsOrRepeatsIsFound) {
+  journal_.entries[3].revision = 3;
+  EXPECT_THAT(BreachOfResumable(journal_, expected_),
+              HasSubstr("resumed at 3 with a5, not with a3"));
+}
+
+TEST_F(BrokenJournal, ABookmarkTooEarlyTooLateOrBelowTheStartIsFound) {
+  journal_.entries[1].revision = 3;
+  EXPECT_THAT(BreachOfBookmarkable(journal_, expected_), HasSubstr("at 3 after 1 of 3 events"));
+  journal_.entries[1].revision = 0;
+  EXPECT_THAT(BreachOfBookmarkable(journal_, expected_), HasSubstr("below the start 2"));
+  journal_.entries[1].revision = 2;
+  Add({expected_[3]});
+  EXPECT_THAT(BreachOfBookmarkable(journal_, expected_), HasSubstr("after a bookmark at 5"));
+}
+
+TEST_F(BrokenJournal, AWrongPreviousPairIsFoundAndACompactedOneForgiven) {
+  journal_.entries[2].events[0].prev = "";
+  EXPECT_THAT(BreachOfPrevious(journal_, expected_, 2), HasSubstr("a3 came with"));
+  EXPECT_THAT(BreachOfPrevious(journal_, expected_, 3), IsEmpty());
+  journal_.entries[2].events[0].prev = "1";
+  EXPECT_THAT(BreachOfPrevious(journal_, expected_, 3), HasSubstr("a3 came with"));
 }
 
 }  // namespace

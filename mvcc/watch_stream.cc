@@ -1,26 +1,37 @@
 #include "mvcc/watch_stream.h"
 
+#include "kv/base/probe.h"
+
 namespace socle::mvcc {
 
-size_t StreamQueue::BytesOf(const WatchResponse& response) {
-  size_t bytes = sizeof(WatchResponse);
-  for (const WatchEvent& event : response.events) {
-    bytes += sizeof(WatchEvent) + event.kv.key.size() + event.kv.value.size();
-    bytes += event.prev_kv ? event.prev_kv->key.size() + event.prev_kv->value.size() : 0;
+void StreamQueue::Answer(WatchResponse response) {
+  const int64_t id = response.watch_id;
+  Add({.response = std::move(response), .watch_ids = {id}, .is_answer = true});
+}
+
+void StreamQueue::AnswerNothing() {
+  if (commands_.fetch_sub(1, std::memory_order_relaxed) != kCommandsMax) {
+    return;
   }
-  return bytes;
-}
-
-bool StreamQueue::IsFull() const {
-  return bytes_ >= kBytesMax || responses_.size() >= kResponsesMax;
-}
-
-bool StreamQueue::HasRoom() const {
-  MutexLock lock(&mu_);
-  return !IsFull();
+  PROBE("watch: commands without answers held their stream back");
+  MutexLock callback_lock(&callback_mu_);
+  if (on_ready_) {
+    on_ready_();
+  }
 }
 
 void StreamQueue::Push(WatchResponse response) {
+  const int64_t id = response.watch_id;
+  Add({.response = std::move(response), .watch_ids = {id}});
+}
+
+void StreamQueue::PushShared(WatchResponse response, std::vector<int64_t> watch_ids) {
+  Add({.response = std::move(response), .watch_ids = std::move(watch_ids)});
+}
+
+void StreamQueue::Add(Delivery delivery) {
+  delivery.bytes = sizeof(Delivery) + delivery.response.events.memory_bytes() +
+                   delivery.watch_ids.size() * sizeof(int64_t);
   MutexLock callback_lock(&callback_mu_);
   if (!on_ready_) {
     return;  // Closed.
@@ -28,9 +39,10 @@ void StreamQueue::Push(WatchResponse response) {
   bool was_empty = false;
   {
     MutexLock lock(&mu_);
-    was_empty = responses_.empty();
-    bytes_ += BytesOf(response);
-    responses_.push_back(std::move(response));
+    was_empty = deliveries_.empty();
+    bytes_ += delivery.bytes;
+    deliveries_.push_back(std::move(delivery));
+    NoteFull();
   }
   if (was_empty) {
     on_ready_();
@@ -40,15 +52,51 @@ void StreamQueue::Push(WatchResponse response) {
 std::optional<WatchResponse> StreamQueue::Pop(bool* was_freed) {
   MutexLock lock(&mu_);
   *was_freed = false;
-  if (responses_.empty()) {
+  if (deliveries_.empty()) {
     return std::nullopt;
   }
-  const bool was_full = IsFull();
-  WatchResponse response = std::move(responses_.front());
-  responses_.pop_front();
-  bytes_ -= BytesOf(response);
-  *was_freed = was_full && !IsFull();
+  Delivery& first = deliveries_.front();
+  const int64_t id = first.watch_ids[first.next++];
+  const bool is_last = first.next == first.watch_ids.size();
+  WatchResponse response = is_last ? std::move(first.response) : first.response;
+  response.watch_id = id;
+  if (is_last) {
+    *was_freed = RemoveFront();
+  }
   return response;
+}
+
+std::optional<SharedWatchResponse> StreamQueue::PopShared(bool* was_freed) {
+  MutexLock lock(&mu_);
+  *was_freed = false;
+  if (deliveries_.empty()) {
+    return std::nullopt;
+  }
+  Delivery& first = deliveries_.front();
+  SharedWatchResponse shared{.response = std::move(first.response),
+                             .watch_ids = std::move(first.watch_ids)};
+  shared.watch_ids.erase(shared.watch_ids.begin(),
+                         shared.watch_ids.begin() + static_cast<std::ptrdiff_t>(first.next));
+  shared.response.watch_id = shared.watch_ids.front();
+  *was_freed = RemoveFront();
+  return shared;
+}
+
+bool StreamQueue::RemoveFront() {
+  if (deliveries_.front().is_answer) {
+    commands_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  bytes_ -= deliveries_.front().bytes;
+  deliveries_.pop_front();
+  const bool was_full = is_full_.load(std::memory_order_relaxed);
+  NoteFull();
+  return was_full && !is_full_.load(std::memory_order_relaxed);
+}
+
+void StreamQueue::NoteFull() {
+  is_full_.store(
+      bytes_ >= limits_.stream_bytes_max || deliveries_.size() >= limits_.stream_deliveries_max,
+      std::memory_order_seq_cst);
 }
 
 void StreamQueue::Close() {
@@ -57,8 +105,9 @@ void StreamQueue::Close() {
     on_ready_ = nullptr;
   }
   MutexLock lock(&mu_);
-  responses_.clear();
+  deliveries_.clear();
   bytes_ = 0;
+  NoteFull();
 }
 
 }  // namespace socle::mvcc

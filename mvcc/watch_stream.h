@@ -1,19 +1,24 @@
 // StreamQueue: the bounded response queue between the hub and one consumer.
 //
-// Laws     1. on_ready is called when the queue turns from empty to not empty, and never after
-//             Close returned.
-//          2. The queue takes a response whenever it is below its bound before it: one response may
-//             exceed it.
+// Laws     1. on_ready is called when the queue turns from empty to not empty and when commands may
+//             be given again, and never after Close returned.
+//          2. The hub adds events when the queue is below its bounds; one revision, or one piece of
+//             history, may exceed them. Events shared with other deliveries are counted as if they
+//             were not, once for all watchers of a delivery.
+//          3. A command is outstanding until its answer was taken, or it was found to have none;
+//             beyond kCommandsMax the owner is asked to hold back.
 // Threads  thread-safe. on_ready runs on the hub thread, under the queue's callback lock: it must
 //          not close the stream.
 #ifndef SOCLE_MVCC_WATCH_STREAM_H_
 #define SOCLE_MVCC_WATCH_STREAM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "kv/base/mutex.h"
 #include "mvcc/watch.h"
@@ -22,29 +27,64 @@ namespace socle::mvcc {
 
 class StreamQueue {
  public:
-  explicit StreamQueue(std::function<void()> on_ready) : on_ready_(std::move(on_ready)) {}
+  static constexpr int64_t kCommandsMax = 1024;
 
-  // Adds the response, full or not: for answers to commands, which are few.
+  explicit StreamQueue(std::function<void()> on_ready, const WatchLimits& limits = {})
+      : limits_(limits), on_ready_(std::move(on_ready)) {}
+
+  // Any thread: a command was given.
+  void Commanded() { commands_.fetch_add(1, std::memory_order_relaxed); }
+
+  bool TakesCommands() const { return commands_.load(std::memory_order_relaxed) < kCommandsMax; }
+
+  // The hub's: the answer of a command, full or not.
+  void Answer(WatchResponse response);
+  // The command has no answer.
+  void AnswerNothing();
+  // A response of the hub's own.
   void Push(WatchResponse response);
+  // The same events for each of the watchers; becomes one response each.
+  void PushShared(WatchResponse response, std::vector<int64_t> watch_ids);
 
-  // True when event responses may be added.
-  bool HasRoom() const;
+  // True when events may be added. seq_cst, as the hub's count of laggards: a consumer that makes
+  // room sees the laggard, or the hub sees the room.
+  bool HasRoom() const { return !is_full_.load(std::memory_order_seq_cst); }
 
-  // Takes the oldest response. `was_freed` is set when the queue had no room before and has now.
+  // The consumer's: takes the oldest response. `was_freed` is set when the queue had no room before
+  // and has now.
   std::optional<WatchResponse> Pop(bool* was_freed);
+  // The oldest delivery as a whole, or what Pop left of it.
+  std::optional<SharedWatchResponse> PopShared(bool* was_freed);
 
   // No call of on_ready after it returned; later responses are dropped.
   void Close();
 
- private:
-  static constexpr size_t kBytesMax = size_t{4} << 20U;
-  static constexpr size_t kResponsesMax = 1024;
+  // What the queue counts itself to hold.
+  size_t bytes() const {
+    MutexLock lock(&mu_);
+    return bytes_;
+  }
 
-  static size_t BytesOf(const WatchResponse& response);
-  bool IsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+ private:
+  struct Delivery {
+    WatchResponse response;
+    std::vector<int64_t> watch_ids;
+    size_t next = 0;  // of watch_ids
+    size_t bytes = 0;
+    bool is_answer = false;
+  };
+
+  void Add(Delivery delivery);
+  // Removes the front; true when there was no room before and is now.
+  bool RemoveFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void NoteFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const WatchLimits limits_;
+  std::atomic<int64_t> commands_{0};
+  std::atomic<bool> is_full_{false};  // written under mu_
 
   mutable Mutex mu_;
-  std::deque<WatchResponse> responses_ ABSL_GUARDED_BY(mu_);
+  std::deque<Delivery> deliveries_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
 
   Mutex callback_mu_;  // before mu_

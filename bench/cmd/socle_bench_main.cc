@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "bench/cmd/plane_command.h"
+#include "bench/cmd/watch_command.h"
 #include "bench/report/json.h"
 #include "bench/report/table.h"
 #include "bench/workload/check.h"
@@ -250,6 +251,8 @@ int Main(int argc, char** argv) {
   AddCheckCommand(&app, &flags);
   PlaneFlags plane;
   AddPlaneCommand(&app, &plane);
+  WatchFlags watch;
+  AddWatchCommand(&app, &watch);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -273,6 +276,9 @@ int Main(int argc, char** argv) {
   }
   if (app.got_subcommand("plane")) {
     return RunPlaneCommand(std::move(plane));
+  }
+  if (app.got_subcommand("watch")) {
+    return RunWatchCommand(watch);
   }
   return RunCheck(flags, app.get_subcommand("check")->count("--endpoints") > 0);
 }

@@ -11,10 +11,12 @@
 #include <gtest/gtest.h>
 
 #include "bench/report/json.h"
+#include "bench/report/watch_report.h"
 #include "bench/workload/check.h"
 #include "bench/workload/drive.h"
 #include "bench/workload/put.h"
 #include "bench/workload/range.h"
+#include "bench/workload/watch_load.h"
 #include "kv/base/status_macros.h"
 #include "kv/base/thread.h"
 #include "server/wire/client/etcd_client.h"
@@ -69,6 +71,30 @@ class AgainstEtcd : public testing::Test {
   std::unique_ptr<server::EtcdServer> etcd_;
   DriveOptions drive_;
 };
+
+TEST_F(AgainstEtcd, WatchCountsEveryDeliveryOfEveryPut) {
+  WatchLoadOptions load;
+  load.endpoints = {etcd_->endpoint()};
+  load.conns = 2;
+  load.streams = 5;
+  load.watchers = 50;
+  load.total = 40;
+  load.server_pid = etcd_->pid();
+  for (const bool prefixes : {false, true}) {
+    load.prefixes = prefixes;
+    load.keys = prefixes ? 7 : 1;
+    load.rate = prefixes ? 500 : 0;
+    const auto result = RunWatchLoad(load);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(result->is_good()) << RenderWatchLoad(load, *result);
+    EXPECT_EQ(result->puts, load.total);
+    // Seven keys: put n reaches the watchers of key n modulo 7, eight of the first key and seven else.
+    EXPECT_EQ(result->deliveries, prefixes ? 40U * 7 + 6 : 40U * 50);
+    EXPECT_EQ(result->latency.count(), result->deliveries);
+    EXPECT_EQ(result->last_latency.count(), load.total);
+    EXPECT_GT(result->server_cpu_nanos, 0);
+  }
+}
 
 TEST_F(AgainstEtcd, CheckFindsEverythingThatPutWroteAndWhatWasSpoiled) {
   WriteShape shape{.seed = 5, .total = 3'000, .val_size = 64, .key_space_size = 2'000};

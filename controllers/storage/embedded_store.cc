@@ -144,7 +144,7 @@ class EmbeddedWatch final : public Watch {
     // The header of a lagging watcher's response is ahead of its events.
     batch.revision =
         batch.is_bookmark() ? response.revision : batch.events.back().object.mod_revision;
-    batch.pins = std::move(response.pins);
+    batch.pins = response.events.pins();
     return std::optional<EventBatch>(std::move(batch));
   }
 

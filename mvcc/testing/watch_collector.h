@@ -78,7 +78,6 @@ class WatchCollector {
     return responses;
   }
 
- private:
   void WaitALittle() {
     MutexLock lock(&mu_);
     if (!is_ready_) {
@@ -87,6 +86,7 @@ class WatchCollector {
     is_ready_ = false;
   }
 
+ private:
   Mutex mu_;
   CondVar changed_;
   bool is_ready_ ABSL_GUARDED_BY(mu_) = false;

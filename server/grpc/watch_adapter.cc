@@ -1,5 +1,6 @@
 #include "etcd/rpc.grpc.pb.h"
 
+#include "kv/base/check.h"
 #include "kv/base/mutex.h"
 #include "server/grpc/adapters.h"
 #include "server/grpc/call.h"
@@ -28,7 +29,9 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
     }
     meter_->Received(RpcMethod::kWatch);
     session_.Receive(request_);
-    StartRead(&request_);
+    MutexLock lock(&mu_);
+    is_reading_held_ = true;
+    ReadNext();
   }
 
   void OnWriteDone(bool ok) override {
@@ -64,11 +67,20 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
       Finish(grpc::Status(grpc::StatusCode::CANCELLED, "etcdserver: watch canceled"));
       return;
     }
-    response_.Clear();
-    if (session_.Next(&response_)) {
+    bytes_.clear();
+    if (session_.AppendNext(&bytes_)) {
+      CHECK(response_.ParseFromString(bytes_));
       is_writing_ = true;
       meter_->Sent(RpcMethod::kWatch);
       StartWrite(&response_);
+    }
+    ReadNext();
+  }
+
+  void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (is_reading_held_ && session_.TakesRequests()) {
+      is_reading_held_ = false;
+      StartRead(&request_);
     }
   }
 
@@ -76,7 +88,9 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
   pb::WatchRequest request_;  // of the read reaction
   Mutex mu_;
   pb::WatchResponse response_ ABSL_GUARDED_BY(mu_);
+  std::string bytes_ ABSL_GUARDED_BY(mu_);  // of the response
   bool is_writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_reading_held_ ABSL_GUARDED_BY(mu_) = false;  // the client waits until requests are taken
   bool is_over_ ABSL_GUARDED_BY(mu_) = false;
   bool is_finished_ ABSL_GUARDED_BY(mu_) = false;
   // Last: calls Pump from its birth on, and no more once it is destroyed.

@@ -151,15 +151,15 @@ void GrpcCall::SendMessage(const Message& message) {
   if (!has_head_) {
     SendHead();
   }
-  AddedMessage(AppendFramed(message, exchange_->buffer()));
+  AddedMessages(1, AppendFramed(message, exchange_->buffer()));
 }
 
 template void GrpcCall::SendMessage(const std::string_view& message);
 template void GrpcCall::SendMessage(const google::protobuf::MessageLite& message);
 
-void GrpcCall::AddedMessage(size_t bytes) {
+void GrpcCall::AddedMessages(uint64_t messages, size_t bytes) {
   if (method_.has_value()) {
-    services_->meter->Sent(*method_);
+    services_->meter->Sent(*method_, messages);
   }
   exchange_->DataAdded(bytes);
 }

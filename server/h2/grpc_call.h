@@ -20,6 +20,7 @@
 #include <absl/status/status.h>
 #include <google/protobuf/message_lite.h>
 
+#include "server/h2/grpc_frame.h"
 #include "server/h2/services.h"
 #include "server/wire/http/exchange.h"
 
@@ -57,6 +58,29 @@ class GrpcCall : public http::Receiver {
   void SendHead();
   template <typename Message>
   void SendMessage(const Message& message);
+
+  // As long as the connection can take more: sends what `append(std::string*)` appends to the buffer as
+  // one message, until it says false, having appended nothing. Requires that the head was sent.
+  template <typename Append>
+  void SendAppended(const Append& append) {
+    std::string* const out = exchange_->buffer();
+    const size_t before = out->size();
+    uint64_t messages = 0;
+    while (!is_over_ && exchange_->CanWrite()) {
+      const size_t start = out->size();
+      AppendPrefixRoom(out);
+      if (!append(out)) {
+        out->resize(start);
+        break;
+      }
+      FrameInPlace(start, out);
+      ++messages;
+    }
+    if (messages > 0) {
+      AddedMessages(messages, out->size() - before);
+    }
+  }
+
   void End(const absl::Status& status);
   // The unary answer: head, message and OK in one go.
   void EndWith(const google::protobuf::MessageLite& message);
@@ -73,7 +97,7 @@ class GrpcCall : public http::Receiver {
   void TakeMessages(std::string_view* bytes);
   void TakeKept();
   void Handled(absl::StatusCode code);
-  void AddedMessage(size_t bytes);
+  void AddedMessages(uint64_t messages, size_t bytes);
 
   Services* const services_;
   const std::optional<RpcMethod> method_;

@@ -80,6 +80,12 @@ size_t AppendFramed(std::string_view message, std::string* out) {
   return kPrefixBytes + message.size();
 }
 
+size_t FrameInPlace(size_t start, std::string* out) {
+  const size_t bytes = out->size() - start;
+  WritePrefix(bytes - kPrefixBytes, out->data() + start);
+  return bytes;
+}
+
 std::string EncodeStatusText(std::string_view text) {
   std::string encoded;
   encoded.reserve(text.size());

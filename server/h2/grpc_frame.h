@@ -33,6 +33,14 @@ absl::StatusOr<std::optional<std::string_view>> TakeMessage(std::string_view* in
 size_t AppendFramed(const google::protobuf::MessageLite& message, std::string* out);
 size_t AppendFramed(std::string_view message, std::string* out);
 
+// For a message that is appended in place: room for the prefix, then the message, then the prefix over
+// the room at `start`; returns the bytes of both.
+inline void AppendPrefixRoom(std::string* out) {
+  out->append(kPrefixBytes, '\0');
+}
+
+size_t FrameInPlace(size_t start, std::string* out);
+
 // grpc-message: what is not printable ASCII, and '%', as '%' and two hex digits.
 std::string EncodeStatusText(std::string_view text);
 

@@ -190,46 +190,6 @@ TEST_F(H2ServerTest, ServesPagesOverBothProtocolsOnTheSamePort) {
   EXPECT_EQ(client.Await(client.Request("GET", "/health?c")).body, "GET /health c");
 }
 
-TEST_F(H2ServerTest, DeliversEveryEventToEveryWatcher) {
-  constexpr int kWatchers = 20;
-  constexpr int kPuts = 200;
-  std::vector<std::unique_ptr<EtcdClient>> clients;
-  std::vector<std::unique_ptr<Inbox>> inboxes;
-  std::vector<std::unique_ptr<EtcdStream>> streams;
-  pb::WatchCreateRequest create;
-  create.set_key("w");
-  create.set_start_revision(1);
-  for (int i = 0; i < kWatchers; ++i) {
-    clients.push_back(Open());
-    inboxes.push_back(std::make_unique<Inbox>());
-    streams.push_back(clients.back()->Watch(
-        create, [inbox = inboxes.back().get()](const pb::WatchResponse& r) { inbox->Add(r); }));
-  }
-  for (int i = 0; i < kPuts; ++i) {
-    ASSERT_TRUE(client_->Put("w", std::to_string(i)).ok());
-  }
-  for (const auto& inbox : inboxes) {
-    EXPECT_TRUE(inbox->AwaitEvents(kPuts));
-  }
-}
-
-TEST_F(H2ServerTest, AWatcherThatStopsReadingDisturbsNobody) {
-  http::Http2Client silent(port(), {.stream_window_bytes = 1'000, .grants_windows = false});
-  pb::WatchRequest request;
-  request.mutable_create_request()->set_key("w");
-  silent.Request("POST", "/etcdserverpb.Watch/Watch", Framed(request.SerializeAsString()),
-                 {{"content-type", "application/grpc"}}, true);
-  Inbox inbox;
-  const auto stream =
-      client_->Watch(request.create_request(), [&](const pb::WatchResponse& r) { inbox.Add(r); });
-  ASSERT_TRUE(inbox.AwaitResponses(1));
-  const std::string value(20'000, 'v');
-  for (int i = 0; i < 300; ++i) {
-    ASSERT_TRUE(client_->Put("w", value).ok());
-  }
-  EXPECT_TRUE(inbox.AwaitEvents(300));
-}
-
 TEST_F(H2ServerTest, RenewsLeasesInOrderOnOneStream) {
   const auto lease = client_->LeaseGrant(60);
   ASSERT_TRUE(lease.ok());

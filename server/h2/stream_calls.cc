@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kv/base/bytes.h"
+#include "kv/base/probe.h"
 #include "server/service/error_table.h"
 #include "server/service/snapshot_stream.h"
 #include "server/service/watch_service.h"
@@ -48,6 +49,11 @@ class WatchCall final : public GrpcCall {
       return;
     }
     session_->Receive(request_);
+    if (!session_->TakesRequests()) {
+      PROBE("watch: a client that does not take its answers is not listened to");
+      is_held_back_ = true;
+      Hold();
+    }
   }
 
   void OnHalfClose() override {}
@@ -55,17 +61,18 @@ class WatchCall final : public GrpcCall {
   void OnEnd() override { session_.reset(); }
 
   void Pump() {
-    while (!is_over() && exchange()->CanWrite()) {
-      response_.Clear();
-      if (!session_->Next(&response_)) {
-        return;
-      }
-      SendMessage<google::protobuf::MessageLite>(response_);
+    if (is_over()) {
+      return;
+    }
+    SendAppended([this](std::string* out) { return session_->AppendNext(out); });
+    if (!is_over() && is_held_back_ && session_->TakesRequests()) {
+      is_held_back_ = false;
+      Release();
     }
   }
 
   pb::WatchRequest request_;
-  pb::WatchResponse response_;
+  bool is_held_back_ = false;
   std::unique_ptr<WatchSession> session_;
 };
 

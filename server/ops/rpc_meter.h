@@ -118,7 +118,7 @@ class RpcMeter {
 
   void Received(RpcMethod method) { Add(At(method).received); }
 
-  void Sent(RpcMethod method) { Add(At(method).sent); }
+  void Sent(RpcMethod method, uint64_t messages = 1) { Add(At(method).sent, messages); }
 
   void Handled(RpcMethod method, absl::StatusCode code) {
     const auto index = static_cast<size_t>(code);
@@ -128,8 +128,8 @@ class RpcMeter {
   const Counts& counts(size_t method_index) const { return counts_[method_index]; }
 
  private:
-  static void Add(std::atomic<uint64_t>& counter) {
-    counter.fetch_add(1, std::memory_order_relaxed);
+  static void Add(std::atomic<uint64_t>& counter, uint64_t count = 1) {
+    counter.fetch_add(count, std::memory_order_relaxed);
   }
 
   Counts& At(RpcMethod method) { return counts_[static_cast<size_t>(method)]; }

@@ -190,12 +190,4 @@ void FromStore(const mvcc::TxnResult& result, pb::TxnResponse* out) {
   }
 }
 
-void FromStore(const mvcc::WatchEvent& event, mvccpb::Event* out) {
-  out->set_type(event.is_delete ? mvccpb::Event::DELETE : mvccpb::Event::PUT);
-  FromStore(event.kv, out->mutable_kv());
-  if (event.prev_kv.has_value()) {
-    FromStore(*event.prev_kv, out->mutable_prev_kv());
-  }
-}
-
 }  // namespace socle::server

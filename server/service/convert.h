@@ -27,7 +27,6 @@ void FromStore(const mvcc::RangeResult& result, etcdserverpb::RangeResponse* out
 void FromStore(const mvcc::PutResult& result, etcdserverpb::PutResponse* out);
 void FromStore(const mvcc::DeleteRangeResult& result, etcdserverpb::DeleteRangeResponse* out);
 void FromStore(const mvcc::TxnResult& result, etcdserverpb::TxnResponse* out);
-void FromStore(const mvcc::WatchEvent& event, mvccpb::Event* out);
 
 }  // namespace socle::server
 

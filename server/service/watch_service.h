@@ -1,45 +1,45 @@
 // WatchService: etcdserverpb.Watch without transport: one WatchSession per client stream.
 //
-// Laws     1. The transport pulls: it calls Next only when it can write, so a slow client holds
+// Laws     1. The transport pulls: it calls AppendNext only when it can write, so a slow client holds
 //             back only its own store stream, whose queue is bounded.
-//          2. A response that asked for it is cut on event boundaries at max-request-bytes + 512
-//             KiB; every part but the last says fragment, and a part holds at least one event.
-// Threads  Receive and Next may run at the same time; Next is not to be called twice at once.
+//          2. The transport stops reading requests while TakesRequests says no, so a client that does
+//             not read its answers can't make them pile up; it looks again after on_ready and after
+//             what it took.
+// Threads  Receive, TakesRequests and AppendNext may run at the same time; AppendNext is not to be
+//          called twice at once.
 // Source   spec etcd 1.5, 7.1 traps 14 to 19.
 #ifndef SOCLE_SERVER_SERVICE_WATCH_SERVICE_H_
 #define SOCLE_SERVER_SERVICE_WATCH_SERVICE_H_
 
-#include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <vector>
+#include <string>
 
 #include "etcd/rpc.pb.h"
 
 #include "mvcc/watch.h"
 #include "server/service/node.h"
+#include "server/service/watch_encoder.h"
 
 namespace socle::server {
 
 class WatchSession {
  public:
-  // `on_ready` is called on the store's watch thread when Next has something again.
+  // `on_ready` is called on the store's watch thread when AppendNext has something again, or when
+  // TakesRequests may say yes again.
   WatchSession(Node* node, std::function<void()> on_ready);
 
   void Receive(const etcdserverpb::WatchRequest& request);
-  // Fills the cleared `response` with what is to be sent next; false when there is nothing now.
-  bool Next(etcdserverpb::WatchResponse* response);
+
+  bool TakesRequests() const { return stream_->TakesCommands(); }
+
+  // Appends the serialised WatchResponse that is to be sent next; false when there is none now.
+  bool AppendNext(std::string* out);
 
  private:
-  Node* const node_;
-  std::deque<etcdserverpb::WatchResponse> parts_;  // of a response that was cut; confined to Next
+  WatchEncoder encoder_;  // confined to AppendNext
   const std::unique_ptr<mvcc::WatchStream> stream_;
 };
-
-// Cuts `whole` into messages below `bytes_max` where events allow it (law 2).
-std::vector<etcdserverpb::WatchResponse> CutResponse(etcdserverpb::WatchResponse whole,
-                                                     size_t bytes_max);
 
 }  // namespace socle::server
 

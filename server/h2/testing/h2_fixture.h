@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -48,6 +49,11 @@ class Inbox {
       }
     }
     return true;
+  }
+
+  std::vector<pb::WatchResponse> Take() {
+    MutexLock lock(&mu_);
+    return {responses_.begin(), responses_.end()};
   }
 
   bool AwaitResponses(size_t count) {

@@ -1,0 +1,154 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/h2/testing/h2_fixture.h"
+#include "server/wire/http/testing/clients.h"
+
+namespace socle::server {
+namespace {
+
+TEST_F(H2ServerTest, DeliversEveryEventToEveryWatcher) {
+  constexpr int kWatchers = 20;
+  constexpr int kPuts = 200;
+  std::vector<std::unique_ptr<EtcdClient>> clients;
+  std::vector<std::unique_ptr<Inbox>> inboxes;
+  std::vector<std::unique_ptr<EtcdStream>> streams;
+  pb::WatchCreateRequest create;
+  create.set_key("w");
+  create.set_start_revision(1);
+  for (int i = 0; i < kWatchers; ++i) {
+    clients.push_back(Open());
+    inboxes.push_back(std::make_unique<Inbox>());
+    streams.push_back(clients.back()->Watch(
+        create, [inbox = inboxes.back().get()](const pb::WatchResponse& r) { inbox->Add(r); }));
+  }
+  for (int i = 0; i < kPuts; ++i) {
+    ASSERT_TRUE(client_->Put("w", std::to_string(i)).ok());
+  }
+  for (const auto& inbox : inboxes) {
+    EXPECT_TRUE(inbox->AwaitEvents(kPuts));
+  }
+}
+
+TEST_F(H2ServerTest, AWatcherThatStopsReadingDisturbsNobody) {
+  http::Http2Client silent(port(), {.stream_window_bytes = 1'000, .grants_windows = false});
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  silent.Request("POST", "/etcdserverpb.Watch/Watch", Framed(request.SerializeAsString()),
+                 {{"content-type", "application/grpc"}}, true);
+  Inbox inbox;
+  const auto stream =
+      client_->Watch(request.create_request(), [&](const pb::WatchResponse& r) { inbox.Add(r); });
+  ASSERT_TRUE(inbox.AwaitResponses(1));
+  const std::string value(20'000, 'v');
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(client_->Put("w", value).ok());
+  }
+  EXPECT_TRUE(inbox.AwaitEvents(300));
+}
+
+// Puts together what was cut: the events of each whole response.
+class Reassembled {
+ public:
+  explicit Reassembled(const std::vector<pb::WatchResponse>& parts) {
+    bool goes_on = false;
+    for (const pb::WatchResponse& part : parts) {
+      if (part.events().empty()) {
+        continue;
+      }
+      if (!goes_on) {
+        responses_.emplace_back();
+      }
+      for (const mvccpb::Event& event : part.events()) {
+        responses_.back().push_back(event.kv().mod_revision());
+      }
+      fragments_ += part.fragment() ? 1 : 0;
+      goes_on = part.fragment();
+    }
+    EXPECT_FALSE(goes_on) << "the last part says that more is to come";
+  }
+
+  // Revisions of all events; EXPECTs that none is in two responses.
+  std::vector<int64_t> Revisions() const {
+    std::vector<int64_t> all;
+    for (const std::vector<int64_t>& response : responses_) {
+      EXPECT_TRUE(all.empty() || all.back() < response.front()) << "not Atomic";
+      all.insert(all.end(), response.begin(), response.end());
+    }
+    return all;
+  }
+
+  int fragments() const { return fragments_; }
+
+ private:
+  std::vector<std::vector<int64_t>> responses_;
+  int fragments_ = 0;
+};
+
+TEST_F(H2ServerTest, FragmentsPutTogetherAreOrderedUniqueAtomicAndReliable) {
+  constexpr int kPuts = 30;
+  constexpr int kTxns = 10;
+  const std::string value(150'000, 'v');
+  std::vector<int64_t> revisions;
+  for (int i = 0; i < kPuts; ++i) {
+    revisions.push_back(client_->Put("w1", value)->header().revision());
+  }
+  pb::WatchCreateRequest create;
+  create.set_key("w");
+  create.set_range_end("x");
+  create.set_start_revision(1);
+  create.set_prev_kv(true);
+  create.set_fragment(true);
+  create.add_filters(pb::WatchCreateRequest::NODELETE);
+  Inbox inbox;
+  const auto stream = client_->Watch(create, [&](const pb::WatchResponse& r) { inbox.Add(r); });
+  for (int i = 0; i < kTxns; ++i) {
+    pb::TxnRequest txn;
+    for (int k = 2; k < 10; ++k) {
+      pb::PutRequest* const put = txn.add_success()->mutable_request_put();
+      put->set_key("w" + std::to_string(k));
+      put->set_value(value);
+    }
+    txn.add_success()->mutable_request_delete_range()->set_key("w1");  // Filtered out.
+    const auto done = client_->Txn(txn);
+    ASSERT_TRUE(done.ok());
+    revisions.insert(revisions.end(), 8, done->header().revision());
+  }
+  ASSERT_TRUE(inbox.AwaitEvents(static_cast<int>(revisions.size())));
+  const Reassembled whole(inbox.Take());
+  EXPECT_EQ(whole.Revisions(), revisions);
+  EXPECT_GT(whole.fragments(), 2);
+}
+
+TEST_F(H2ServerTest, AClientThatDoesNotReadItsAnswersIsNotListenedTo) {
+  constexpr int kWatches = 20'000;
+  http::Http2Client silent(port(), {.stream_window_bytes = 1'000, .grants_windows = false});
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  std::string body;
+  for (int i = 0; i < kWatches; ++i) {
+    body += Framed(request.SerializeAsString());
+  }
+  silent.Request("POST", "/etcdserverpb.Watch/Watch", body, {{"content-type", "application/grpc"}},
+                 true);
+  silent.RunUntil([this] { return store_->Stats().watchers > 1'000; });
+  ASSERT_TRUE(client_->Put("k", "v").ok());
+  // 1024 answers wait in the store, at most 64 KiB of them in the connection.
+  EXPECT_GT(store_->Stats().watchers, 1'000);
+  EXPECT_LT(store_->Stats().watchers, 6'000);
+
+  // One that reads gets all of its answers.
+  http::Http2Client reader(port());
+  const int32_t id = reader.Request("POST", "/etcdserverpb.Watch/Watch", body,
+                                    {{"content-type", "application/grpc"}}, true);
+  const int64_t before = store_->Stats().watchers;
+  EXPECT_TRUE(reader.RunUntil([&] { return store_->Stats().watchers >= before + kWatches; }));
+  EXPECT_FALSE(reader.stream(id).is_closed);
+}
+
+}  // namespace
+}  // namespace socle::server
