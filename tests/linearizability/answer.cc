@@ -209,9 +209,8 @@ Answer AnswerOf(const TxnRequest& request, const absl::StatusOr<TxnResult>& resu
   Answer answer = MakeAnswer(request, result);
   if (answer.has_written) {
     // What it saw of its own writes may be overwritten by itself (trap 11).
-    std::erase_if(answer.pairs, [&](const Answer::Pair& pair) {
-      return pair.mod_revision == answer.revision;
-    });
+    std::erase_if(answer.pairs,
+                  [&](const Answer::Pair& pair) { return pair.mod_revision == answer.revision; });
   }
   return answer;
 }

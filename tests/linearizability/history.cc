@@ -21,22 +21,6 @@ std::string Shown(std::string_view bytes) {
                                     : "'" + text + "'";
 }
 
-// The same for an answer that was described elsewhere: no line breaks, no zero bytes.
-std::string Printable(std::string_view text) {
-  std::string out;
-  size_t run = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    run = i > 0 && text[i] == text[i - 1] ? run + 1 : 0;
-    if (run > 8) {
-      continue;
-    }
-    out += text[i] >= ' ' && text[i] <= '~' ? std::string(1, text[i])
-           : run == 8 ? "…"
-                      : fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
-  }
-  return out;
-}
-
 std::string RangeText(const std::string& key, const std::string& range_end) {
   return range_end.empty() ? Shown(key) : fmt::format("[{}, {})", Shown(key), Shown(range_end));
 }
@@ -74,12 +58,11 @@ std::string Text(const mvcc::DeleteRangeRequest& range) {
 std::string Text(const mvcc::Compare& compare) {
   constexpr const char* kTargets[] = {"version", "create", "mod", "value", "lease"};
   constexpr const char* kOps[] = {"==", ">", "<", "!="};
-  return fmt::format("{} of {} {} {}", kTargets[static_cast<size_t>(compare.target)],
-                     RangeText(compare.key, compare.range_end),
-                     kOps[static_cast<size_t>(compare.op)],
-                     compare.target == mvcc::CompareTarget::kValue
-                         ? Shown(compare.value)
-                         : std::to_string(compare.number));
+  return fmt::format(
+      "{} of {} {} {}", kTargets[static_cast<size_t>(compare.target)],
+      RangeText(compare.key, compare.range_end), kOps[static_cast<size_t>(compare.op)],
+      compare.target == mvcc::CompareTarget::kValue ? Shown(compare.value)
+                                                    : std::to_string(compare.number));
 }
 
 std::string Text(const mvcc::TxnRequest& txn);
@@ -142,6 +125,21 @@ std::string Text(const mvcc::Operation& operation) {
 }
 
 }  // namespace
+
+std::string Printable(std::string_view text) {
+  std::string out;
+  size_t run = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    run = i > 0 && text[i] == text[i - 1] ? run + 1 : 0;
+    if (run > 8) {
+      continue;
+    }
+    out += text[i] >= ' ' && text[i] <= '~' ? std::string(1, text[i])
+           : run == 8                       ? "…"
+                      : fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+  }
+  return out;
+}
 
 std::string DescribeRequest(const Request& request) {
   return std::visit([](const auto& op) { return Text(op); }, request);

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -76,6 +77,7 @@ struct Answer {
   int64_t revision = 0;      // of the header; 0 in an error
   bool has_written = false;  // the answer itself says that it made its revision
   std::vector<Access> accesses;
+
   // Every pair in the answer, to be held against the laws of revisions.
   struct Pair {
     std::string key;
@@ -85,6 +87,7 @@ struct Answer {
     std::string value;  // empty when only keys were asked for
     bool has_value = true;
   };
+
   std::vector<Pair> pairs;
 };
 
@@ -101,7 +104,10 @@ struct Call {
 struct WatchLog {
   struct Event {
     int64_t revision = 0;
+    std::string key;
     std::string text;
+
+    bool operator==(const Event&) const = default;
   };
 
   std::string key;
@@ -198,8 +204,11 @@ std::string DescribeRequest(const Request& request);
 // Everything, for a person: calls by invocation, then what watchers were sent.
 std::string DescribeHistory(const History& history);
 
-// One line: number, client, interval, request, answer.
+// Two lines: number, client, interval, request; answer.
 std::string DescribeCall(size_t number, const Call& call);
+
+// Without line breaks, zero bytes and long runs of one letter.
+std::string Printable(std::string_view text);
 
 }  // namespace socle::linearizability
 

@@ -33,9 +33,8 @@ History ShortestPrefix(const History& history) {
     }
   }
   std::sort(ends.begin(), ends.end());
-  const auto first = std::partition_point(ends.begin(), ends.end(), [&](int64_t tick) {
-    return !Fails(UpTo(history, tick));
-  });
+  const auto first = std::partition_point(
+      ends.begin(), ends.end(), [&](int64_t tick) { return !Fails(UpTo(history, tick)); });
   return first == ends.end() ? history : UpTo(history, *first);
 }
 
@@ -47,8 +46,7 @@ History WithoutReads(History history) {
     Call call = std::move(history.calls[i]);
     history.calls.erase(history.calls.begin() + static_cast<std::ptrdiff_t>(i));
     if (!Fails(history)) {
-      history.calls.insert(history.calls.begin() + static_cast<std::ptrdiff_t>(i),
-                           std::move(call));
+      history.calls.insert(history.calls.begin() + static_cast<std::ptrdiff_t>(i), std::move(call));
     }
   }
   if (!history.watches.empty()) {
@@ -122,8 +120,7 @@ Judgement Judge(const History& history, const JudgeOptions& options) {
     }
   }
   if (judgement.is_undecided) {
-    judgement.report =
-        fmt::format("undecided after {} steps of search\n", judgement.steps);
+    judgement.report = fmt::format("undecided after {} steps of search\n", judgement.steps);
   }
   return judgement;
 }

@@ -171,9 +171,9 @@ std::vector<KeyCall> Project(const std::string& key, const std::vector<KeyCall>&
 
 std::string Explain(const std::string& key, const History& history, const KeyModel& model,
                     const Linearization<KeyState>& found) {
-  std::string text = fmt::format(
-      "The key '{}' alone has no order of its {} calls. The longest one found:\n", key,
-      model.calls().size());
+  std::string text =
+      fmt::format("The key '{}' alone has no order of its {} calls. The longest one found:\n", key,
+                  model.calls().size());
   const auto add = [&](size_t number) {
     const size_t at = model.calls()[number].number;
     text += DescribeCall(at, history.calls[at]);

@@ -91,9 +91,8 @@ void Report(const Flags& flags, uint64_t seed, const EmbeddedRun& run, const std
       "--histories 1\n\n{}\n{}\n--- The whole history ---\n{}",
       seed, seed, run.problem, report, DescribeHistory(run.history));
   const absl::Status written = WriteFile(path, text);
-  fmt::print("seed {}: {}{}\nthe history is in {}{}\n", seed, run.problem,
-             report.substr(0, 4'000), path,
-             written.ok() ? "" : ", or not: " + written.ToString());
+  fmt::print("seed {}: {}{}\nthe history is in {}{}\n", seed, run.problem, report.substr(0, 4'000),
+             path, written.ok() ? "" : ", or not: " + written.ToString());
 }
 
 // Also says which of the checks object, since each is there for its own reason.
@@ -154,7 +153,8 @@ int RunAll(const Flags& flags) {
 int main(int argc, char** argv) {
   socle::linearizability::Flags flags;
   CLI::App app("Judges histories of concurrent clients on a store that crashes.");
-  app.add_option("--seed", flags.seed, "seed of the first history; the next ones count up; 0: fresh");
+  app.add_option("--seed", flags.seed,
+                 "seed of the first history; the next ones count up; 0: fresh");
   app.add_option("--histories", flags.histories, "how many; 0: until the time is over");
   app.add_option("--minutes", flags.minutes, "stop after this long");
   app.add_option("--plant", flags.plant, "run with this fault; success is to find it");

@@ -156,10 +156,10 @@ class SwappedRevisions final : public Wrapper {
       const MutexLock lock(&mu_);
       ++under_way_;
     }
-    inner_->Put(std::move(request), [this, done = std::move(done)](
-                                        absl::StatusOr<mvcc::PutResult> result) mutable {
-      Answer({std::move(done), std::move(result)});
-    });
+    inner_->Put(std::move(request),
+                [this, done = std::move(done)](absl::StatusOr<mvcc::PutResult> result) mutable {
+                  Answer({std::move(done), std::move(result)});
+                });
   }
 
  private:
@@ -217,15 +217,14 @@ class DirtyRead final : public Wrapper {
       const MutexLock lock(&mu_);
       shown_[key] = std::move(pair);
     }
-    inner_->Put(std::move(request),
-                [this, key, is_shown, done = std::move(done)](
-                    absl::StatusOr<mvcc::PutResult> result) mutable {
-                  if (is_shown) {
-                    const MutexLock lock(&mu_);
-                    shown_.erase(key);
-                  }
-                  done(std::move(result));
-                });
+    inner_->Put(std::move(request), [this, key, is_shown, done = std::move(done)](
+                                        absl::StatusOr<mvcc::PutResult> result) mutable {
+      if (is_shown) {
+        const MutexLock lock(&mu_);
+        shown_.erase(key);
+      }
+      done(std::move(result));
+    });
   }
 
   absl::StatusOr<mvcc::RangeResult> Range(const mvcc::RangeRequest& request) const override {

@@ -17,16 +17,16 @@ namespace socle::linearizability {
 
 enum class PlantedFault {
   kNone,
-  kLostWrite,        // one put in eight takes its revision and stores nothing under its key
-  kStaleRead,        // a read has the newest revision in its header and the pairs of the one before
-  kOldView,          // a read is answered, whole, from the revision before
-  kSameRevision,     // a put is answered the revision of the write before it
-  kSwappedRevisions, // two puts under way at once are answered each other's revision
-  kSurvivor,         // revoking a lease leaves its last key
-  kDirtyRead,        // a read shows a put that is not in the log yet, and may never be
-  kCompactedTooFar,  // reads at exactly the compacted revision are refused
-  kLostEvent,        // a watcher misses one event in eight
-  kLyingDisk,        // a sync does nothing: a power cut takes what was answered
+  kLostWrite,     // one put in eight takes its revision and stores nothing under its key
+  kStaleRead,     // a read has the newest revision in its header and the pairs of the one before
+  kOldView,       // a read is answered, whole, from the revision before
+  kSameRevision,  // a put is answered the revision of the write before it
+  kSwappedRevisions,  // two puts under way at once are answered each other's revision
+  kSurvivor,          // revoking a lease leaves its last key
+  kDirtyRead,         // a read shows a put that is not in the log yet, and may never be
+  kCompactedTooFar,   // reads at exactly the compacted revision are refused
+  kLostEvent,         // a watcher misses one event in eight
+  kLyingDisk,         // a sync does nothing: a power cut takes what was answered
 };
 
 struct PlantedFaultRow {

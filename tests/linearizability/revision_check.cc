@@ -85,16 +85,16 @@ std::string CheckPairs(const History& history) {
                                  answer.revision),
                      i, i);
       }
-      const auto [at, is_new] = known.emplace(std::pair(pair.key, pair.mod_revision),
-                                              std::pair(i, pair));
+      const auto [at, is_new] =
+          known.emplace(std::pair(pair.key, pair.mod_revision), std::pair(i, pair));
       Pair& old = at->second.second;
       const bool both = old.has_value && pair.has_value;
       if (!is_new && (old.create_revision != pair.create_revision || old.version != pair.version ||
                       (both && old.value != pair.value))) {
-        return Blame(history,
-                     fmt::format("'{}' of revision {} reads in two ways", pair.key,
-                                 pair.mod_revision),
-                     at->second.first, i);
+        return Blame(
+            history,
+            fmt::format("'{}' of revision {} reads in two ways", pair.key, pair.mod_revision),
+            at->second.first, i);
       }
       if (pair.has_value && !old.has_value) {
         at->second = {i, pair};
@@ -121,8 +121,7 @@ std::string CheckWatches(const History& history) {
   for (const WatchLog& watch : history.watches) {
     int64_t last = 0;
     for (const WatchLog::Event& event : watch.events) {
-      if (event.revision < last || event.revision < watch.start ||
-          event.revision > watch.through) {
+      if (event.revision < last || event.revision < watch.start || event.revision > watch.through) {
         return fmt::format("A watcher from revision {} to {} was sent '{}' after revision {}\n",
                            watch.start, watch.through, event.text, last);
       }

@@ -72,17 +72,22 @@ void WatchRecorder::Loop() {
       Take(*response);
       const MutexLock lock(&mu_);
       through_ = watch_.through;
-      is_over_ = is_over_ || response->canceled;
+      is_over_ = is_cancelled_;
       changed_.SignalAll();
     }
   } while (AwaitResponses());
 }
 
 void WatchRecorder::Take(const mvcc::WatchResponse& response) {
+  if (is_cancelled_) {
+    return;  // Progress of the stream is no longer about this watch.
+  }
+  is_cancelled_ = response.canceled;
   int64_t through = watch_.through;
   for (const mvcc::WatchEvent& event : response.events) {
-    watch_.events.push_back(
-        {.revision = event.kv.mod_revision, .text = mvcc::Describe(event)});
+    watch_.events.push_back({.revision = event.kv.mod_revision,
+                             .key = std::string(event.kv.key),
+                             .text = mvcc::Describe(event)});
     through = std::max(through, event.kv.mod_revision);
   }
   if (response.events.empty() && !response.created && !response.canceled) {

@@ -40,9 +40,10 @@ class WatchRecorder {
   bool AwaitResponses();
 
   HistoryClock* const clock_;
-  WatchLog watch_;   // the thread's, then the owner's, as the next two
+  WatchLog watch_;  // the thread's, then the owner's, as the next three
   ClientLog log_;
   int64_t last_tick_;
+  bool is_cancelled_ = false;
 
   Mutex mu_;
   CondVar changed_;
