@@ -14,7 +14,8 @@
 namespace socle::linearizability {
 namespace {
 
-constexpr uint64_t kShrinkSteps = 20'000;  // of each attempt
+constexpr uint64_t kShrinkSteps = 200'000;  // of each attempt
+constexpr size_t kShrinkCallsMax = 600;     // in longer ones reads stay: one attempt for each
 
 bool Fails(const History& history) {
   return CheckWhole(history, kShrinkSteps).verdict == Verdict::kNotLinearizable;
@@ -59,7 +60,10 @@ History WithoutReads(History history) {
 }
 
 std::string Smallest(const History& history) {
-  const History small = WithoutReads(ShortestPrefix(history));
+  History small = ShortestPrefix(history);
+  if (small.calls.size() <= kShrinkCallsMax) {
+    small = WithoutReads(std::move(small));
+  }
   const auto found = CheckWhole(small, kShrinkSteps);
   if (found.verdict != Verdict::kNotLinearizable) {
     return "";
