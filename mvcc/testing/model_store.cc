@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "kv/base/check.h"
 #include "mvcc/errors.h"
 
 namespace socle::mvcc {
@@ -154,7 +155,7 @@ bool IsInRange(const std::string& key, const std::string& begin, const std::stri
 class ModelTxn {
  public:
   explicit ModelTxn(ModelStore* store)
-      : store_(store), before_(store->states_.at(store->revision_)), now_(before_) {}
+      : store_(store), newest_(store->newest_), before_(newest_->state), now_(before_) {}
 
   absl::Status Check(const TxnRequest& txn, bool is_range_pass) const {
     for (const RequestOp& op : Branch(txn)) {
@@ -171,7 +172,7 @@ class ModelTxn {
         }
       } else if (const auto* const range = std::get_if<RangeRequest>(&op);
                  range != nullptr && is_range_pass && range->revision != 0) {
-        if (range->revision > store_->revision_) {
+        if (range->revision > store_->revision()) {
           return MakeError(StoreError::kFutureRevision);
         }
         if (range->revision < store_->compact_revision_) {
@@ -203,9 +204,9 @@ class ModelTxn {
       } else if (const auto* const range = std::get_if<DeleteRangeRequest>(&op)) {
         result.responses.emplace_back(Run(*range));
       } else if (const auto* const read = std::get_if<RangeRequest>(&op)) {
-        const bool is_old = read->revision > 0 && read->revision <= store_->revision_;
+        const bool is_old = read->revision > 0 && read->revision <= store_->revision();
         RangeResult response =
-            RangeOf(Keep(is_old ? store_->states_.at(read->revision) : now_), *read);
+            RangeOf(Keep(is_old ? store_->StateAt(read->revision) : now_), *read);
         response.revision = visible();
         result.responses.emplace_back(std::move(response));
       }
@@ -216,7 +217,7 @@ class ModelTxn {
   PutResult Run(const PutRequest& put) {
     PutResult result;
     ModelKv kv{.key = put.key, .value = put.value, .lease = put.lease};
-    kv.create_revision = kv.mod_revision = store_->revision_ + 1;
+    kv.create_revision = kv.mod_revision = store_->revision() + 1;
     kv.version = 1;
     if (const auto old = now_.find(put.key); old != now_.end()) {
       kv.create_revision = old->second.create_revision;
@@ -251,29 +252,33 @@ class ModelTxn {
 
   void Delete(const std::string& key) {
     now_.erase(key);
-    Record(/*is_delete=*/true, {.key = key, .mod_revision = store_->revision_ + 1});
+    Record(/*is_delete=*/true, {.key = key, .mod_revision = store_->revision() + 1});
   }
 
   int64_t Finish() {
-    if (changes_ > 0) {
-      store_->states_[++store_->revision_] = now_;
+    if (!events_.empty()) {
+      auto next = std::make_shared<ModelRevision>();
+      next->revision = newest_->revision + 1;
+      next->state = std::move(now_);
+      next->events = std::move(events_);
+      next->before = newest_;
+      store_->newest_ = std::move(next);
     }
-    return store_->revision_;
+    return store_->revision();
   }
 
   const ModelState& before() const { return before_; }
 
  private:
-  int64_t visible() const { return store_->revision_ + (changes_ > 0 ? 1 : 0); }
+  int64_t visible() const { return store_->revision() + (events_.empty() ? 0 : 1); }
 
   void Record(bool is_delete, const ModelKv& kv) {
-    ++changes_;
-    ModelEvent event{.revision = store_->revision_ + 1, .is_delete = is_delete, .kv = kv};
+    ModelEvent event{.revision = store_->revision() + 1, .is_delete = is_delete, .kv = kv};
     const auto prev = before_.find(kv.key);
     if (prev != before_.end() && (is_delete || kv.create_revision != kv.mod_revision)) {
       event.prev = prev->second;
     }
-    store_->events_.push_back(std::move(event));
+    events_.push_back(std::move(event));
   }
 
   // A copy that lives as long as the results that point into it.
@@ -329,22 +334,68 @@ class ModelTxn {
   }
 
   ModelStore* const store_;
-  const ModelState before_;
+  const std::shared_ptr<const ModelRevision> newest_;
+  const ModelState& before_;
   ModelState now_;
-  int64_t changes_ = 0;
+  std::vector<ModelEvent> events_;
   std::vector<std::unique_ptr<ModelState>> kept_;
 };
 
+ModelRevision::~ModelRevision() {
+  while (before != nullptr && before.use_count() == 1) {
+    // Ours alone: its own chain is taken before it goes.
+    auto* const last = const_cast<ModelRevision*>(before.get());
+    std::shared_ptr<const ModelRevision> next = std::move(last->before);
+    before = std::move(next);
+  }
+}
+
+const ModelRevision& ModelStore::At(int64_t revision) const {
+  CHECK_GE(revision, 1);
+  CHECK_LE(revision, newest_->revision);
+  const ModelRevision* at = newest_.get();
+  while (at->revision > revision) {
+    at = at->before.get();
+  }
+  return *at;
+}
+
+std::vector<ModelEvent> ModelStore::events() const {
+  std::vector<const ModelRevision*> path;
+  for (const ModelRevision* at = newest_.get(); at != nullptr; at = at->before.get()) {
+    path.push_back(at);
+  }
+  std::vector<ModelEvent> events;
+  for (auto at = path.rbegin(); at != path.rend(); ++at) {
+    events.insert(events.end(), (*at)->events.begin(), (*at)->events.end());
+  }
+  return events;
+}
+
+bool ModelStore::SameAs(const ModelStore& other) const {
+  if (revision() != other.revision() || compact_revision_ != other.compact_revision_ ||
+      leases_ != other.leases_) {
+    return false;
+  }
+  const ModelRevision* mine = newest_.get();
+  const ModelRevision* theirs = other.newest_.get();
+  while (mine != theirs && mine->state == theirs->state) {
+    mine = mine->before.get();
+    theirs = theirs->before.get();
+  }
+  return mine == theirs;
+}
+
 std::string ModelStore::Read(const RangeRequest& request) const {
-  const int64_t at = request.revision <= 0 ? revision_ : request.revision;
-  if (at > revision_) {
+  const int64_t at = request.revision <= 0 ? revision() : request.revision;
+  if (at > revision()) {
     return std::string(TextOf(StoreError::kFutureRevision));
   }
   if (at < compact_revision_) {
     return std::string(TextOf(StoreError::kCompacted));
   }
-  RangeResult result = RangeOf(states_.at(at), request);
-  result.revision = revision_;
+  RangeResult result = RangeOf(StateAt(at), request);
+  result.revision = revision();
   return Describe(result);
 }
 
@@ -388,18 +439,18 @@ std::string ModelStore::Do(const CompactOp& op) {
   if (op.revision <= compact_revision_) {
     return std::string(TextOf(StoreError::kCompacted));
   }
-  if (op.revision > revision_) {
+  if (op.revision > revision()) {
     return std::string(TextOf(StoreError::kFutureRevision));
   }
   compact_revision_ = op.revision;
-  return Describe(CompactResult{.revision = revision_});
+  return Describe(CompactResult{.revision = revision()});
 }
 
 std::string ModelStore::Do(const LeaseGrantOp& op) {
   if (!leases_.insert(op.id).second) {
     return std::string(TextOf(StoreError::kLeaseExists));
   }
-  return Describe(LeaseGrantResult{.revision = revision_});
+  return Describe(LeaseGrantResult{.revision = revision()});
 }
 
 std::string ModelStore::Do(const LeaseRevokeOp& op) {

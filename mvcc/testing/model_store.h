@@ -3,6 +3,7 @@
 //
 // Laws     1. Shares nothing with the store but requests, results and Validate.
 //          2. Answers are text (Describe), so that every field of a result is compared.
+// Memory   a copy shares all past revisions with the original: cheap, so that a search may keep many.
 // Threads  thread-compatible.
 // Source   spec etcd 1.4, 1.6.
 #ifndef SOCLE_MVCC_TESTING_MODEL_STORE_H_
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -31,6 +33,8 @@ struct ModelKv {
   std::string value;
   LeaseId lease = kNoLease;
 
+  bool operator==(const ModelKv&) const = default;
+
   KeyValueView view() const {
     return {.key = key,
             .create_revision = create_revision,
@@ -48,6 +52,16 @@ struct ModelEvent {
   bool is_delete = false;
   ModelKv kv;                   // of a delete: key and mod_revision only
   std::optional<ModelKv> prev;  // at revision - 1; none for a creation
+};
+
+// The keys at a revision, what changed in it, and all that was before.
+struct ModelRevision {
+  int64_t revision = 1;
+  ModelState state;
+  std::vector<ModelEvent> events;
+  std::shared_ptr<const ModelRevision> before;
+
+  ~ModelRevision();  // without recursion: the chain is long
 };
 
 std::string Describe(const KeyValueView& kv);
@@ -71,7 +85,7 @@ bool IsInRange(const std::string& key, const std::string& begin, const std::stri
 
 class ModelStore {
  public:
-  ModelStore() { states_[1]; }
+  ModelStore() : newest_(std::make_shared<ModelRevision>()) {}
 
   // Describes the answer to the operation; checkpoints and system writes answer "done". Requires
   // that it is valid (validate.h).
@@ -79,14 +93,20 @@ class ModelStore {
 
   std::string Read(const RangeRequest& request) const;
 
-  int64_t revision() const { return revision_; }
+  int64_t revision() const { return newest_->revision; }
 
   int64_t compact_revision() const { return compact_revision_; }
 
-  const ModelState& StateAt(int64_t revision) const { return states_.at(revision); }
+  // Requires 1 <= revision <= revision(), as the next one.
+  const ModelState& StateAt(int64_t revision) const { return At(revision).state; }
+
+  const std::vector<ModelEvent>& EventsAt(int64_t revision) const { return At(revision).events; }
 
   // Every change since the beginning, in order.
-  const std::vector<ModelEvent>& events() const { return events_; }
+  std::vector<ModelEvent> events() const;
+
+  // True when both answer every later operation alike (system buckets aside).
+  bool SameAs(const ModelStore& other) const;
 
   const std::set<LeaseId>& leases() const { return leases_; }
 
@@ -107,10 +127,10 @@ class ModelStore {
   std::string Do(const CheckpointOp& op);
   std::string Do(const SystemOp& op);
 
-  int64_t revision_ = 1;
+  const ModelRevision& At(int64_t revision) const;
+
+  std::shared_ptr<const ModelRevision> newest_;
   int64_t compact_revision_ = -1;
-  std::map<int64_t, ModelState> states_;
-  std::vector<ModelEvent> events_;
   std::set<LeaseId> leases_;
   std::map<std::string, std::map<std::string, std::string>> system_;
 };

@@ -46,7 +46,7 @@ PutRequest RandomOperations::Put() {
     put.lease = kNoLease;
   }
   if (!put.ignore_value) {
-    put.value = std::to_string(values_++);
+    put.value = Value(values_++);
     const size_t size = random_.OneIn(40) ? 6000 : (random_.OneIn(4) ? 300 : 0);
     put.value.append(random_.Below(size + 1), 'v');
   }
@@ -104,7 +104,7 @@ TxnRequest RandomOperations::Txn(int64_t revision, int depth) {
     const bool is_revision =
         compare.target == CompareTarget::kCreate || compare.target == CompareTarget::kMod;
     compare.number = is_revision ? Near(revision) : static_cast<int64_t>(random_.Below(4));
-    compare.value = std::to_string(random_.Below(values_ + 1));
+    compare.value = Value(random_.Below(values_ + 1));
     txn.compares.push_back(std::move(compare));
   }
   for (auto* const branch : {&txn.success, &txn.failure}) {

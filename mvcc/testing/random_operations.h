@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "kv/base/random.h"
 #include "mvcc/log_entry.h"
@@ -15,7 +16,9 @@ namespace socle::mvcc {
 
 class RandomOperations {
  public:
-  explicit RandomOperations(uint64_t seed) : random_(seed) {}
+  // Two sources with different prefixes never put the same value.
+  explicit RandomOperations(uint64_t seed, std::string value_prefix = "")
+      : random_(seed), value_prefix_(std::move(value_prefix)) {}
 
   // An operation for a store that is at about this revision.
   Operation Next(int64_t revision);
@@ -34,7 +37,10 @@ class RandomOperations {
   RequestOp Op(int64_t revision, int depth);
   LeaseId Lease();
 
+  std::string Value(uint64_t number) const { return value_prefix_ + std::to_string(number); }
+
   Random random_;
+  const std::string value_prefix_;
   uint64_t values_ = 0;
 };
 

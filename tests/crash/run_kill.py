@@ -3,9 +3,11 @@
 
   run_kill.py --bin build/release/bin --rounds 50 --seed 7
   run_kill.py --bin build/release/bin --rounds 3 --server etcd      the test of the test, on Debian's etcd
+  run_kill.py --bin build/release/bin --witness socle-linear-witness --write-seconds 0.2
 
-The truth lives in socle-crash-witness, a process that is never killed. A round: start (sometimes killed while starting), compare
-the whole store with the truth, write from eight connections, kill.
+The truth lives in a witness, a process that is never killed: socle-crash-witness, whose clients own their keys and which knows
+what every key must hold, or socle-linear-witness, whose clients share all keys and whose judge is tests/linearizability. A round:
+start (sometimes killed while starting), compare the whole store with the truth, write from several connections, kill.
 """
 
 import argparse
@@ -60,7 +62,7 @@ def run(arguments, server, witness, chance):
         server.start()
         witness.ask(f"verify http://{server.endpoint}")
         witness.ask(f"write http://{server.endpoint}")
-        time.sleep(chance.uniform(0.02, 1.0))
+        time.sleep(chance.uniform(0.02, arguments.write_seconds))
         server.kill()
         settled = witness.ask("settle")
         if time.monotonic() - last_report > 10:
@@ -88,11 +90,13 @@ def main():
     parser.add_argument("--server", help="another server than the socle-kv of --bin")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--witness", default="socle-crash-witness", help="the program of --bin that writes and judges")
+    parser.add_argument("--write-seconds", type=float, default=1.0, help="a kill comes at most this long after writing began")
     parser.add_argument("--plant", action="store_true", help="claim a write that never was; the run must fail")
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     server = Server(arguments.server or arguments.bin / "socle-kv")
-    witness = Witness(arguments.bin / "socle-crash-witness", arguments.seed)
+    witness = Witness(arguments.bin / arguments.witness, arguments.seed)
     found = None
     try:
         run(arguments, server, witness, chance)
@@ -109,7 +113,8 @@ def main():
         return 0 if good else 1
     if found:
         print(f"{found}\nseed {arguments.seed}; data left in {server.data_dir}; server log: {server.log_path}")
-        print(f"reproduce: tests/crash/run_kill.py --bin {arguments.bin} --rounds {arguments.rounds} --seed {arguments.seed}")
+        print(f"reproduce: tests/crash/run_kill.py --bin {arguments.bin} --rounds {arguments.rounds} --seed {arguments.seed} "
+              f"--witness {arguments.witness} --write-seconds {arguments.write_seconds}")
         return 1
     server.close()
     return 0

@@ -1,17 +1,9 @@
 // socle-crash-witness: writes to a server that is going to be killed, and knows what it must hold
 // afterwards.
-//
-// Reads one command a line, answers one line that starts with "ok" or "bad":
-//   write ENDPOINT    starts clients that write without a pause, in the background
-//   settle            stops them; what was under way stays undecided until the next verify
-//   verify ENDPOINT   compares the whole store with what was acknowledged
-//   check FILE        the structural check of a database file that no server has open
-//   plant             claims a write that was never sent
+// Commands: witness_commands.h.
 #include <atomic>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,9 +15,9 @@
 #include "kv/base/random.h"
 #include "kv/base/status_macros.h"
 #include "kv/base/thread.h"
-#include "kv/bolt/bolt_engine.h"
 #include "server/wire/client/etcd_client.h"
 #include "tests/crash/expected_state.h"
+#include "tests/crash/witness_commands.h"
 
 namespace socle::crash {
 namespace {
@@ -222,13 +214,6 @@ class Witness {
     return violations;
   }
 
-  static absl::Status Check(const std::string& path) {
-    kv::BoltOptions options;
-    options.read_only = true;
-    ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(Env::Posix(), path, options));
-    return engine->Check();
-  }
-
   void Plant() { expected_.Plant(); }
 
   int64_t revision() const { return revision_; }
@@ -271,10 +256,6 @@ std::string Answer(Witness* witness, std::string_view command, const std::string
     witness->Plant();
     return "ok";
   }
-  if (command == "check") {
-    const absl::Status status = Witness::Check(argument);
-    return status.ok() ? "ok" : fmt::format("bad {}", MessageOf(status));
-  }
   if (command != "verify") {
     return "bad command";
   }
@@ -294,12 +275,9 @@ std::string Answer(Witness* witness, std::string_view command, const std::string
 int main(int argc, char** argv) {
   const uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
   socle::crash::Witness witness(seed);
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    const size_t space = line.find(' ');
-    const std::string argument = space == std::string::npos ? "" : line.substr(space + 1);
-    std::cout << socle::crash::Answer(&witness, line.substr(0, space), argument) << '\n'
-              << std::flush;
-  }
+  socle::crash::ServeWitnessCommands(
+      [&witness](std::string_view command, const std::string& argument) {
+        return socle::crash::Answer(&witness, command, argument);
+      });
   return 0;
 }
