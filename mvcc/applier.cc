@@ -97,6 +97,7 @@ void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease
                 .lease = lease},
                &scratch_);
   const kv::PendingEntry stored = backend_->Put(kKeyBucket, RevisionKey(at).view(), scratch_);
+  digest_.Add(stored.key, stored.value);
   MoveLease(key, lease);
   ++puts_;
   if (wants_events_) {
@@ -114,6 +115,7 @@ void Applier::DeleteKey(std::string_view key) {
   scratch_.clear();
   AppendRecord({.key = key, .value = {}}, &scratch_);
   const kv::PendingEntry stored = backend_->Put(kKeyBucket, RevisionKey(at, true).view(), scratch_);
+  digest_.Add(stored.key, stored.value);
   MoveLease(key, kNoLease);
   ++deletes_;
   if (wants_events_) {
@@ -142,6 +144,15 @@ absl::StatusOr<TxnResult> Applier::Apply(const TxnRequest& request) {
 
 void Applier::PutScheduled(int64_t revision) {
   backend_->Put(kMetaBucket, kScheduledCompactKey, RevisionKey({revision, 0}).view());
+}
+
+void Applier::PutBookkeeping(uint64_t log_index) {
+  backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(log_index));
+  backend_->Put(kMetaBucket, kKeyDigestKey,
+                EncodeDigest({.consistent_index = log_index,
+                              .revision = revision_,
+                              .finished_compact = finished_compact_},
+                             digest_));
 }
 
 absl::StatusOr<CompactResult> Applier::Apply(const CompactOp& op) {
@@ -249,6 +260,7 @@ absl::Status Applier::DropRevision(HistoryItem item) {
                                            item.main(), item.revision().sub));
   }
   index_.Compact(kv->key, scheduled_compact_);
+  digest_.Subtract(revision_key.view(), *bytes);
   backend_->Delete(kKeyBucket, revision_key.view());
   return absl::OkStatus();
 }

@@ -37,9 +37,13 @@ inline std::optional<kv::BucketId> FindBucket(std::string_view name) {
 }
 
 inline constexpr std::string_view kConsistentIndexKey = "consistent_index";
-// Ours: 8 random bytes, also in the head of each log segment, so that a log is never replayed onto
-// another store's pages. etcd ignores it.
+// Keys of `meta` that are ours begin so. etcd ignores them, and hashes leave them out.
+inline constexpr std::string_view kOwnKeyPrefix = "socle_";
+// 8 random bytes, also in the head of each log segment, so that a log is never replayed onto
+// another store's pages.
 inline constexpr std::string_view kStoreIdKey = "socle_store_id";
+// What the key bucket must hold: mvcc/key_digest.h.
+inline constexpr std::string_view kKeyDigestKey = "socle_key_digest";
 inline constexpr std::string_view kScheduledCompactKey = "scheduledCompactRev";
 inline constexpr std::string_view kFinishedCompactKey = "finishedCompactRev";
 
