@@ -181,7 +181,20 @@ class SingleKvServer final : public KvServer {
                               .workers = workers_.get(),
                               .identity = *std::move(identity),
                               .request_bytes_max = settings_.max_request_bytes});
+    if (!store_->Corruption().ok()) {
+      RaiseCorruptAlarm();
+    }
     return absl::OkStatus();
+  }
+
+  // Stays until it is disarmed, restarts included, as etcd's.
+  void RaiseCorruptAlarm() {
+    alarms_->Activate({.member_id = node_->identity().member.id, .type = etcdserverpb::CORRUPT},
+                      [](const absl::Status& raised) {
+                        if (!raised.ok()) {
+                          LogError("the CORRUPT alarm could not be stored", {{"error", raised}});
+                        }
+                      });
   }
 
   absl::Status Serve() {
