@@ -115,6 +115,8 @@ class Applier {
 
   void PutScheduled(int64_t revision);
   void MoveLease(std::string_view key, LeaseId lease);
+  // DeleteKey that leaves the key's attachment for the caller to end.
+  void DeleteLeasedKey(std::string_view key);
   absl::Status DropRevision(HistoryItem item);
 
   kv::Backend* const backend_;

@@ -26,14 +26,6 @@ constexpr size_t kRecordsAt = 24;
 constexpr size_t kSumAt = 32;
 constexpr size_t kDigestBytes = 40;
 
-bool SpeaksOf(std::string_view stored, const PagesPoint& point) {
-  return stored.size() == kDigestBytes &&
-         GetBigEndian64(stored.data() + kIndexAt) == point.consistent_index &&
-         static_cast<int64_t>(GetBigEndian64(stored.data() + kFinishedAt)) ==
-             point.finished_compact &&
-         static_cast<int64_t>(GetBigEndian64(stored.data() + kRevisionAt)) >= point.revision;
-}
-
 }  // namespace
 
 uint64_t KeyDigest::HashOf(std::string_view key, std::string_view value) {
@@ -48,6 +40,14 @@ std::string EncodeDigest(const PagesPoint& point, const KeyDigest& digest) {
   PutBigEndian64(digest.records(), out.data() + kRecordsAt);
   PutBigEndian64(digest.sum(), out.data() + kSumAt);
   return out;
+}
+
+bool SpeaksOf(std::string_view stored, const PagesPoint& point) {
+  return stored.size() == kDigestBytes &&
+         GetBigEndian64(stored.data() + kIndexAt) == point.consistent_index &&
+         static_cast<int64_t>(GetBigEndian64(stored.data() + kFinishedAt)) ==
+             point.finished_compact &&
+         static_cast<int64_t>(GetBigEndian64(stored.data() + kRevisionAt)) >= point.revision;
 }
 
 absl::Status CompareDigest(std::string_view stored, const PagesPoint& point,

@@ -66,6 +66,9 @@ struct PagesPoint {
 
 std::string EncodeDigest(const PagesPoint& point, const KeyDigest& digest);
 
+// Whether `stored` speaks of these pages: then nobody else has written them since (law 2).
+bool SpeaksOf(std::string_view stored, const PagesPoint& point);
+
 // DataLoss when `stored` speaks of these pages and says something else than `found`.
 absl::Status CompareDigest(std::string_view stored, const PagesPoint& point,
                            const KeyDigest& found);

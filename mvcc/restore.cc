@@ -73,9 +73,8 @@ absl::StatusOr<int64_t> ReadRevision(const kv::ReadTxn& pages, std::string_view 
 }
 
 struct StoredLease {
-  LeaseId id{};
   int64_t ttl_seconds = 0;
-  int64_t remaining_ttl_seconds = 0;
+  LeaseCheckpoint checkpoint;
 };
 
 std::optional<StoredLease> DecodeLease(std::string_view bytes) {
@@ -89,13 +88,19 @@ std::optional<StoredLease> DecodeLease(std::string_view bytes) {
     const auto number = static_cast<int64_t>(value);
     switch (tag >> 3U) {
       case 1:
-        lease.id = LeaseId{number};
+        lease.checkpoint.id = LeaseId{number};
         break;
       case 2:
         lease.ttl_seconds = number;
         break;
       case 3:
-        lease.remaining_ttl_seconds = number;
+        lease.checkpoint.remaining_ttl_seconds = number;
+        break;
+      case kLeaseNotedField:
+        lease.checkpoint.noted_unix_millis = number;
+        break;
+      case kLeaseLeftField:
+        lease.checkpoint.left_millis = number;
         break;
       default:
         break;
@@ -104,16 +109,23 @@ std::optional<StoredLease> DecodeLease(std::string_view bytes) {
   return lease;
 }
 
-absl::Status RestoreLeases(const kv::ReadTxn& pages, LeaseHook* hook) {
+// `is_noted`: what is noted about deadlines still holds.
+absl::Status RestoreLeases(const kv::ReadTxn& pages, bool is_noted, LeaseHook* hook) {
   ASSIGN_OR_RETURN(const auto cursor, pages.NewCursor("lease"));
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
-    const auto lease = DecodeLease(cursor->value());
-    if (!lease || lease->id == kNoLease || hook->Exists(lease->id)) {
+    auto lease = DecodeLease(cursor->value());
+    if (!lease || lease->checkpoint.id == kNoLease || hook->Exists(lease->checkpoint.id)) {
       return absl::DataLossError(
           fmt::format("a record of {} bytes in the lease bucket is not a lease, or is there twice",
                       cursor->value().size()));
     }
-    hook->Grant(lease->id, lease->ttl_seconds, lease->remaining_ttl_seconds);
+    LeaseCheckpoint& checkpoint = lease->checkpoint;
+    hook->Grant(checkpoint.id, lease->ttl_seconds, checkpoint.remaining_ttl_seconds);
+    if (checkpoint.left_millis != 0 && !is_noted) {
+      PROBE("restore: another server may have renewed a lease");
+    } else if (checkpoint.left_millis != 0) {
+      hook->Checkpoint(checkpoint);
+    }
   }
   return cursor->status();
 }
@@ -125,13 +137,7 @@ class Restorer {
   Restorer(Applier* applier, const RestoreShape& shape) : applier_(applier), shape_(shape) {}
 
   absl::Status Run(const kv::ReadTxn& pages) {
-    if (applier_->lease_hook_ != nullptr) {
-      RETURN_IF_ERROR(RestoreLeases(pages, applier_->lease_hook_));
-    }
     RETURN_IF_ERROR(ReadRuns(pages));
-    MergeRuns();
-    AttachLeases();
-    QueueGarbage();
     ASSIGN_OR_RETURN(const Restored bookkeeping, ReadBookkeeping(pages));
     applier_->finished_compact_ = bookkeeping.finished_compact;
     applier_->scheduled_compact_ = bookkeeping.scheduled_compact;
@@ -139,14 +145,20 @@ class Restorer {
         std::max(applier_->finished_compact_, applier_->scheduled_compact_);
     const int64_t last = runs_.empty() ? 0 : runs_.back().last().main;
     applier_->revision_ = std::max({int64_t{1}, last, applier_->compact_revision_});
-    applier_->corruption_ = CompareDigest(bookkeeping.key_digest,
-                                          {.consistent_index = bookkeeping.consistent_index,
-                                           .revision = applier_->revision_,
-                                           .finished_compact = bookkeeping.finished_compact},
-                                          applier_->digest_);
+    const PagesPoint point{.consistent_index = bookkeeping.consistent_index,
+                           .revision = applier_->revision_,
+                           .finished_compact = bookkeeping.finished_compact};
+    applier_->corruption_ = CompareDigest(bookkeeping.key_digest, point, applier_->digest_);
     if (!applier_->corruption_.ok()) {
       LogError("the pages do not hold what was written", {{"error", applier_->corruption_}});
     }
+    if (applier_->lease_hook_ != nullptr) {
+      RETURN_IF_ERROR(
+          RestoreLeases(pages, SpeaksOf(bookkeeping.key_digest, point), applier_->lease_hook_));
+    }
+    MergeRuns();
+    AttachLeases();
+    QueueGarbage();
     return absl::OkStatus();
   }
 

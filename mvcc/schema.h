@@ -7,6 +7,7 @@
 #ifndef SOCLE_MVCC_SCHEMA_H_
 #define SOCLE_MVCC_SCHEMA_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,10 @@ inline std::optional<kv::BucketId> FindBucket(std::string_view name) {
   }
   return std::nullopt;
 }
+
+// Fields of leasepb.Lease that are ours: LeaseCheckpoint::noted_unix_millis and left_millis.
+inline constexpr uint32_t kLeaseNotedField = 1'001;
+inline constexpr uint32_t kLeaseLeftField = 1'002;
 
 inline constexpr std::string_view kConsistentIndexKey = "consistent_index";
 // Keys of `meta` that are ours begin so. etcd ignores them, and hashes leave them out.

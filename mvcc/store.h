@@ -72,11 +72,6 @@ struct SystemWrite {
   bool is_delete = false;
 };
 
-struct LeaseCheckpoint {
-  LeaseId id{};
-  int64_t remaining_ttl_seconds = 0;
-};
-
 struct StoreStats {
   int64_t current_revision = 1;
   int64_t compact_revision = -1;

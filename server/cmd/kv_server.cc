@@ -98,6 +98,9 @@ class SingleKvServer final : public KvServer {
     }
     compactor_.reset();
     workers_.reset();
+    if (expirer_ != nullptr) {
+      expirer_->NoteAllDeadlines();
+    }
     expirer_.reset();
     lessor_.Close();
     grpc_.reset();
