@@ -42,21 +42,33 @@ void Expirer::Stop() {
   }
 }
 
+int64_t Expirer::PauseNanos() const {
+  const int64_t next_due = lessor_->NextDue();
+  if (next_due == DeadlineHeap::kNever) {
+    return DeadlineHeap::kNever;
+  }
+  {
+    MutexLock lock(&mu_);
+    if (has_more_checkpoints_) {
+      return kLookPauseNanos;
+    }
+  }
+  const int64_t until_due = next_due - clock_->MonotonicNanos();
+  // What is due and could not be proposed waits for an answer, which rings.
+  return until_due > 0 ? std::clamp(until_due, kLookPauseNanos, kLookIntervalNanos)
+                       : kLookIntervalNanos;
+}
+
 void Expirer::Loop() {
   for (;;) {
     Step();
-    const int64_t next_due = lessor_->NextDue();
+    const int64_t pause = PauseNanos();
     MutexLock lock(&bell_->mu);
     if (!bell_->is_rung && !bell_->is_stopping) {
-      if (next_due == DeadlineHeap::kNever) {
+      if (pause == DeadlineHeap::kNever) {
         bell_->rung.Wait(&bell_->mu);
       } else {
-        // What is due and could not be proposed waits for an answer, which rings.
-        const int64_t until_due = next_due - clock_->MonotonicNanos();
-        const int64_t wait = until_due > 0
-                                 ? std::clamp(until_due, kLookPauseNanos, kLookIntervalNanos)
-                                 : kLookIntervalNanos;
-        bell_->rung.WaitFor(&bell_->mu, std::chrono::nanoseconds(wait));
+        bell_->rung.WaitFor(&bell_->mu, std::chrono::nanoseconds(pause));
       }
     }
     if (bell_->is_stopping) {
@@ -80,15 +92,43 @@ size_t Expirer::Step() {
     });
   }
   std::vector<mvcc::LeaseCheckpoint> checkpoints = lessor_->TakeCheckpoints(kCheckpointsMax);
+  {
+    MutexLock lock(&mu_);
+    has_more_checkpoints_ = checkpoints.size() == kCheckpointsMax;
+  }
   if (!checkpoints.empty()) {
-    {
-      MutexLock lock(&mu_);
-      ++in_flight_;
-    }
-    log_->Checkpoint(std::move(checkpoints),
-                     [this](const absl::StatusOr<int64_t>& result) { Answered(result.status()); });
+    ProposeCheckpoints(std::move(checkpoints));
   }
   return due.size();
+}
+
+void Expirer::ProposeCheckpoints(std::vector<mvcc::LeaseCheckpoint> checkpoints) {
+  {
+    MutexLock lock(&mu_);
+    ++in_flight_;
+  }
+  log_->Checkpoint(std::move(checkpoints),
+                   [this](const absl::StatusOr<int64_t>& result) { Answered(result.status()); });
+}
+
+void Expirer::NoteAllDeadlines() {
+  const std::vector<mvcc::LeaseCheckpoint> all = lessor_->TakeAllCheckpoints();
+  for (size_t first = 0; first < all.size(); first += kCheckpointsMax) {
+    {
+      MutexLock lock(&mu_);
+      while (in_flight_ >= kInFlightMax) {
+        answered_.Wait(&mu_);
+      }
+    }
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto end =
+        all.begin() + static_cast<std::ptrdiff_t>(std::min(first + kCheckpointsMax, all.size()));
+    ProposeCheckpoints({begin, end});
+  }
+  MutexLock lock(&mu_);
+  while (in_flight_ > 0) {
+    answered_.Wait(&mu_);
+  }
 }
 
 void Expirer::Answered(const absl::Status& status) {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <absl/status/status.h>
 
@@ -28,8 +29,10 @@ namespace socle::lease {
 
 class Expirer {
  public:
-  static constexpr size_t kInFlightMax = 1000;
-  static constexpr size_t kCheckpointsMax = 1000;  // per log entry
+  // What one turn of the write loop applies of them: about half a millisecond, so that writers that
+  // share the turn do not notice. Each turn is one sync of the log.
+  static constexpr size_t kInFlightMax = 256;
+  static constexpr size_t kCheckpointsMax = 256;  // per log entry
   // With leases there, it looks at least this often: a manual clock moves without telling.
   static constexpr int64_t kLookIntervalNanos = 500 * kNanosPerMilli;
   // … and at most this often: deadlines that moved away still surface, one after the other.
@@ -41,6 +44,9 @@ class Expirer {
   ~Expirer();
 
   void Start();
+  // Notes the deadline of every lease in the log and waits until that is durable, so that the next
+  // start finds them all. The log must be running.
+  void NoteAllDeadlines();
   void Stop();
 
   // Proposes what is due now. Returns how many revocations.
@@ -59,17 +65,20 @@ class Expirer {
 
   void Loop();
   void Answered(const absl::Status& status);
+  void ProposeCheckpoints(std::vector<mvcc::LeaseCheckpoint> checkpoints);
+  int64_t PauseNanos() const;
 
   Lessor* const lessor_;
   LeaseLog* const log_;
   Clock* const clock_;
   const std::shared_ptr<Bell> bell_;
 
-  Mutex mu_;
+  mutable Mutex mu_;
   CondVar answered_;
   size_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;
   bool is_short_ ABSL_GUARDED_BY(mu_) = false;  // some due lease waits for room
   bool is_failing_ ABSL_GUARDED_BY(mu_) = false;
+  bool has_more_checkpoints_ ABSL_GUARDED_BY(mu_) = false;
 
   Thread thread_;
 };

@@ -50,7 +50,7 @@ void LeaseStore::KeepAlive(LeaseId id, mvcc::Callback<int64_t> done) {
       return;
     case Lessor::RenewalKind::kNeedsCheckpoint0:
       // Again afterwards: by then the lease may be gone, expired, or have a new checkpoint.
-      log_->Checkpoint({{id, 0}},
+      log_->Checkpoint({{.id = id}},
                        [this, id, done = std::move(done)](absl::StatusOr<int64_t> result) mutable {
                          if (!result.ok()) {
                            done(result.status());

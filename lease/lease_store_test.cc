@@ -102,7 +102,7 @@ TEST_F(LeaseStoreTest, KeepAliveOfAnExpiredLeaseWaitsForTheRevocation) {
 
 TEST_F(LeaseStoreTest, KeepAliveClearsAStoredCheckpointFirst) {
   Grant(7, 1000);
-  lessor_.Checkpoint(LeaseId{7}, 400);
+  lessor_.Checkpoint({.id = LeaseId{7}, .remaining_ttl_seconds = 400});
   KeepAlive(7);
   EXPECT_THAT(answers_, IsEmpty());
   EXPECT_EQ(log_.proposed(), 1U);
@@ -112,7 +112,7 @@ TEST_F(LeaseStoreTest, KeepAliveClearsAStoredCheckpointFirst) {
 
 TEST_F(LeaseStoreTest, KeepAliveTellsWhenTheCheckpointCouldNotBeCleared) {
   Grant(7, 1000);
-  lessor_.Checkpoint(LeaseId{7}, 400);
+  lessor_.Checkpoint({.id = LeaseId{7}, .remaining_ttl_seconds = 400});
   KeepAlive(7);
   log_.Apply(mvcc::MakeError(StoreError::kStopped));
   EXPECT_EQ(error_, StoreError::kStopped);
@@ -121,7 +121,7 @@ TEST_F(LeaseStoreTest, KeepAliveTellsWhenTheCheckpointCouldNotBeCleared) {
 
 TEST_F(LeaseStoreTest, KeepAliveFindsTheLeaseRevokedMeanwhile) {
   Grant(7, 1000);
-  lessor_.Checkpoint(LeaseId{7}, 400);
+  lessor_.Checkpoint({.id = LeaseId{7}, .remaining_ttl_seconds = 400});
   store_.Revoke(LeaseId{7}, [](const absl::StatusOr<mvcc::LeaseRevokeResult>&) {});
   KeepAlive(7);
   log_.Apply();

@@ -1,6 +1,7 @@
 #include "lease/lessor.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <utility>
 
@@ -52,10 +53,41 @@ void Lessor::SetDeadline(Held* lease, int64_t deadline) {
   expiries_.Set(&lease->expiry, deadline);
 }
 
+bool Lessor::IsLong(const Held& lease) const {
+  return lease.ttl_seconds > checkpoint_interval_nanos_ / kNanosPerSecond;
+}
+
 void Lessor::ScheduleCheckpoint(Held* lease, int64_t now) {
-  if (checkpoint_interval_nanos_ > 0 &&
-      lease->ttl_seconds > checkpoint_interval_nanos_ / kNanosPerSecond) {
-    checkpoints_.Set(&lease->next_checkpoint, now + checkpoint_interval_nanos_);
+  if (checkpoint_interval_nanos_ <= 0 || lease->ttl_seconds < kNotedTtlMinSeconds) {
+    return;
+  }
+  // Clients renew after a third of the TTL: half of it has passed only for those that don't.
+  const int64_t pause =
+      std::min(checkpoint_interval_nanos_, lease->ttl_seconds * kNanosPerSecond / 2);
+  checkpoints_.Set(&lease->next_checkpoint, now + pause);
+}
+
+// Nanoseconds, of a lease whose deadline is noted.
+int64_t Lessor::LeftAfterRestart(const Held& lease, int64_t wall_millis) const {
+  const int64_t passed = std::max(wall_millis - lease.noted_unix_millis, int64_t{0});
+  const int64_t grace = std::min(kRestartGraceSeconds, lease.ttl_seconds) * 1'000;
+  if (passed >= lease.left_millis - grace) {
+    PROBE("lease: over before the restart");
+    return grace * kNanosPerMilli;
+  }
+  return (lease.left_millis - passed) * kNanosPerMilli;
+}
+
+void Lessor::SpreadDeadlines(std::vector<Held*>* leases) {
+  std::ranges::sort(*leases, {},
+                    [](const Held* lease) { return std::pair(lease->deadline, lease->expiry.id); });
+  for (size_t i = kRestartsPerSecond; i < leases->size(); ++i) {
+    Held* const lease = (*leases)[i];
+    const int64_t floor = (*leases)[i - kRestartsPerSecond]->deadline;
+    if (lease->deadline - floor < kNanosPerSecond) {
+      PROBE("lease: deadlines spread after a restart");
+      lease->deadline = After(floor, 1);
+    }
   }
 }
 
@@ -66,25 +98,31 @@ void Lessor::StartDeadlines() {
     CHECK(!is_started_);
     is_started_ = true;
     const int64_t now = clock_->MonotonicNanos();
-    std::vector<Held*> leases;
+    const int64_t wall_nanos = clock_->WallNanos();
+    const int64_t wall_millis = wall_nanos / kNanosPerMilli;
+    wall_ahead_nanos_ = wall_nanos - now;
+    std::vector<Held*> unknown;
     for (const auto& [id, lease] : leases_) {
+      if (lease->left_millis > 0) {
+        lease->deadline =
+            now + std::min(LeftAfterRestart(*lease, wall_millis), DeadlineHeap::kNever - 1 - now);
+        continue;
+      }
       const int64_t left =
           lease->checkpoint_seconds > 0 ? lease->checkpoint_seconds : lease->ttl_seconds;
       lease->deadline = After(now, left);
-      leases.push_back(lease.get());
+      unknown.push_back(lease.get());
     }
-    std::ranges::sort(
-        leases, {}, [](const Held* lease) { return std::pair(lease->deadline, lease->expiry.id); });
-    for (size_t i = 0; i < leases.size(); ++i) {
-      if (i >= kRestartsPerSecond) {  // law 4
-        const int64_t floor = leases[i - kRestartsPerSecond]->deadline;
-        if (leases[i]->deadline - floor < kNanosPerSecond) {
-          PROBE("lease: deadlines spread after a restart");
-          leases[i]->deadline = After(floor, 1);
-        }
+    SpreadDeadlines(&unknown);  // law 4
+    for (const auto& [id, lease] : leases_) {
+      SetDeadline(lease.get(), lease->deadline);
+      if (lease->left_millis == 0 || IsLong(*lease)) {
+        ScheduleCheckpoint(lease.get(), now);
       }
-      SetDeadline(leases[i], leases[i]->deadline);
-      ScheduleCheckpoint(leases[i], now);
+      if (lease->left_millis > 0 && wall_millis < lease->noted_unix_millis) {
+        PROBE("lease: the wall clock went back over a restart");
+        checkpoints_.Set(&lease->next_checkpoint, now);
+      }
     }
     wake = wake_;
   }
@@ -173,13 +211,16 @@ std::vector<std::string> Lessor::KeysOf(LeaseId id) const {
   return {lease->keys.begin(), lease->keys.end()};
 }
 
-void Lessor::Checkpoint(LeaseId id, int64_t remaining_ttl_seconds) {
+void Lessor::Checkpoint(const mvcc::LeaseCheckpoint& checkpoint) {
   MutexLock lock(&mu_);
-  Held* const lease = Find(id);
+  Held* const lease = Find(checkpoint.id);
   if (lease == nullptr) {
     return;
   }
-  lease->checkpoint_seconds = std::clamp<int64_t>(remaining_ttl_seconds, 0, lease->ttl_seconds);
+  lease->checkpoint_seconds =
+      std::clamp<int64_t>(checkpoint.remaining_ttl_seconds, 0, lease->ttl_seconds);
+  lease->noted_unix_millis = checkpoint.noted_unix_millis;
+  lease->left_millis = std::clamp<int64_t>(checkpoint.left_millis, 0, lease->ttl_seconds * 1'000);
   lease->is_checkpoint_under_way = false;
 }
 
@@ -293,7 +334,8 @@ absl::StatusOr<Lessor::Renewal> Lessor::Renew(LeaseId id, RenewalDone* done) {
     lease->waiting.push_back(std::move(*done));
     return Renewal{RenewalKind::kWaits, 0};
   }
-  if (lease->checkpoint_seconds > 0 || lease->is_checkpoint_under_way) {  // law 3
+  if (lease->checkpoint_seconds > 0 || lease->left_millis > 0 ||
+      lease->is_checkpoint_under_way) {  // law 3
     return Renewal{RenewalKind::kNeedsCheckpoint0, 0};
   }
   ++stats_.renewed;
@@ -322,10 +364,42 @@ std::vector<LeaseId> Lessor::TakeExpired(size_t max) {
   return ids;
 }
 
+mvcc::LeaseCheckpoint Lessor::NoteDeadline(Held* lease, int64_t now) {
+  const int64_t left_nanos = lease->deadline - now;
+  // Rounded up: a checkpoint never shortens a lease.
+  const int64_t left_seconds = (left_nanos - 1) / kNanosPerSecond + 1;
+  const int64_t left_millis = (left_nanos - 1) / kNanosPerMilli + 1;
+  lease->is_checkpoint_under_way = true;
+  return {.id = lease->expiry.id,
+          .remaining_ttl_seconds =
+              IsLong(*lease) && left_seconds < lease->ttl_seconds ? left_seconds : 0,
+          .noted_unix_millis = (now + wall_ahead_nanos_) / kNanosPerMilli,
+          .left_millis = left_millis};
+}
+
+// Notes are by the wall clock; when it jumps they are all wrong, and made anew.
+void Lessor::LookForJump(int64_t now) {
+  const int64_t ahead = clock_->WallNanos() - now;
+  if (std::abs(ahead - wall_ahead_nanos_) <= kJumpNanos) {
+    return;
+  }
+  PROBE("lease: the wall clock jumped");
+  wall_ahead_nanos_ = ahead;
+  for (const auto& [id, lease] : leases_) {
+    if (lease->left_millis > 0 || lease->is_checkpoint_under_way) {
+      checkpoints_.Set(&lease->next_checkpoint, now);
+    }
+  }
+}
+
 std::vector<mvcc::LeaseCheckpoint> Lessor::TakeCheckpoints(size_t max) {
   std::vector<mvcc::LeaseCheckpoint> checkpoints;
   MutexLock lock(&mu_);
+  if (!is_started_) {
+    return checkpoints;
+  }
   const int64_t now = clock_->MonotonicNanos();
+  LookForJump(now);
   while (checkpoints.size() < max) {
     DeadlineHeap::Entry* const entry = checkpoints_.PopDue(now);
     if (entry == nullptr) {
@@ -335,12 +409,23 @@ std::vector<mvcc::LeaseCheckpoint> Lessor::TakeCheckpoints(size_t max) {
     if (lease->deadline <= now) {
       continue;  // about to be revoked
     }
-    // Rounded up: a checkpoint never shortens a lease.
-    const int64_t left = (lease->deadline - now - 1) / kNanosPerSecond + 1;
-    ScheduleCheckpoint(lease, now);
-    if (left < lease->ttl_seconds) {
-      lease->is_checkpoint_under_way = true;
-      checkpoints.push_back({entry->id, left});
+    if (IsLong(*lease)) {
+      ScheduleCheckpoint(lease, now);  // etcd's own goes stale, so it is repeated
+    }
+    checkpoints.push_back(NoteDeadline(lease, now));
+  }
+  return checkpoints;
+}
+
+std::vector<mvcc::LeaseCheckpoint> Lessor::TakeAllCheckpoints() {
+  std::vector<mvcc::LeaseCheckpoint> checkpoints;
+  MutexLock lock(&mu_);
+  const int64_t now = clock_->MonotonicNanos();
+  LookForJump(now);
+  for (const auto& [id, lease] : leases_) {
+    if (is_started_ && checkpoint_interval_nanos_ > 0 && lease->deadline > now &&
+        lease->left_millis == 0 && lease->ttl_seconds >= kNotedTtlMinSeconds) {
+      checkpoints.push_back(NoteDeadline(lease.get(), now));
     }
   }
   return checkpoints;

@@ -4,13 +4,19 @@
 //             only makes a lease due. Its keys stay readable until the revocation is applied.
 //          2. A lease past its deadline can't be renewed: the renewal waits for the revocation
 //             (spec etcd 1.6).
-//          3. Deadlines are never stored. After a restart each lease gets its full TTL, or what was
-//             left of it at the last checkpoint; a renewal takes effect only when no checkpoint,
+//          3. A lease that was not renewed for half its TTL, at most for the checkpoint interval, has
+//             its deadline noted in the log by the wall clock. After a restart it goes on to that
+//             deadline; every other lease gets its full TTL (or what etcd's checkpoint left). So a
+//             restart never shortens a lease. A renewal takes effect only when no checkpoint,
 //             stored or under way, could cut it.
-//          4. After a restart at most kRestartsPerSecond leases are due in any second.
+//          4. Of those whose deadline is not known after a restart at most kRestartsPerSecond are
+//             due in any second.
+//          5. A wall clock that jumps moves no deadline: while running time is monotonic, and notes
+//             are made anew; over a restart a clock that went back takes nothing away, and every
+//             lease has at least kRestartGraceSeconds.
 // Threads  thread-safe, but LeaseOf and the calls that change a lease are the write loop's. `done`
 //          of a waiting renewal runs on the write loop (or in Close).
-// Memory   about 200 bytes per lease, plus its keys.
+// Memory   about 220 bytes per lease, plus its keys.
 // Source   spec etcd 1.6, 2.4 (6), traps 20 to 22; etcd#9418, etcd#10693, etcd#9924.
 #ifndef SOCLE_LEASE_LESSOR_H_
 #define SOCLE_LEASE_LESSOR_H_
@@ -44,7 +50,7 @@ namespace socle::lease {
 struct LessorOptions {
   Clock* clock = nullptr;  // null: Clock::Real()
   int64_t ttl_min_seconds = kTtlMinSeconds;
-  // Leases with a longer TTL are checkpointed this often; 0: never.
+  // Leases with a longer TTL are checkpointed this often; 0: never, and no deadline is noted.
   int64_t checkpoint_interval_nanos = 300 * kNanosPerSecond;
   std::optional<uint64_t> random_seed = std::nullopt;  // of lease ids; nullopt: a fresh one
 };
@@ -60,6 +66,11 @@ struct LessorStats {
 class Lessor final : public mvcc::LeaseHook {
  public:
   static constexpr size_t kRestartsPerSecond = 750;
+  // Shorter leases are not worth a write: a restart takes a good part of their time anyway.
+  static constexpr int64_t kNotedTtlMinSeconds = 10;
+  static constexpr int64_t kRestartGraceSeconds = 2;
+  // A wall clock that moves by more than this against the monotonic one has jumped.
+  static constexpr int64_t kJumpNanos = kNanosPerSecond;
   // A revocation that was handed out and not applied is handed out again after this.
   static constexpr int64_t kRevokeRetryNanos = 3 * kNanosPerSecond;
 
@@ -80,7 +91,7 @@ class Lessor final : public mvcc::LeaseHook {
   std::vector<std::string> KeysOf(LeaseId id) const override;
   LeaseId LeaseOf(std::string_view key) const override;
   int64_t GrantedTtl(LeaseId id) const override;
-  void Checkpoint(LeaseId id, int64_t remaining_ttl_seconds) override;
+  void Checkpoint(const mvcc::LeaseCheckpoint& checkpoint) override;
   // No effect on an unknown lease: files may hold keys of leases that are gone.
   void Attach(LeaseId id, std::string_view key) override;
   void Detach(LeaseId id, std::string_view key) override;
@@ -121,6 +132,8 @@ class Lessor final : public mvcc::LeaseHook {
   std::vector<LeaseId> TakeExpired(size_t max);
   // At most `max` checkpoints to store.
   std::vector<mvcc::LeaseCheckpoint> TakeCheckpoints(size_t max);
+  // A checkpoint of every lease whose deadline is not noted: before the end.
+  std::vector<mvcc::LeaseCheckpoint> TakeAllCheckpoints();
   // Not later than when the next lease or checkpoint is due; DeadlineHeap::kNever when there is
   // none.
   int64_t NextDue() const;
@@ -135,6 +148,8 @@ class Lessor final : public mvcc::LeaseHook {
   struct Held {
     int64_t ttl_seconds = 0;
     int64_t checkpoint_seconds = 0;  // remaining TTL as stored; 0: none
+    int64_t noted_unix_millis = 0;   // as stored (law 3) …
+    int64_t left_millis = 0;         // … 0: not noted
     bool is_checkpoint_under_way = false;
     int64_t deadline = DeadlineHeap::kNever;
     DeadlineHeap::Entry expiry;  // due at the deadline, or when the revocation is retried
@@ -146,6 +161,11 @@ class Lessor final : public mvcc::LeaseHook {
   Held* Find(LeaseId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SetDeadline(Held* lease, int64_t deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ScheduleCheckpoint(Held* lease, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsLong(const Held& lease) const;
+  int64_t LeftAfterRestart(const Held& lease, int64_t wall_millis) const;
+  void SpreadDeadlines(std::vector<Held*>* leases) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  mvcc::LeaseCheckpoint NoteDeadline(Held* lease, int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LookForJump(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   int64_t FirstDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Clock* const clock_;
@@ -165,6 +185,7 @@ class Lessor final : public mvcc::LeaseHook {
   DeadlineHeap checkpoints_ ABSL_GUARDED_BY(mu_);
   bool is_started_ ABSL_GUARDED_BY(mu_) = false;
   bool is_closed_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t wall_ahead_nanos_ ABSL_GUARDED_BY(mu_) = 0;  // of monotonic time, when last looked at
   Random random_ ABSL_GUARDED_BY(mu_);
   LessorStats stats_ ABSL_GUARDED_BY(mu_);
   std::function<void()> wake_ ABSL_GUARDED_BY(mu_);

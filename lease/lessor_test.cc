@@ -119,7 +119,7 @@ TEST_F(LessorTest, KnowsTheLeaseOfAKeyUntilItIsDetachedOrRevoked) {
 TEST_F(LessorTest, IgnoresKeysOfLeasesThatAreGone) {
   lessor_.Attach(LeaseId{7}, "a");
   lessor_.Detach(LeaseId{7}, "a");
-  lessor_.Checkpoint(LeaseId{7}, 5);
+  lessor_.Checkpoint({.id = LeaseId{7}, .remaining_ttl_seconds = 5});
   EXPECT_FALSE(lessor_.Exists(LeaseId{7}));
 }
 
@@ -192,19 +192,66 @@ TEST_F(LessorTest, HandsOutAnUnconfirmedRevocationAgainAfterThreeSeconds) {
   EXPECT_THAT(lessor_.TakeExpired(9), IsEmpty());
 }
 
-TEST_F(LessorTest, CheckpointsOnlyLongLeasesThatWereNotRenewed) {
-  lessor_.Grant(LeaseId{1}, 300, 0);  // not longer than the interval
+TEST_F(LessorTest, NotesOnlyDeadlinesThatWereNotRenewedForHalfTheTtl) {
+  lessor_.Grant(LeaseId{1}, 100, 0);
   lessor_.Grant(LeaseId{2}, 1000, 0);
   lessor_.Grant(LeaseId{3}, 1000, 0);
-  Advance(200);
+  lessor_.Grant(LeaseId{4}, Lessor::kNotedTtlMinSeconds - 1, 0);
+  Advance(49);
+  EXPECT_THAT(lessor_.TakeCheckpoints(10), IsEmpty());
+  Advance(1);
+  const auto first = lessor_.TakeCheckpoints(10);
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].id, LeaseId{1});
+  EXPECT_EQ(first[0].remaining_ttl_seconds, 0);  // etcd has none for leases as short
+  EXPECT_EQ(first[0].left_millis, 50'000);
+  EXPECT_EQ(first[0].noted_unix_millis, clock_.WallNanos() / kNanosPerMilli);
+  Advance(150);
   EXPECT_EQ(Renew(3), Lessor::RenewalKind::kRenewed);
-  EXPECT_THAT(lessor_.TakeCheckpoints(10), IsEmpty());
+  EXPECT_THAT(lessor_.TakeCheckpoints(10), IsEmpty());  // half of 1000 is more than the interval
   clock_.Advance(100 * kNanosPerSecond + 1);
-  const auto checkpoints = lessor_.TakeCheckpoints(10);
-  ASSERT_EQ(checkpoints.size(), 1U);
-  EXPECT_EQ(checkpoints[0].id, LeaseId{2});
-  EXPECT_EQ(checkpoints[0].remaining_ttl_seconds, 700);  // 699.999999999, rounded up
+  const auto second = lessor_.TakeCheckpoints(10);
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].id, LeaseId{2});
+  EXPECT_EQ(second[0].remaining_ttl_seconds, 700);  // 699.999999999, rounded up
+  EXPECT_EQ(second[0].left_millis, 700'000);
   EXPECT_THAT(lessor_.TakeCheckpoints(10), IsEmpty());
+}
+
+TEST_F(LessorTest, ALeaseThatIsRenewedInTimeIsNeverNoted) {
+  lessor_.Grant(LeaseId{1}, 30, 0);
+  for (int i = 0; i < 20; ++i) {
+    Advance(10);
+    EXPECT_EQ(Renew(1), Lessor::RenewalKind::kRenewed);
+    EXPECT_THAT(lessor_.TakeCheckpoints(10), IsEmpty());
+  }
+}
+
+TEST_F(LessorTest, ANoteIsClearedBeforeARenewalCounts) {
+  lessor_.Grant(LeaseId{1}, 30, 0);
+  Advance(15);
+  const auto noted = lessor_.TakeCheckpoints(10);
+  ASSERT_EQ(noted.size(), 1U);
+  lessor_.Checkpoint(noted[0]);
+  EXPECT_EQ(Renew(1), Lessor::RenewalKind::kNeedsCheckpoint0);
+  lessor_.Checkpoint({.id = LeaseId{1}});
+  EXPECT_EQ(Renew(1), Lessor::RenewalKind::kRenewed);
+}
+
+TEST_F(LessorTest, AJumpOfTheWallClockMovesNoDeadlineAndMakesNotesAnew) {
+  lessor_.Grant(LeaseId{1}, 100, 0);
+  Advance(50);
+  lessor_.Checkpoint(lessor_.TakeCheckpoints(10).at(0));
+  for (const int64_t jump : {-3'600, 7'200}) {
+    clock_.JumpWall(jump * kNanosPerSecond);
+    EXPECT_EQ(Remaining(1), 50);
+    const auto noted = lessor_.TakeCheckpoints(10);
+    ASSERT_EQ(noted.size(), 1U);
+    EXPECT_EQ(noted[0].noted_unix_millis, clock_.WallNanos() / kNanosPerMilli);
+    EXPECT_EQ(noted[0].left_millis, 50'000);
+    lessor_.Checkpoint(noted[0]);
+    EXPECT_THAT(lessor_.TakeCheckpoints(10), IsEmpty());
+  }
 }
 
 TEST_F(LessorTest, ACheckpointIsClearedBeforeARenewalCounts) {
@@ -212,9 +259,9 @@ TEST_F(LessorTest, ACheckpointIsClearedBeforeARenewalCounts) {
   Advance(300);
   ASSERT_EQ(lessor_.TakeCheckpoints(10).size(), 1U);
   EXPECT_EQ(Renew(7), Lessor::RenewalKind::kNeedsCheckpoint0);  // one is under way
-  lessor_.Checkpoint(LeaseId{7}, 700);
+  lessor_.Checkpoint({.id = LeaseId{7}, .remaining_ttl_seconds = 700});
   EXPECT_EQ(Renew(7), Lessor::RenewalKind::kNeedsCheckpoint0);  // one is stored
-  lessor_.Checkpoint(LeaseId{7}, 0);
+  lessor_.Checkpoint({.id = LeaseId{7}});
   EXPECT_EQ(Renew(7), Lessor::RenewalKind::kRenewed);
   EXPECT_EQ(Remaining(7), 1000);
 }
@@ -238,9 +285,9 @@ TEST(LessorRestart, BeginsWithTheFullTtlOrWhatTheLastCheckpointLeft) {
   lessor.Grant(LeaseId{1}, 1000, 0);
   lessor.Grant(LeaseId{2}, 1000, 400);
   lessor.Grant(LeaseId{3}, 1000, 0);
-  lessor.Checkpoint(LeaseId{3}, 300);  // from the log
+  lessor.Checkpoint({.id = LeaseId{3}, .remaining_ttl_seconds = 300});  // from the log
   lessor.Grant(LeaseId{4}, 1000, 200);
-  lessor.Checkpoint(LeaseId{4}, 0);
+  lessor.Checkpoint({.id = LeaseId{4}});
   lessor.Grant(LeaseId{5}, 0, 0);      // a file may hold less than the minimum …
   lessor.Grant(LeaseId{6}, 1000, -7);  // … or nonsense
   lessor.StartDeadlines();
@@ -248,6 +295,60 @@ TEST(LessorRestart, BeginsWithTheFullTtlOrWhatTheLastCheckpointLeft) {
   for (int64_t id = 1; id <= 6; ++id) {
     EXPECT_EQ(lessor.TimeToLive(LeaseId{id}, false)->remaining_seconds, want[id - 1]) << id;
   }
+}
+
+// Wall time of the tests below when the deadline was noted.
+constexpr int64_t kNoted = 1'700'000'000'000;
+
+int64_t RemainingAfterRestart(int64_t wall_seconds_later, int64_t ttl, int64_t left) {
+  ManualClock clock(kNoted * kNanosPerMilli + wall_seconds_later * kNanosPerSecond);
+  Lessor lessor({.clock = &clock});
+  lessor.Grant(LeaseId{1}, ttl, 0);
+  lessor.Checkpoint({.id = LeaseId{1}, .noted_unix_millis = kNoted, .left_millis = left * 1'000});
+  lessor.StartDeadlines();
+  return lessor.TimeToLive(LeaseId{1}, false)->remaining_seconds;
+}
+
+TEST(LessorRestart, GoesOnToTheDeadlineThatWasNoted) {
+  EXPECT_EQ(RemainingAfterRestart(0, 1000, 400), 400);
+  EXPECT_EQ(RemainingAfterRestart(100, 1000, 400), 300);
+  EXPECT_EQ(RemainingAfterRestart(100, 9'000'000'000, 8'999'999'999), 8'999'999'899);
+}
+
+TEST(LessorRestart, ALeaseThatEndedMeanwhileHasAMomentForItsClient) {
+  EXPECT_EQ(RemainingAfterRestart(400, 1000, 400), Lessor::kRestartGraceSeconds);
+  EXPECT_EQ(RemainingAfterRestart(1'000'000, 1000, 400), Lessor::kRestartGraceSeconds);
+}
+
+TEST(LessorRestart, AClockThatWentBackTakesNothingAwayAndGivesNothing) {
+  EXPECT_EQ(RemainingAfterRestart(-50, 1000, 400), 400);
+  EXPECT_EQ(RemainingAfterRestart(-1'600'000'000, 1000, 400), 400);
+}
+
+TEST(LessorRestart, AClockThatWentBackMakesTheNoteAnew) {
+  ManualClock clock((kNoted - 50'000) * kNanosPerMilli);
+  Lessor lessor({.clock = &clock});
+  lessor.Grant(LeaseId{1}, 100, 0);
+  lessor.Checkpoint({.id = LeaseId{1}, .noted_unix_millis = kNoted, .left_millis = 40'000});
+  lessor.StartDeadlines();
+  const auto noted = lessor.TakeCheckpoints(10);
+  ASSERT_EQ(noted.size(), 1U);
+  EXPECT_EQ(noted[0].noted_unix_millis, kNoted - 50'000);
+  EXPECT_EQ(noted[0].left_millis, 40'000);
+}
+
+TEST(LessorRestart, NotesOfTheEndCoverEveryLeaseThatIsAlive) {
+  ManualClock clock;
+  Lessor lessor({.clock = &clock});
+  lessor.StartDeadlines();
+  lessor.Grant(LeaseId{1}, 100, 0);
+  lessor.Grant(LeaseId{2}, 5, 0);  // too short for a note
+  lessor.Grant(LeaseId{3}, 10, 0);
+  clock.Advance(10 * kNanosPerSecond);
+  const auto noted = lessor.TakeAllCheckpoints();
+  ASSERT_EQ(noted.size(), 1U);
+  EXPECT_EQ(noted[0].id, LeaseId{1});
+  EXPECT_EQ(noted[0].left_millis, 90'000);
 }
 
 TEST(LessorRestart, SpreadsLeasesThatWouldExpireTogether) {

@@ -15,16 +15,22 @@
 namespace socle::mvcc {
 namespace {
 
-// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical.
-std::string EncodeLease(LeaseId id, int64_t ttl_seconds, int64_t remaining_ttl_seconds) {
+// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical; then two fields of ours, which etcd skips
+// and drops when it writes the lease again.
+std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) {
   std::string out;
-  uint64_t tag = 8;
-  for (const int64_t field : {Raw(id), ttl_seconds, remaining_ttl_seconds}) {
-    if (field != 0) {
-      AppendVarint(tag, &out);
-      AppendVarint(static_cast<uint64_t>(field), &out);
+  const std::pair<uint32_t, int64_t> fields[] = {
+      {1, Raw(checkpoint.id)},
+      {2, ttl_seconds},
+      {3, checkpoint.remaining_ttl_seconds},
+      {kLeaseNotedField, checkpoint.noted_unix_millis},
+      {kLeaseLeftField, checkpoint.left_millis},
+  };
+  for (const auto& [number, value] : fields) {
+    if (value != 0) {
+      AppendVarint(number << 3U, &out);
+      AppendVarint(static_cast<uint64_t>(value), &out);
     }
-    tag += 8;
   }
   return out;
 }
@@ -97,6 +103,7 @@ void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease
                 .lease = lease},
                &scratch_);
   const kv::PendingEntry stored = backend_->Put(kKeyBucket, RevisionKey(at).view(), scratch_);
+  digest_.Add(stored.key, stored.value);
   MoveLease(key, lease);
   ++puts_;
   if (wants_events_) {
@@ -107,6 +114,11 @@ void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease
 }
 
 void Applier::DeleteKey(std::string_view key) {
+  DeleteLeasedKey(key);
+  MoveLease(key, kNoLease);
+}
+
+void Applier::DeleteLeasedKey(std::string_view key) {
   const Revision at{revision_ + 1, changes_++};
   const Index::Added added = index_.Add(key, at, /*is_tombstone=*/true);
   garbage_.AddSuperseded(*added.superseded, at.main);
@@ -114,7 +126,7 @@ void Applier::DeleteKey(std::string_view key) {
   scratch_.clear();
   AppendRecord({.key = key, .value = {}}, &scratch_);
   const kv::PendingEntry stored = backend_->Put(kKeyBucket, RevisionKey(at, true).view(), scratch_);
-  MoveLease(key, kNoLease);
+  digest_.Add(stored.key, stored.value);
   ++deletes_;
   if (wants_events_) {
     const auto kv = DecodeRecord(stored.value);
@@ -144,6 +156,15 @@ void Applier::PutScheduled(int64_t revision) {
   backend_->Put(kMetaBucket, kScheduledCompactKey, RevisionKey({revision, 0}).view());
 }
 
+void Applier::PutBookkeeping(uint64_t log_index) {
+  backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(log_index));
+  backend_->Put(kMetaBucket, kKeyDigestKey,
+                EncodeDigest({.consistent_index = log_index,
+                              .revision = revision_,
+                              .finished_compact = finished_compact_},
+                             digest_));
+}
+
 absl::StatusOr<CompactResult> Applier::Apply(const CompactOp& op) {
   if (op.revision <= compact_revision_) {
     return MakeError(StoreError::kCompacted);
@@ -165,7 +186,7 @@ absl::StatusOr<LeaseGrantResult> Applier::Apply(const LeaseGrantOp& op) {
     return MakeError(StoreError::kLeaseExists);
   }
   lease_hook_->Grant(op.id, op.ttl_seconds, 0);
-  backend_->Put(kLeaseBucket, LeaseKey(op.id), EncodeLease(op.id, op.ttl_seconds, 0));
+  backend_->Put(kLeaseBucket, LeaseKey(op.id), EncodeLease(op.ttl_seconds, {.id = op.id}));
   return LeaseGrantResult{.revision = revision_};
 }
 
@@ -177,10 +198,10 @@ absl::StatusOr<LeaseRevokeResult> Applier::Apply(const LeaseRevokeOp& op) {
   for (const std::string& key : lease_hook_->KeysOf(op.id)) {
     const KeyEntry* const entry = index_.Find(key);
     if (entry != nullptr && entry->is_live()) {
-      DeleteKey(key);
+      DeleteLeasedKey(key);
     }
   }
-  lease_hook_->Revoke(op.id);
+  lease_hook_->Revoke(op.id);  // With it go all its attachments at once.
   backend_->Delete(kLeaseBucket, LeaseKey(op.id));
   return LeaseRevokeResult{.revision = EndRevision()};
 }
@@ -190,10 +211,9 @@ absl::StatusOr<int64_t> Applier::Apply(const CheckpointOp& op) {
     if (!LeaseExists(checkpoint.id)) {
       continue;
     }
-    lease_hook_->Checkpoint(checkpoint.id, checkpoint.remaining_ttl_seconds);
+    lease_hook_->Checkpoint(checkpoint);
     backend_->Put(kLeaseBucket, LeaseKey(checkpoint.id),
-                  EncodeLease(checkpoint.id, lease_hook_->GrantedTtl(checkpoint.id),
-                              checkpoint.remaining_ttl_seconds));
+                  EncodeLease(lease_hook_->GrantedTtl(checkpoint.id), checkpoint));
   }
   return revision_;
 }
@@ -249,6 +269,7 @@ absl::Status Applier::DropRevision(HistoryItem item) {
                                            item.main(), item.revision().sub));
   }
   index_.Compact(kv->key, scheduled_compact_);
+  digest_.Subtract(revision_key.view(), *bytes);
   backend_->Delete(kKeyBucket, revision_key.view());
   return absl::OkStatus();
 }

@@ -25,6 +25,7 @@
 #include "kv/backend/backend.h"
 #include "mvcc/garbage_queue.h"
 #include "mvcc/index.h"
+#include "mvcc/key_digest.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/log_entry.h"
 #include "mvcc/read_view.h"
@@ -77,6 +78,12 @@ class Applier {
 
   bool is_compacting() const { return scheduled_compact_ > finished_compact_; }
 
+  // To be called before each seal: what the pages will hold, up to log entry `log_index`.
+  void PutBookkeeping(uint64_t log_index);
+
+  // OK, or why the restore found that the pages do not hold what was written.
+  const absl::Status& corruption() const { return corruption_; }
+
   // Takes the changes made since the last call; empty unless wanted.
   std::vector<ChangeEvent> TakeEvents() { return std::exchange(events_, {}); }
 
@@ -108,12 +115,16 @@ class Applier {
 
   void PutScheduled(int64_t revision);
   void MoveLease(std::string_view key, LeaseId lease);
+  // DeleteKey that leaves the key's attachment for the caller to end.
+  void DeleteLeasedKey(std::string_view key);
   absl::Status DropRevision(HistoryItem item);
 
   kv::Backend* const backend_;
   LeaseHook* const lease_hook_;
   Index index_;
   GarbageQueue garbage_;
+  KeyDigest digest_;
+  absl::Status corruption_;
   std::shared_ptr<const kv::BackendSnapshot> storage_;
 
   int64_t revision_ = 1;

@@ -32,38 +32,6 @@ void DeleteSeparator(void* separator) {
   Separator::Delete(static_cast<Separator*>(separator));
 }
 
-// Frees a whole tree: only at the end of the index.
-void DeleteTree(IndexNode* node) {
-  if (node->is_leaf) {
-    auto* const leaf = static_cast<IndexLeaf*>(node);
-    for (size_t i = 0; i < leaf->count; ++i) {
-      if (leaf->entries[i]->history != nullptr) {
-        History::Delete(leaf->entries[i]->history);
-      }
-      KeyEntry::Delete(leaf->entries[i]);
-    }
-    delete leaf;
-    return;
-  }
-  auto* const inner = static_cast<IndexInner*>(node);
-  for (size_t i = 0; i < inner->count; ++i) {
-    DeleteTree(inner->children[i]);
-    if (i > 0) {
-      Separator::Delete(inner->separators[i]);
-    }
-  }
-  delete inner;
-}
-
-// The shortest prefix of `right` that is still above `left`: separators stay short.
-std::string_view ShortestAbove(std::string_view left, std::string_view right) {
-  size_t same = 0;
-  while (same < left.size() && same < right.size() && left[same] == right[same]) {
-    ++same;
-  }
-  return right.substr(0, std::min(right.size(), same + 1));
-}
-
 template <typename Array>
 void OpenGap(Array* array, size_t position, size_t count) {
   std::move_backward(array->begin() + static_cast<std::ptrdiff_t>(position),
@@ -91,14 +59,6 @@ uint32_t UnreachableOlder(const KeyEntry& entry, int64_t main) {
   // tombstone.
   const HistoryItem& last = entry.Older(below - 1);
   return last.is_tombstone() && last.main() < main ? below : below - 1;
-}
-
-uint32_t CountLive(const IndexLeaf& leaf) {
-  uint32_t live = 0;
-  for (size_t i = 0; i < leaf.count; ++i) {
-    live += leaf.entries[i]->is_live() ? 1 : 0;
-  }
-  return live;
 }
 
 uint64_t LiveOf(const IndexInner& inner) {

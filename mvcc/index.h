@@ -73,6 +73,7 @@ class Index {
   void CheckInvariants() const;
 
  private:
+  friend class IndexBuilder;
   static constexpr size_t kMaxHeight = 16;
 
   struct Step {

@@ -127,4 +127,42 @@ void IndexIterator::NextLeaf() {
   }
 }
 
+void DeleteTree(IndexNode* node) {
+  if (node->is_leaf) {
+    auto* const leaf = static_cast<IndexLeaf*>(node);
+    for (size_t i = 0; i < leaf->count; ++i) {
+      if (leaf->entries[i]->history != nullptr) {
+        History::Delete(leaf->entries[i]->history);
+      }
+      KeyEntry::Delete(leaf->entries[i]);
+    }
+    delete leaf;
+    return;
+  }
+  auto* const inner = static_cast<IndexInner*>(node);
+  for (size_t i = 0; i < inner->count; ++i) {
+    DeleteTree(inner->children[i]);
+    if (i > 0) {
+      Separator::Delete(inner->separators[i]);
+    }
+  }
+  delete inner;
+}
+
+std::string_view ShortestAbove(std::string_view left, std::string_view right) {
+  size_t same = 0;
+  while (same < left.size() && same < right.size() && left[same] == right[same]) {
+    ++same;
+  }
+  return right.substr(0, std::min(right.size(), same + 1));
+}
+
+uint32_t CountLive(const IndexLeaf& leaf) {
+  uint32_t live = 0;
+  for (size_t i = 0; i < leaf.count; ++i) {
+    live += leaf.entries[i]->is_live() ? 1 : 0;
+  }
+  return live;
+}
+
 }  // namespace socle::mvcc

@@ -59,6 +59,15 @@ struct IndexInner : IndexNode {
   size_t ChildFor(std::string_view key) const;
 };
 
+// How many entries of the leaf are live.
+uint32_t CountLive(const IndexLeaf& leaf);
+
+// The shortest prefix of `right` that is still above `left`: separators stay short.
+std::string_view ShortestAbove(std::string_view left, std::string_view right);
+
+// Frees a whole tree with its entries: at the end of the index, or of one that was never installed.
+void DeleteTree(IndexNode* node);
+
 // A tree as a reader sees it.
 struct IndexRoot {
   const IndexNode* node = nullptr;  // null: no keys

@@ -18,6 +18,17 @@
 
 namespace socle::mvcc {
 
+// What is stored about the end of a lease. All zero: nothing, so that a restart gives it its full
+// TTL.
+struct LeaseCheckpoint {
+  LeaseId id{};
+  int64_t remaining_ttl_seconds = 0;  // etcd's; 0: none
+  // At wall time `noted_unix_millis` the lease had `left_millis` left; 0: not noted. Where etcd does
+  // not look.
+  int64_t noted_unix_millis = 0;
+  int64_t left_millis = 0;
+};
+
 class LeaseHook {
  public:
   virtual ~LeaseHook() = default;
@@ -34,8 +45,8 @@ class LeaseHook {
   virtual LeaseId LeaseOf(std::string_view key) const = 0;
   // The TTL it was granted with. Requires Exists(id).
   virtual int64_t GrantedTtl(LeaseId id) const = 0;
-  // A stored checkpoint; 0 clears it. No effect on an unknown lease.
-  virtual void Checkpoint(LeaseId id, int64_t remaining_ttl_seconds) = 0;
+  // A stored checkpoint, in place of the one before. No effect on an unknown lease.
+  virtual void Checkpoint(const LeaseCheckpoint& checkpoint) = 0;
   // Requires Exists(id).
   virtual void Attach(LeaseId id, std::string_view key) = 0;
   virtual void Detach(LeaseId id, std::string_view key) = 0;

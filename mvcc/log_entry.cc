@@ -11,6 +11,10 @@
 namespace socle::mvcc {
 namespace {
 
+// Checkpoints have two kinds: logs may still hold entries from before deadlines were noted.
+constexpr size_t kCheckpointWithoutNotes = 6;
+constexpr size_t kCheckpointWithNotes = 8;
+
 class Writer {
  public:
   explicit Writer(std::string* out) : out_(out) {}
@@ -100,6 +104,8 @@ class Writer {
     for (const LeaseCheckpoint& checkpoint : op.checkpoints) {
       Number(Raw(checkpoint.id));
       Number(checkpoint.remaining_ttl_seconds);
+      Number(checkpoint.noted_unix_millis);
+      Number(checkpoint.left_millis);
     }
   }
 
@@ -218,10 +224,12 @@ class Reader {
       }
       case 5:
         return LeaseRevokeOp{.id = LeaseId{Number()}};
-      case 6:
-        return Checkpoints();
+      case kCheckpointWithoutNotes:
+        return Checkpoints(/*has_notes=*/false);
       case 7:
         return System();
+      case kCheckpointWithNotes:
+        return Checkpoints(/*has_notes=*/true);
       default:
         is_ok_ = false;
         return CompactOp{};
@@ -264,13 +272,17 @@ class Reader {
     return ops;
   }
 
-  CheckpointOp Checkpoints() {
+  CheckpointOp Checkpoints(bool has_notes) {
     CheckpointOp op;
     const size_t count = Count();
     for (size_t i = 0; i < count && is_ok_; ++i) {
       LeaseCheckpoint checkpoint;
       checkpoint.id = LeaseId{Number()};
       checkpoint.remaining_ttl_seconds = Number();
+      if (has_notes) {
+        checkpoint.noted_unix_millis = Number();
+        checkpoint.left_millis = Number();
+      }
       op.checkpoints.push_back(checkpoint);
     }
     return op;
@@ -298,7 +310,8 @@ class Reader {
 
 std::string EncodeOperation(const Operation& operation) {
   std::string out;
-  out.push_back(static_cast<char>(operation.index()));
+  const bool is_checkpoint = std::holds_alternative<CheckpointOp>(operation);
+  out.push_back(static_cast<char>(is_checkpoint ? kCheckpointWithNotes : operation.index()));
   Writer writer(&out);
   std::visit([&writer](const auto& op) { writer.Write(op); }, operation);
   return out;

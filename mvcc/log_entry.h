@@ -46,7 +46,8 @@ struct SystemOp {
   std::vector<SystemWrite> writes;
 };
 
-// The kind byte of an entry is the position here: append only.
+// The kind byte of an entry is the position here, but 8 of a checkpoint (6: an older one, without
+// notes of deadlines): append only.
 using Operation = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactOp, LeaseGrantOp,
                                LeaseRevokeOp, CheckpointOp, SystemOp>;
 

@@ -122,5 +122,15 @@ TEST(LogEntry, BoundsTheNestingOfTransactions) {
               StatusIs(absl::StatusCode::kDataLoss));
 }
 
+TEST(LogEntry, ReadsACheckpointFromBeforeDeadlinesWereNoted) {
+  const auto operation = DecodeOperation(std::string("\x06\x01\x07\x2a", 4));
+  ASSERT_THAT(operation, IsOk());
+  const auto& op = std::get<CheckpointOp>(*operation);
+  ASSERT_EQ(op.checkpoints.size(), 1U);
+  EXPECT_EQ(op.checkpoints[0].id, LeaseId{7});
+  EXPECT_EQ(op.checkpoints[0].remaining_ttl_seconds, 42);
+  EXPECT_EQ(op.checkpoints[0].left_millis, 0);
+}
+
 }  // namespace
 }  // namespace socle::mvcc

@@ -129,6 +129,13 @@ struct LeaseRevokeResult {
   int64_t revision = 0;
 };
 
+struct KvHash {
+  uint32_t hash = 0;
+  int64_t current_revision = 1;
+  int64_t compact_revision = -1;
+  int64_t hash_revision = 0;  // the revision that was hashed
+};
+
 }  // namespace socle::mvcc
 
 #endif  // SOCLE_MVCC_REQUEST_H_

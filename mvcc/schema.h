@@ -7,6 +7,7 @@
 #ifndef SOCLE_MVCC_SCHEMA_H_
 #define SOCLE_MVCC_SCHEMA_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,10 +37,18 @@ inline std::optional<kv::BucketId> FindBucket(std::string_view name) {
   return std::nullopt;
 }
 
+// Fields of leasepb.Lease that are ours: LeaseCheckpoint::noted_unix_millis and left_millis.
+inline constexpr uint32_t kLeaseNotedField = 1'001;
+inline constexpr uint32_t kLeaseLeftField = 1'002;
+
 inline constexpr std::string_view kConsistentIndexKey = "consistent_index";
-// Ours: 8 random bytes, also in the head of each log segment, so that a log is never replayed onto
-// another store's pages. etcd ignores it.
+// Keys of `meta` that are ours begin so. etcd ignores them, and hashes leave them out.
+inline constexpr std::string_view kOwnKeyPrefix = "socle_";
+// 8 random bytes, also in the head of each log segment, so that a log is never replayed onto
+// another store's pages.
 inline constexpr std::string_view kStoreIdKey = "socle_store_id";
+// What the key bucket must hold: mvcc/key_digest.h.
+inline constexpr std::string_view kKeyDigestKey = "socle_key_digest";
 inline constexpr std::string_view kScheduledCompactKey = "scheduledCompactRev";
 inline constexpr std::string_view kFinishedCompactKey = "finishedCompactRev";
 

@@ -1,5 +1,8 @@
 #include "mvcc/store.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -13,6 +16,8 @@
 #include "kv/open_engine.h"
 #include "kv/wal/wal.h"
 #include "mvcc/applier.h"
+#include "mvcc/hash.h"
+#include "mvcc/key_digest.h"
 #include "mvcc/log_entry.h"
 #include "mvcc/range.h"
 #include "mvcc/restore.h"
@@ -82,6 +87,15 @@ void PinRanges(const Pin& pin, TxnResult* result) {
 
 std::string Join(const std::string& directory, std::string_view name) {
   return fmt::format("{}/{}", directory, name);
+}
+
+size_t RestoreThreads(int wanted) {
+  constexpr int kMost = 8;
+  if (wanted > 0) {
+    return static_cast<size_t>(wanted);
+  }
+  return static_cast<size_t>(
+      std::clamp(static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)), 1, kMost));
 }
 
 // A directory that an etcd server wrote may hold entries that are only in its own log.
@@ -207,6 +221,16 @@ class StoreImpl final : public Store {
     return pairs;
   }
 
+  absl::StatusOr<KvHash> HashKv(int64_t revision) const override {
+    const ReadViewRef view = loop_->TakeView();
+    return mvcc::HashKv(view->state(), revision);
+  }
+
+  absl::StatusOr<uint32_t> Hash() override {
+    ASSIGN_OR_RETURN(const auto pages, CommitAndRead());
+    return HashBuckets(*pages);
+  }
+
   std::unique_ptr<WatchStream> NewWatchStream(std::function<void()> on_ready) override {
     return hub_->NewStream(std::move(on_ready));
   }
@@ -267,7 +291,13 @@ class StoreImpl final : public Store {
 
   absl::Status Health() const override { return loop_->status(); }
 
-  absl::Status Check() override { return backend_->engine()->Check(); }
+  absl::Status Check() override {
+    RETURN_IF_ERROR(backend_->engine()->Check());
+    ASSIGN_OR_RETURN(const auto pages, backend_->engine()->BeginRead());
+    return CheckKeyDigest(*pages);
+  }
+
+  absl::Status Corruption() const override { return corruption_; }
 
  private:
   absl::Status OpenPages();
@@ -304,6 +334,7 @@ class StoreImpl final : public Store {
   Env* env_ = nullptr;
   Clock* clock_ = nullptr;
   Restored restored_;
+  absl::Status corruption_;
   std::unique_ptr<kv::Backend> backend_;
   std::unique_ptr<kv::Wal> wal_;
   std::unique_ptr<Applier> applier_;
@@ -322,7 +353,11 @@ absl::Status StoreImpl::Init() {
   const int64_t start = clock_->MonotonicNanos();
   {
     ASSIGN_OR_RETURN(const auto pages, backend_->engine()->BeginRead());
-    RETURN_IF_ERROR(RestoreState(*pages, applier_.get()));
+    RETURN_IF_ERROR(RestoreState(*pages,
+                                 {.threads = RestoreThreads(options_.restore_threads),
+                                  .revisions_per_run = options_.restore_run_revisions},
+                                 applier_.get()));
+    corruption_ = applier_->corruption();
   }
   RETURN_IF_ERROR(OpenLog(restored_.consistent_index));
   RETURN_IF_ERROR(backend_->status());
@@ -424,7 +459,7 @@ absl::Status StoreImpl::Replay(kv::LogIndex index, std::string_view entry) {
   ++replayed_;
   if (backend_->NeedsRoom()) {
     RETURN_IF_ERROR(backend_->WaitForCommit());
-    backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(Raw(index)));
+    applier_->PutBookkeeping(Raw(index));
     backend_->Seal();
     applier_->RefreshStorage();
   }

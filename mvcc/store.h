@@ -56,6 +56,8 @@ struct StoreOptions {
   uint64_t map_size_bytes = uint64_t{256} << 30U;
   double shrink_free_ratio = 0;  // the file shrinks when more than this part is free; 0: when asked
   uint64_t wal_segment_bytes = 64'000'000;
+  int restore_threads = 0;                    // 0: one per core, at most 8
+  int64_t restore_run_revisions = 64 * 1024;  // read and sorted at a time; tests take few
   bool unsafe_no_sync = false;
 
   int64_t txn_ops_max = 128;
@@ -73,11 +75,6 @@ struct SystemWrite {
   std::string key;
   std::string value;
   bool is_delete = false;
-};
-
-struct LeaseCheckpoint {
-  LeaseId id{};
-  int64_t remaining_ttl_seconds = 0;
 };
 
 struct StoreStats {
@@ -146,6 +143,11 @@ class Store {
   absl::StatusOr<LeaseRevokeResult> LeaseRevoke(LeaseId id);
   absl::StatusOr<uint64_t> WriteSystem(std::vector<SystemWrite> writes);
 
+  // etcd's checksums (mvcc/hash.h): of the history up to `revision` (0: all of it), and of all
+  // buckets. The second commits first.
+  virtual absl::StatusOr<KvHash> HashKv(int64_t revision) const = 0;
+  virtual absl::StatusOr<uint32_t> Hash() = 0;
+
   // Every (key, value) of a system bucket, committed or not, in key order.
   virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ReadSystem(
       std::string_view bucket) const = 0;
@@ -169,8 +171,10 @@ class Store {
   virtual StoreStats Stats() const = 0;
   // OK, or the first error that stopped writing.
   virtual absl::Status Health() const = 0;
-  // Verifies the structure of the page store.
+  // Verifies the structure of the page store, and that its pages hold what was written (DataLoss).
   virtual absl::Status Check() = 0;
+  // OK, or why opening found that the pages do not hold what was written.
+  virtual absl::Status Corruption() const = 0;
 };
 
 }  // namespace socle::mvcc

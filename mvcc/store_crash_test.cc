@@ -28,6 +28,8 @@ StoreOptions SmallStore(FaultEnv* env, LeaseHook* hook) {
   options.batch_interval_nanos = kNanosPerMilli / 4;
   options.compaction_batch_limit = 2;
   options.compaction_sleep_nanos = 1000;
+  options.restore_threads = 2;
+  options.restore_run_revisions = 5;
   return options;
 }
 
@@ -85,6 +87,7 @@ class Victim {
       return false;
     }
     store_ = *std::move(store);
+    EXPECT_THAT(store_->Corruption(), IsOk());
     return true;
   }
 

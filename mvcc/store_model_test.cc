@@ -68,9 +68,13 @@ class Pair {
     options.freelist_type = variant_.freelist_type;
     options.compaction_batch_limit = 2;
     options.compaction_sleep_nanos = 1000;
+    ++opens_;
+    options.restore_threads = opens_ % 3 + 1;
+    options.restore_run_revisions = opens_ % 2 == 0 ? 3 : 40;
     auto store = Store::Open(options);
     ASSERT_THAT(store, IsOk());
     store_ = *std::move(store);
+    ASSERT_THAT(store_->Corruption(), IsOk());
   }
 
   void Step() {
@@ -109,6 +113,7 @@ class Pair {
   RandomOperations operations_;
   ModelStore model_;
   std::unique_ptr<MapLeaseHook> hook_;
+  int opens_ = 0;
   std::unique_ptr<Store> store_;
 };
 

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <string_view>
 
-#include "kv/base/bytes.h"
 #include "kv/base/check.h"
 #include "kv/base/log.h"
 #include "kv/base/probe.h"
@@ -310,8 +309,7 @@ void WriteLoop::SealIfDue() {
 }
 
 void WriteLoop::Seal() {
-  const uint64_t log_index = log_index_.load(std::memory_order_relaxed);
-  backend_->Put(kMetaBucket, kConsistentIndexKey, BigEndian64(log_index));
+  applier_->PutBookkeeping(log_index_.load(std::memory_order_relaxed));
   backend_->Seal();
   applier_->RefreshStorage();
 }

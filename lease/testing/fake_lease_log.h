@@ -64,7 +64,7 @@ class FakeLeaseLog final : public LeaseLog {
         return;
       }
       for (const mvcc::LeaseCheckpoint& checkpoint : checkpoints) {
-        hook_->Checkpoint(checkpoint.id, checkpoint.remaining_ttl_seconds);
+        hook_->Checkpoint(checkpoint);
       }
       done(1);
     });

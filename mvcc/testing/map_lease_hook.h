@@ -19,6 +19,8 @@ class MapLeaseHook final : public LeaseHook {
   struct Lease {
     int64_t ttl = 0;
     int64_t remaining = 0;
+    int64_t noted = 0;
+    int64_t left = 0;
     std::set<std::string> keys;
   };
 
@@ -26,7 +28,7 @@ class MapLeaseHook final : public LeaseHook {
 
   void Grant(LeaseId id, int64_t ttl, int64_t remaining) override {
     CHECK(!Exists(id));
-    leases_[id] = {.ttl = ttl, .remaining = remaining, .keys = {}};
+    leases_[id] = {.ttl = ttl, .remaining = remaining, .noted = 0, .left = 0, .keys = {}};
   }
 
   void Revoke(LeaseId id) override {
@@ -49,9 +51,11 @@ class MapLeaseHook final : public LeaseHook {
 
   int64_t GrantedTtl(LeaseId id) const override { return leases_.at(id).ttl; }
 
-  void Checkpoint(LeaseId id, int64_t remaining) override {
-    if (const auto at = leases_.find(id); at != leases_.end()) {
-      at->second.remaining = remaining;
+  void Checkpoint(const LeaseCheckpoint& checkpoint) override {
+    if (const auto at = leases_.find(checkpoint.id); at != leases_.end()) {
+      at->second.remaining = checkpoint.remaining_ttl_seconds;
+      at->second.noted = checkpoint.noted_unix_millis;
+      at->second.left = checkpoint.left_millis;
     }
   }
 

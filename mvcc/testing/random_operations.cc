@@ -139,7 +139,9 @@ Operation RandomOperations::Next(int64_t revision) {
   if (choice < 94) {
     CheckpointOp op;
     op.checkpoints.push_back({.id = LeaseId{static_cast<int64_t>(1 + random_.Below(4))},
-                              .remaining_ttl_seconds = static_cast<int64_t>(random_.Below(50))});
+                              .remaining_ttl_seconds = static_cast<int64_t>(random_.Below(50)),
+                              .noted_unix_millis = static_cast<int64_t>(random_.Below(1 << 20)),
+                              .left_millis = static_cast<int64_t>(random_.Below(3) * 1'000)});
     return op;
   }
   SystemOp op;

@@ -105,6 +105,9 @@ class SingleKvServer final : public KvServer {
     }
     compactor_.reset();
     workers_.reset();
+    if (expirer_ != nullptr) {
+      expirer_->NoteAllDeadlines();
+    }
     expirer_.reset();
     lessor_.Close();
     grpc_.reset();
@@ -188,7 +191,20 @@ class SingleKvServer final : public KvServer {
                               .workers = workers_.get(),
                               .identity = *std::move(identity),
                               .request_bytes_max = settings_.max_request_bytes});
+    if (!store_->Corruption().ok()) {
+      RaiseCorruptAlarm();
+    }
     return absl::OkStatus();
+  }
+
+  // Stays until it is disarmed, restarts included, as etcd's.
+  void RaiseCorruptAlarm() {
+    alarms_->Activate({.member_id = node_->identity().member.id, .type = etcdserverpb::CORRUPT},
+                      [](const absl::Status& raised) {
+                        if (!raised.ok()) {
+                          LogError("the CORRUPT alarm could not be stored", {{"error", raised}});
+                        }
+                      });
   }
 
   absl::Status Serve() {

@@ -116,9 +116,11 @@ class MaintenanceAdapter final : public pb::Maintenance::CallbackService {
   }
 
   grpc::ServerUnaryReactor* HashKV(grpc::CallbackServerContext* context,
-                                   const pb::HashKVRequest* /*request*/,
-                                   pb::HashKVResponse* /*response*/) override {
-    return AnswerUnary(context, meter_, RpcMethod::kHashKv, [this] { return service_->HashKv(); });
+                                   const pb::HashKVRequest* request,
+                                   pb::HashKVResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kHashKv, [=, this](Done done) {
+      service_->HashKv(*request, response, std::move(done));
+    });
   }
 
   grpc::ServerWriteReactor<pb::SnapshotResponse>* Snapshot(

@@ -94,8 +94,10 @@ constexpr std::array kRows = {
         }),
     Later<RpcMethod::kHash, pb::HashRequest, pb::HashResponse>(
         [](Services* s, const auto&, auto* r, Done d) { s->maintenance.Hash(r, std::move(d)); }),
-    Now<RpcMethod::kHashKv, pb::HashKVRequest, pb::HashKVResponse>(
-        [](Services* s, const auto&, auto*) { return s->maintenance.HashKv(); }),
+    Later<RpcMethod::kHashKv, pb::HashKVRequest, pb::HashKVResponse>(
+        [](Services* s, const auto& q, auto* r, Done d) {
+          s->maintenance.HashKv(q, r, std::move(d));
+        }),
     Stream<RpcMethod::kSnapshot>(MakeSnapshotCall),
     Now<RpcMethod::kMoveLeader, pb::MoveLeaderRequest, pb::MoveLeaderResponse>(
         [](Services* s, const auto& q, auto*) { return s->maintenance.MoveLeader(q); }),

@@ -1,9 +1,6 @@
 #include "server/service/maintenance_service.h"
 
-#include <nmmintrin.h>
-
 #include <charconv>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,43 +20,6 @@ void AddAlarm(const Alarm& alarm, pb::AlarmResponse* response) {
   pb::AlarmMember* member = response->add_alarms();
   member->set_memberid(alarm.member_id);
   member->set_alarm(alarm.type);
-}
-
-uint32_t ExtendCrc32c(uint32_t crc, std::string_view bytes) {
-  uint64_t state = ~crc;
-  while (bytes.size() >= sizeof(uint64_t)) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes.data(), sizeof(word));
-    state = _mm_crc32_u64(state, word);
-    bytes.remove_prefix(sizeof(word));
-  }
-  auto rest = static_cast<uint32_t>(state);
-  for (const char c : bytes) {
-    rest = _mm_crc32_u8(rest, static_cast<uint8_t>(c));
-  }
-  return ~rest;
-}
-
-bool IsSkippedByHash(std::string_view bucket, std::string_view key) {
-  return bucket == "meta" &&
-         (key == "term" || key == "consistent_index" || key == "storageVersion");
-}
-
-absl::StatusOr<uint32_t> HashOf(mvcc::Store& store) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<kv::ReadTxn> pages, store.CommitAndRead());
-  ASSIGN_OR_RETURN(const std::vector<std::string> buckets, pages->Buckets());
-  uint32_t crc = 0;
-  for (const std::string& bucket : buckets) {
-    crc = ExtendCrc32c(crc, bucket);
-    ASSIGN_OR_RETURN(const std::unique_ptr<kv::Cursor> cursor, pages->NewCursor(bucket));
-    for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
-      if (!IsSkippedByHash(bucket, cursor->key())) {
-        crc = ExtendCrc32c(ExtendCrc32c(crc, cursor->key()), cursor->value());
-      }
-    }
-    RETURN_IF_ERROR(cursor->status());
-  }
-  return crc;
 }
 
 // "3.5" or "3.5.0", as semver; false when it is neither.
@@ -145,7 +105,7 @@ void MaintenanceService::Defragment(pb::DefragmentResponse* /*response*/, Done d
 void MaintenanceService::Hash(pb::HashResponse* response, Done done) {
   node_->RunOnWorker(
       [this, response](Done answer) {
-        const absl::StatusOr<uint32_t> hash = HashOf(node_->store());
+        const absl::StatusOr<uint32_t> hash = node_->store().Hash();
         if (hash.ok()) {
           response->set_hash(*hash);
           node_->FillHeader(response->mutable_header());
@@ -155,8 +115,21 @@ void MaintenanceService::Hash(pb::HashResponse* response, Done done) {
       std::move(done));
 }
 
-absl::Status MaintenanceService::HashKv() const {
-  return absl::UnimplementedError("unknown method HashKV for service etcdserverpb.Maintenance");
+void MaintenanceService::HashKv(const pb::HashKVRequest& request, pb::HashKVResponse* response,
+                                Done done) {
+  node_->RunOnWorker(
+      [this, revision = request.revision(), response](Done answer) {
+        const absl::StatusOr<mvcc::KvHash> hash = node_->store().HashKv(revision);
+        if (hash.ok()) {
+          response->set_hash(hash->hash);
+          response->set_compact_revision(hash->compact_revision);
+          response->set_hash_revision(hash->hash_revision);
+          response->mutable_header()->set_revision(hash->current_revision);
+          node_->FillHeader(response->mutable_header());
+        }
+        answer(WireStatus(hash.status()));
+      },
+      std::move(done));
 }
 
 absl::Status MaintenanceService::MoveLeader(const pb::MoveLeaderRequest& request) const {

@@ -3,8 +3,7 @@
 // Laws     1. Defragment answers with an empty message when the file is as small as it gets, and
 //             blocks nobody meanwhile: pages move in small commits. One whose client has gone goes
 //             on. MoveLeader and Defragment carry no header.
-//          2. HashKV is answered as a server that lacks it would (Unimplemented), never with a
-//             made-up number.
+//          2. Hash and HashKV read a snapshot on a worker thread: nobody waits for them.
 // Threads  thread-safe.
 // Source   spec etcd 1.7.
 #ifndef SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_
@@ -29,7 +28,8 @@ class MaintenanceService {
   absl::Status Status(etcdserverpb::StatusResponse* response) const;
   void Defragment(etcdserverpb::DefragmentResponse* response, Done done);
   void Hash(etcdserverpb::HashResponse* response, Done done);
-  absl::Status HashKv() const;
+  void HashKv(const etcdserverpb::HashKVRequest& request, etcdserverpb::HashKVResponse* response,
+              Done done);
   absl::Status MoveLeader(const etcdserverpb::MoveLeaderRequest& request) const;
   absl::Status Downgrade(const etcdserverpb::DowngradeRequest& request,
                          etcdserverpb::DowngradeResponse* response) const;

@@ -1,23 +1,31 @@
 // socle-differential: sends one script of requests to two servers and compares every response.
 //
 //   socle-differential --left 127.0.0.1:1 --right 127.0.0.1:2 --seed 1 --operations 10000
+//       --left-db /var/lib/etcd/member/snap/db
 //
+// With --left-db the Hash that the left server answers is compared with the one made here from a copy
+// of its file: no two servers have equal files, so it can't be compared between the two.
 // Exits with 1 at the first response that differs, having printed the seed, the place in the
 // script, the request and both responses.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
+#include <absl/status/statusor.h>
 #include <etcd/rpc.pb.h>
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
+#include "kv/base/status_macros.h"
+#include "kv/bolt/bolt_engine.h"
+#include "mvcc/hash.h"
 #include "tests/conformance/normalize.h"
 #include "tests/conformance/operation.h"
 #include "tests/conformance/peer.h"
@@ -28,6 +36,7 @@ namespace {
 struct Options {
   std::string left;
   std::string right;
+  std::string left_db;  // the left server's file; empty: not looked at
   uint64_t seed = 1;
   uint64_t operations = 10'000;
   bool plant = false;  // a wrong request on the right: shows that the comparison can fail
@@ -48,6 +57,7 @@ SOCLE_RESPONSE_TO(CompactionRequest, CompactionResponse);
 SOCLE_RESPONSE_TO(LeaseGrantRequest, LeaseGrantResponse);
 SOCLE_RESPONSE_TO(LeaseRevokeRequest, LeaseRevokeResponse);
 SOCLE_RESPONSE_TO(LeaseTimeToLiveRequest, LeaseTimeToLiveResponse);
+SOCLE_RESPONSE_TO(HashKVRequest, HashKVResponse);
 #undef SOCLE_RESPONSE_TO
 
 struct Tally {
@@ -144,6 +154,28 @@ bool SameHistory(const Options& options, Peer* left, Peer* right, StoreState* st
   return SendToBoth(put, left, right, state, tally) && SameEvents(options, left, right, *state);
 }
 
+absl::StatusOr<uint32_t> HashOfFile(const std::string& path) {
+  const std::string copy = path + ".hashed";
+  std::filesystem::copy_file(path, copy, std::filesystem::copy_options::overwrite_existing);
+  ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(Env::Posix(), copy, {}));
+  ASSIGN_OR_RETURN(const auto pages, engine->BeginRead());
+  return mvcc::HashBuckets(*pages);
+}
+
+bool SameHashOfFile(const Options& options, Peer* left) {
+  etcdserverpb::HashResponse response;
+  const grpc::Status status = left->Call(etcdserverpb::HashRequest(), &response);
+  const absl::StatusOr<uint32_t> here = HashOfFile(options.left_db);
+  if (!status.ok() || !here.ok() || response.hash() != *here) {
+    fmt::print("Hash of {}: the server says {} {}, here it is {} {}\n", options.left_db,
+               response.hash(), status.error_message(), here.ok() ? *here : 0,
+               here.status().ToString());
+    return false;
+  }
+  fmt::print("the Hash of the left server's file agrees: {}\n", *here);
+  return true;
+}
+
 bool RunScript(const Options& options) {
   Peer left(options.left);
   Peer right(options.right);
@@ -172,7 +204,8 @@ bool RunScript(const Options& options) {
       std::fflush(stdout);
     }
   }
-  if (!SameHistory(options, &left, &right, &state, &tally)) {
+  if (!SameHistory(options, &left, &right, &state, &tally) ||
+      (!options.left_db.empty() && !SameHashOfFile(options, &left))) {
     return false;
   }
   fmt::print("seed {}: {} operations, {} succeeded, {} refused alike, revision {}\n", options.seed,
@@ -197,6 +230,8 @@ int main(int argc, char** argv) {
       options.left = value;
     } else if (flag == "--right") {
       options.right = value;
+    } else if (flag == "--left-db") {
+      options.left_db = value;
     } else if (flag == "--seed") {
       options.seed = std::strtoull(value, nullptr, 10);
     } else if (flag == "--operations") {

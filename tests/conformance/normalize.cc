@@ -134,4 +134,10 @@ void Normalize(const etcdserverpb::LeaseTimeToLiveRequest& /*request*/,
   std::sort(response->mutable_keys()->begin(), response->mutable_keys()->end());
 }
 
+void Normalize(const etcdserverpb::HashKVRequest& /*request*/,
+               etcdserverpb::HashKVResponse* response) {
+  ClearIds(response);
+  response->clear_hash_revision();  // D5
+}
+
 }  // namespace socle::conformance

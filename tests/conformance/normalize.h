@@ -23,6 +23,7 @@ void Normalize(const etcdserverpb::LeaseRevokeRequest& request,
                etcdserverpb::LeaseRevokeResponse* response);
 void Normalize(const etcdserverpb::LeaseTimeToLiveRequest& request,
                etcdserverpb::LeaseTimeToLiveResponse* response);
+void Normalize(const etcdserverpb::HashKVRequest& request, etcdserverpb::HashKVResponse* response);
 
 }  // namespace socle::conformance
 

@@ -69,6 +69,9 @@ Request OperationSource::Next(const StoreState& state) {
   if (dice < 91) {
     return Compaction(state);
   }
+  if (dice < 93) {
+    return HashKv(state);
+  }
   return Lease();
 }
 
@@ -277,7 +280,19 @@ etcdserverpb::CompactionRequest OperationSource::Compaction(const StoreState& st
   etcdserverpb::CompactionRequest request;
   request.set_revision(random_.OneIn(4) ? RevisionNear(state)
                                         : std::max<int64_t>(state.compacted, state.revision - 600));
-  request.set_physical(random_.OneIn(4));
+  request.set_physical(!random_.OneIn(4));
+  if (request.physical()) {  // Otherwise etcd's hash of an empty store depends on its progress.
+    next_.emplace_back(etcdserverpb::HashKVRequest());
+  }
+  return request;
+}
+
+etcdserverpb::HashKVRequest OperationSource::HashKv(const StoreState& state) {
+  etcdserverpb::HashKVRequest request;
+  request.set_revision(random_.OneIn(3) ? 0 : RevisionNear(state));
+  if (request.revision() == state.compacted) {  // V5 of DIFFERENCES.md
+    request.set_revision(state.compacted + 1);
+  }
   return request;
 }
 

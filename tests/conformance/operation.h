@@ -21,11 +21,11 @@
 
 namespace socle::conformance {
 
-using Request =
-    std::variant<etcdserverpb::RangeRequest, etcdserverpb::PutRequest,
-                 etcdserverpb::DeleteRangeRequest, etcdserverpb::TxnRequest,
-                 etcdserverpb::CompactionRequest, etcdserverpb::LeaseGrantRequest,
-                 etcdserverpb::LeaseRevokeRequest, etcdserverpb::LeaseTimeToLiveRequest>;
+using Request = std::variant<etcdserverpb::RangeRequest, etcdserverpb::PutRequest,
+                             etcdserverpb::DeleteRangeRequest, etcdserverpb::TxnRequest,
+                             etcdserverpb::CompactionRequest, etcdserverpb::LeaseGrantRequest,
+                             etcdserverpb::LeaseRevokeRequest, etcdserverpb::LeaseTimeToLiveRequest,
+                             etcdserverpb::HashKVRequest>;
 
 // What the answers so far say about the stores.
 struct StoreState {
@@ -54,6 +54,7 @@ class OperationSource {
   void FillOp(const StoreState& state, int depth, etcdserverpb::RequestOp* op);
   etcdserverpb::CompactionRequest Compaction(const StoreState& state);
   Request Lease();
+  etcdserverpb::HashKVRequest HashKv(const StoreState& state);
 
   Random random_;
   std::deque<Request> next_;  // requests that must follow the last one

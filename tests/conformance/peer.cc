@@ -17,7 +17,8 @@ Peer::Peer(const std::string& address)
     : channel_(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
       kv_(etcdserverpb::KV::NewStub(channel_)),
       lease_(etcdserverpb::Lease::NewStub(channel_)),
-      watch_(etcdserverpb::Watch::NewStub(channel_)) {}
+      watch_(etcdserverpb::Watch::NewStub(channel_)),
+      maintenance_(etcdserverpb::Maintenance::NewStub(channel_)) {}
 
 #define SOCLE_PEER_CALL(stub, method, request_type, response_type)   \
   grpc::Status Peer::Call(const etcdserverpb::request_type& request, \
@@ -34,6 +35,8 @@ SOCLE_PEER_CALL(kv_, Compact, CompactionRequest, CompactionResponse)
 SOCLE_PEER_CALL(lease_, LeaseGrant, LeaseGrantRequest, LeaseGrantResponse)
 SOCLE_PEER_CALL(lease_, LeaseRevoke, LeaseRevokeRequest, LeaseRevokeResponse)
 SOCLE_PEER_CALL(lease_, LeaseTimeToLive, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse)
+SOCLE_PEER_CALL(maintenance_, HashKV, HashKVRequest, HashKVResponse)
+SOCLE_PEER_CALL(maintenance_, Hash, HashRequest, HashResponse)
 #undef SOCLE_PEER_CALL
 
 grpc::Status Peer::Watch(const etcdserverpb::WatchCreateRequest& create, int64_t last,

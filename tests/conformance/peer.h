@@ -33,6 +33,9 @@ class Peer {
                     etcdserverpb::LeaseRevokeResponse* response);
   grpc::Status Call(const etcdserverpb::LeaseTimeToLiveRequest& request,
                     etcdserverpb::LeaseTimeToLiveResponse* response);
+  grpc::Status Call(const etcdserverpb::HashKVRequest& request,
+                    etcdserverpb::HashKVResponse* response);
+  grpc::Status Call(const etcdserverpb::HashRequest& request, etcdserverpb::HashResponse* response);
 
   // Every event from the revision `create` starts at up to `last`, one text per event, by one
   // watcher. The revision `last` must have an event that the watcher sees.
@@ -44,6 +47,7 @@ class Peer {
   const std::unique_ptr<etcdserverpb::KV::Stub> kv_;
   const std::unique_ptr<etcdserverpb::Lease::Stub> lease_;
   const std::unique_ptr<etcdserverpb::Watch::Stub> watch_;
+  const std::unique_ptr<etcdserverpb::Maintenance::Stub> maintenance_;
 };
 
 }  // namespace socle::conformance

@@ -26,7 +26,8 @@ def main():
     subject = arguments.subject or arguments.bin / "socle-kv"
     with Server("etcd", ["--log-level=error"]) as left, Server(subject, ["--log-level=error"]) as right:
         command = [arguments.bin / "socle-differential", "--left", left.endpoint, "--right", right.endpoint,
-                   "--seed", str(arguments.seed), "--operations", str(arguments.operations)]
+                   "--seed", str(arguments.seed), "--operations", str(arguments.operations),
+                   "--left-db", left.data_dir / "member" / "snap" / "db"]
         code = subprocess.run(command + (["--plant"] if arguments.plant else []), check=False).returncode
         if code != 0:
             print("left is etcd, right is", subject)
