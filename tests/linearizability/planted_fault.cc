@@ -82,6 +82,18 @@ class Wrapper : public Store {
 
   absl::Status Check() override { return inner_->Check(); }
 
+  absl::Status Corruption() const override { return inner_->Corruption(); }
+
+  absl::StatusOr<mvcc::KvHash> HashKv(int64_t revision) const override {
+    return inner_->HashKv(revision);
+  }
+
+  absl::StatusOr<uint32_t> Hash() override { return inner_->Hash(); }
+
+  void Shrink(Callback<uint64_t> done) override { inner_->Shrink(std::move(done)); }
+
+  void StopShrinking() override { inner_->StopShrinking(); }
+
  protected:
   bool IsTime() const {
     const MutexLock lock(&mu_);
@@ -277,12 +289,36 @@ class LossyStream final : public mvcc::WatchStream {
   std::optional<mvcc::WatchResponse> Next() override {
     std::optional<mvcc::WatchResponse> response = inner_->Next();
     if (response && !response->events.empty() && random_.OneIn(kOneIn)) {
-      response->events.erase(response->events.begin());
+      response->events = WithoutFirst(response->events);
     }
     return response;
   }
 
+  std::optional<mvcc::SharedWatchResponse> NextShared() override {
+    std::optional<mvcc::WatchResponse> response = Next();
+    if (!response) {
+      return std::nullopt;
+    }
+    const int64_t watch_id = response->watch_id;
+    return mvcc::SharedWatchResponse{.response = *std::move(response), .watch_ids = {watch_id}};
+  }
+
+  bool TakesCommands() const override { return inner_->TakesCommands(); }
+
  private:
+  static mvcc::EventList WithoutFirst(const mvcc::EventList& events) {
+    mvcc::EventList rest;
+    uint32_t skipped = 0;
+    for (const mvcc::EventList::Run& run : events.runs()) {
+      for (uint32_t i = 0; i < run.count; ++i) {
+        if (skipped++ > 0) {
+          rest.Add(run.block, run.first + i);
+        }
+      }
+    }
+    return rest;
+  }
+
   const std::unique_ptr<mvcc::WatchStream> inner_;
   Random random_{1};
 };
@@ -321,8 +357,8 @@ class Survivor final : public mvcc::LeaseHook {
 
   int64_t GrantedTtl(mvcc::LeaseId id) const override { return inner_->GrantedTtl(id); }
 
-  void Checkpoint(mvcc::LeaseId id, int64_t remaining_ttl_seconds) override {
-    inner_->Checkpoint(id, remaining_ttl_seconds);
+  void Checkpoint(const mvcc::LeaseCheckpoint& checkpoint) override {
+    inner_->Checkpoint(checkpoint);
   }
 
   void Attach(mvcc::LeaseId id, std::string_view key) override { inner_->Attach(id, key); }
