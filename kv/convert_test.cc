@@ -74,7 +74,7 @@ TEST_F(ConvertTest, CopiesEverythingFromEachKindToEach) {
       options_.progress = [&](const ConvertProgress& progress) {
         ++(progress.is_verifying ? verifications : copies);
         EXPECT_THAT(OpenEngineAt(env_, source, kSmall),
-                    StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("locked")));
+                    StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("in use by")));
         EXPECT_GT(progress.entries, 0U);
         return absl::OkStatus();
       };
@@ -140,7 +140,7 @@ TEST_F(ConvertTest, SaysWhyItCanNotStart) {
   {
     ASSERT_OK_AND_ASSIGN(const auto server, OpenEngineAt(env_, source, kSmall));
     EXPECT_THAT(ConvertEngine(env_, source, target, options_),
-                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("locked")));
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("in use by")));
   }
   ASSERT_OK(ConvertEngine(env_, source, target, options_));
   EXPECT_THAT(ConvertEngine(env_, source, target, options_),

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/base/thread.h"
+#include "kv/bolt/bolt_engine.h"
 #include "kv/testing/fault_env.h"
 #include "kv/testing/manual_clock.h"
 #include "kv/testing/status_matchers.h"
@@ -105,6 +106,27 @@ TEST_F(LeaseRestartTest, AfterAKillALeaseLosesNothingAndGainsAtMostHalfItsTtl) {
   Advance(20);
   Restart(/*is_clean=*/false, 5);
   EXPECT_EQ(Remaining(1), 25);
+}
+
+// A server that knows nothing of the notes may have renewed leases: each gets its full TTL.
+TEST_F(LeaseRestartTest, NotesEndWhenAnotherServerHasWrittenThePages) {
+  Grant(1, 100);
+  Advance(60);
+  Close(/*is_clean=*/true);
+  {
+    const auto engine = kv::OpenBolt(&env_, "/s/member/snap/db", {.map_size_bytes = 64 << 20});
+    ASSERT_THAT(engine, IsOk());
+    const auto txn = (*engine)->BeginWrite();
+    ASSERT_THAT(txn, IsOk());
+    const auto index = (*txn)->Get("meta", "consistent_index");
+    ASSERT_TRUE(index.ok() && index->has_value());
+    std::string next(**index);
+    ++next.back();
+    ASSERT_THAT((*txn)->Put("meta", "consistent_index", next), IsOk());
+    ASSERT_THAT((*txn)->Commit(), IsOk());
+  }
+  Open();
+  EXPECT_EQ(Remaining(1), 100);
 }
 
 TEST_F(LeaseRestartTest, ARenewalThatWasAnsweredSurvivesAKill) {
