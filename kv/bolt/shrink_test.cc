@@ -113,6 +113,23 @@ class ShrinkTest : public testing::TestWithParam<BoltCase> {
     return State::kMore;
   }
 
+  // The file is as long as the reader's commit, and all of it can be read: behind the end of a
+  // mapped file that would be SIGBUS.
+  void ExpectWhole(const ReadTxn& reader) {
+    ASSERT_GE(FileBytes(), reader.SnapshotSize());
+    uint64_t copied = 0;
+    uint64_t ones = 0;
+    ASSERT_OK(reader.WriteSnapshot([&](std::string_view piece) {
+      copied += piece.size();
+      for (const char byte : piece) {
+        ones += static_cast<uint64_t>(byte) & 1U;
+      }
+      return absl::OkStatus();
+    }));
+    ASSERT_EQ(copied, reader.SnapshotSize());
+    ASSERT_GT(ones, 0U);
+  }
+
   FaultEnv env_{1};
   std::unique_ptr<Engine> engine_;
   ModelState state_;
@@ -179,18 +196,7 @@ TEST_P(ShrinkTest, AReaderKeepsItsSnapshotAndTheFileBelowIt) {
   const ModelState seen = Dump(*reader);
   DeleteKeys(kKeys / 4, kKeys, 1);
   const auto expect_whole = [&] {
-    ASSERT_GE(FileBytes(), reader->SnapshotSize());
-    uint64_t copied = 0;
-    uint64_t ones = 0;  // reads every byte: behind the end of the file that would be SIGBUS
-    ASSERT_OK(reader->WriteSnapshot([&](std::string_view piece) {
-      copied += piece.size();
-      for (const char byte : piece) {
-        ones += static_cast<uint64_t>(byte) & 1U;
-      }
-      return absl::OkStatus();
-    }));
-    ASSERT_EQ(copied, reader->SnapshotSize());
-    ASSERT_GT(ones, 0U);
+    ExpectWhole(*reader);
     ASSERT_TRUE(Dump(*reader) == seen);
   };
   EXPECT_EQ(ShrinkAll(expect_whole), State::kBlocked);
@@ -199,6 +205,18 @@ TEST_P(ShrinkTest, AReaderKeepsItsSnapshotAndTheFileBelowIt) {
   EXPECT_EQ(again.state, State::kBlocked);
   EXPECT_EQ(env_.mutating_calls(), calls);
   expect_whole();
+  reader.reset();
+  EXPECT_EQ(ShrinkAll(), State::kDone);
+  EXPECT_LE(FileBytes(), SmallEnough());
+}
+
+TEST_P(ShrinkTest, FreePagesThatASnapshotCopiesStayInTheFileUntilItsReaderIsGone) {
+  DeleteKeys(kKeys / 4, kKeys, 1);
+  DeleteKeys(0, 1, 1);  // what was deleted before is free now: no reader sees it
+  ASSERT_OK_AND_ASSIGN(auto reader, engine_->BeginRead());
+  EXPECT_EQ(ShrinkAll([&] { ExpectWhole(*reader); }), State::kBlocked);
+  ExpectWhole(*reader);
+  EXPECT_LT(engine_->Size().total_bytes, reader->SnapshotSize());
   reader.reset();
   EXPECT_EQ(ShrinkAll(), State::kDone);
   EXPECT_LE(FileBytes(), SmallEnough());
