@@ -153,6 +153,7 @@ class Run {
     }
     const uint64_t calls = 5 + random_.Below(16);
     std::vector<Thread> threads;
+    threads.reserve(clients_.size());
     for (const auto& client : clients_) {
       threads.emplace_back("client", [this, calls, client = client.get()] {
         StoreAsker asker(store_.get(), lessor_.get());

@@ -67,7 +67,7 @@ std::string Text(const mvcc::Compare& compare) {
 
 std::string Text(const mvcc::TxnRequest& txn);
 
-std::string Text(const std::vector<mvcc::RequestOp>& ops) {
+std::string OpsText(const std::vector<mvcc::RequestOp>& ops) {
   std::string text;
   for (const mvcc::RequestOp& op : ops) {
     text += text.empty() ? "" : "; ";
@@ -89,7 +89,7 @@ std::string Text(const mvcc::TxnRequest& txn) {
   for (const mvcc::Compare& compare : txn.compares) {
     text += (text.empty() ? "" : " and ") + Text(compare);
   }
-  return fmt::format("txn if ({}) {} else {}", text, Text(txn.success), Text(txn.failure));
+  return fmt::format("txn if ({}) {} else {}", text, OpsText(txn.success), OpsText(txn.failure));
 }
 
 std::string Text(const mvcc::CompactOp& op) {

@@ -135,18 +135,22 @@ std::vector<Access> Of(const std::string& key, const std::vector<Access>& access
   return mine;
 }
 
+void AddKeysOf(const std::vector<Access>& way, std::set<std::string>* keys) {
+  for (const Access& access : way) {
+    if (access.range_end.empty()) {
+      keys->insert(access.key);
+    }
+    for (const auto& [key, kv] : access.seen) {
+      keys->insert(key);
+    }
+  }
+}
+
 std::set<std::string> KeysOf(const std::vector<KeyCall>& calls) {
   std::set<std::string> keys;
   for (const KeyCall& call : calls) {
     for (const std::vector<Access>& way : call.ways) {
-      for (const Access& access : way) {
-        if (access.range_end.empty()) {
-          keys.insert(access.key);
-        }
-        for (const auto& [key, kv] : access.seen) {
-          keys.insert(key);
-        }
-      }
+      AddKeysOf(way, &keys);
     }
   }
   return keys;

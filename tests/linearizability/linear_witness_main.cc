@@ -59,12 +59,18 @@ class Witness {
     for (const auto& client : clients_) {
       threads_.emplace_back("client", [this, endpoint, client = client.get()] {
         const auto asker = WireAsker::Open(endpoint);
-        for (int i = 0; asker.ok() && i < kCallsPerRound; ++i) {
-          if (stop_.load(std::memory_order_relaxed) || !client->AskSomething(asker->get())) {
-            return;
-          }
+        if (asker.ok()) {
+          AskUntilStopped(client, asker->get());
         }
       });
+    }
+  }
+
+  void AskUntilStopped(RandomClient* client, WireAsker* asker) {
+    for (int i = 0; i < kCallsPerRound && !stop_.load(std::memory_order_relaxed); ++i) {
+      if (!client->AskSomething(asker)) {
+        return;
+      }
     }
   }
 

@@ -97,12 +97,10 @@ void Report(const Flags& flags, uint64_t seed, const EmbeddedRun& run, const std
 }
 
 // Also says which of the checks object, since each is there for its own reason.
-int ReportPlanted(const Flags& flags, const Totals& totals, const Judgement& judgement,
-                  const std::string& problem) {
-  fmt::print("{}: found in history {} after {} calls, by:{}{}{}{}\n", flags.plant, totals.histories,
+int ReportPlanted(const Flags& flags, const Totals& totals, const Judgement& judgement) {
+  fmt::print("{}: found in history {} after {} calls, by:{}{}{}\n", flags.plant, totals.histories,
              totals.calls, judgement.broke_revisions ? " revisions" : "",
-             judgement.broke_keys ? " one-key" : "", judgement.broke_whole ? " whole" : "",
-             problem.empty() ? "" : " (" + problem + ")");
+             judgement.broke_keys ? " one-key" : "", judgement.broke_whole ? " whole" : "");
   if (flags.print) {
     fmt::print("{}\n", judgement.report);
   }
@@ -127,10 +125,14 @@ int RunAll(const Flags& flags) {
     const Judgement judgement = Judge(run.history, {.wants_smallest = !is_planted || flags.print});
     totals.judging_nanos += Clock::Real()->MonotonicNanos() - judging;
     Count(run, judgement, &totals);
-    const bool is_good = judgement.is_good() && !judgement.is_undecided && run.problem.empty();
-    if (!is_good && is_planted && !judgement.is_undecided) {
-      return ReportPlanted(flags, totals, judgement, run.problem);
+    if (is_planted) {
+      // That the store itself complains does not count.
+      if (!judgement.is_good()) {
+        return ReportPlanted(flags, totals, judgement);
+      }
+      continue;
     }
+    const bool is_good = judgement.is_good() && !judgement.is_undecided && run.problem.empty();
     if (!is_good) {
       Report(flags, first + i, run, judgement.report);
       if (++failures == 3) {

@@ -27,6 +27,15 @@ bool IsForModel(const mvcc::Operation& operation) {
 RandomClient::RandomClient(int client, uint64_t seed, HistoryClock* clock)
     : log_(client, clock), operations_(seed, fmt::format("{}.", client)) {}
 
+// More often than RandomOperations, which must fill a store with keys first: histories are short.
+mvcc::Operation RandomClient::LeaseOperation() {
+  const mvcc::LeaseId id{static_cast<int64_t>(1 + operations_.random()->Below(4))};
+  if (operations_.random()->OneIn(3)) {
+    return mvcc::LeaseRevokeOp{.id = id};
+  }
+  return mvcc::LeaseGrantOp{.id = id, .ttl_seconds = 60};
+}
+
 Request RandomClient::Next() {
   while (true) {
     if (operations_.random()->OneIn(3)) {
@@ -35,7 +44,8 @@ Request RandomClient::Next() {
         return range;
       }
     }
-    mvcc::Operation operation = operations_.Next(revision_);
+    mvcc::Operation operation =
+        operations_.random()->OneIn(12) ? LeaseOperation() : operations_.Next(revision_);
     if (IsForModel(operation)) {
       return operation;
     }

@@ -39,6 +39,7 @@ class RandomClient {
 
  private:
   Request Next();
+  mvcc::Operation LeaseOperation();
 
   ClientLog log_;
   mvcc::RandomOperations operations_;
