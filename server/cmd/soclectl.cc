@@ -19,7 +19,7 @@ Exit codes: 0 done, and nothing is wrong with the file; 1 the file is broken; 2 
 )";
 
 constexpr const char* kAboutDb =
-    "Look into a database file, or prove that it is whole. Never changes anything.";
+    "Look into a database file, or prove that it is whole; convert is all that ever writes.";
 
 constexpr const char* kMoreOnDb =
     R"(PATH is a database file (bbolt format: of socle-kv, of etcd 3.4 and later, or a saved snapshot), or a
@@ -54,6 +54,11 @@ constexpr const char* kMoreOnDump =
     R"(One entry a line: bucket, key, value, with tabs between. What is no text is printed in hexadecimal
 after 0x. On a broken file everything readable is printed, and the exit code is 1.)";
 
+constexpr const char* kMoreOnConvert =
+    R"(PATH is the data directory of a stopped socle-kv. Everything is copied into a new store beside the old
+one, read back and compared; only then the directory is the new engine's, and socle-kv --backend=... takes
+it. The old files stay: remove them, or move them away before you convert back.)";
+
 struct Flags {
   CheckOptions check;
   PagesOptions pages;
@@ -61,6 +66,7 @@ struct Flags {
   BucketsOptions buckets;
   StatsOptions stats;
   DumpOptions dump;
+  ConvertCommand convert;
 };
 
 struct Words {
@@ -112,6 +118,13 @@ void AddDbCommands(CLI::App* db, Flags* flags) {
   dump->add_flag("--decode-revisions", flags->dump.decode_revisions,
                  "entries of bucket `key` as what they mean: revision, put or delete, key, "
                  "value, create and mod revision, version, lease");
+
+  CLI::App* convert = db->add_subcommand("convert", "give a data directory another storage engine");
+  convert->footer(kMoreOnConvert);
+  convert->add_option("PATH", flags->convert.path, "data directory")->required();
+  convert->add_option("--to", flags->convert.to, "the engine")
+      ->required()
+      ->check(CLI::IsMember({"bolt", "lmdb", "rocksdb"}));
 }
 
 int Run(const CLI::App& db, const Flags& flags, const Console& console) {
@@ -127,6 +140,9 @@ int Run(const CLI::App& db, const Flags& flags, const Console& console) {
   }
   if (called("buckets")) {
     return DbBuckets(flags.buckets, console);
+  }
+  if (called("convert")) {
+    return DbConvert(flags.convert, console);
   }
   return called("stats") ? DbStats(flags.stats, console) : DbDump(flags.dump, console);
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kv/base/status_macros.h"
+#include "kv/open_engine.h"
 
 namespace socle::server {
 
@@ -30,19 +31,30 @@ std::string Share(uint64_t part, uint64_t whole) {
   return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
+std::string EngineDirectoryOf(const std::string& data_dir) {
+  return data_dir + (data_dir.ends_with('/') ? "" : "/") + "member/snap";
+}
+
 absl::StatusOr<std::unique_ptr<OfflineFile>> OpenDatabase(const Console& console,
                                                           const std::string& path) {
   std::string file = path;
   // Whatever can be listed is a directory.
   if (console.env->List(path).ok()) {
-    file = path + (path.ends_with('/') ? "" : "/") + "member/snap/db";
-    ASSIGN_OR_RETURN(const bool exists, console.env->Exists(file));
-    if (!exists) {
+    const std::string directory = EngineDirectoryOf(path);
+    ASSIGN_OR_RETURN(const auto engine, kv::FindEngine(console.env, directory));
+    if (!engine.has_value()) {
       return absl::NotFoundError(
           fmt::format("{}: is a directory without member/snap/db; name a database file, or the "
                       "data directory of a server",
                       path));
     }
+    if (engine != kv::EngineKind::kBolt) {
+      return absl::InvalidArgumentError(fmt::format(
+          "{}: is kept by {}, and this looks into bolt files; save a snapshot and look at that, or "
+          "convert: soclectl db convert --to bolt",
+          path, kv::NameOf(*engine)));
+    }
+    file = kv::PlaceIn(directory, *engine).path;
   }
   absl::StatusOr<std::unique_ptr<OfflineFile>> opened = OfflineFile::Open(console.env, file);
   if (absl::IsFailedPrecondition(opened.status())) {

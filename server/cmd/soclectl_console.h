@@ -41,6 +41,9 @@ std::string TableLine(std::string columns);
 // "12.5 %"; "-" of nothing.
 std::string Share(uint64_t part, uint64_t whole);
 
+// Where a data directory has what its storage engine keeps.
+std::string EngineDirectoryOf(const std::string& data_dir);
+
 // `path` is a database file, or a data directory with one in member/snap/db.
 absl::StatusOr<std::unique_ptr<kv::bolt::OfflineFile>> OpenDatabase(const Console& console,
                                                                     const std::string& path);

@@ -59,6 +59,14 @@ struct DumpOptions {
 
 int DbDump(const DumpOptions& options, const Console& console);
 
+// The one command that writes: into the data directory, beside what is there.
+struct ConvertCommand {
+  std::string path;
+  std::string to;  // bolt, lmdb, rocksdb
+};
+
+int DbConvert(const ConvertCommand& command, const Console& console);
+
 }  // namespace socle::server
 
 #endif  // SOCLE_SERVER_CMD_SOCLECTL_DB_H_

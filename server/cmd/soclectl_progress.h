@@ -14,13 +14,31 @@
 
 namespace socle::server {
 
+// A line that is drawn over itself.
+class ProgressLine {
+ public:
+  explicit ProgressLine(const Console* console)
+      : console_(console), started_nanos_(console->clock->MonotonicNanos()) {}
+
+  // Wipes the line.
+  ~ProgressLine();
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  // `text` with the seconds behind it, when it is time to draw.
+  void Draw(std::string_view text);
+
+ private:
+  const Console* const console_;
+  const int64_t started_nanos_;
+  int64_t drawn_nanos_ = 0;  // 0: not yet
+};
+
 // Wraps another visitor of the same walk, which may be null.
 class Progress final : public kv::bolt::CensusVisitor {
  public:
   Progress(const Console* console, const kv::bolt::PageReader& reader,
            kv::bolt::CensusVisitor* inner);
-  // Wipes the line.
-  ~Progress() override;
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -35,8 +53,7 @@ class Progress final : public kv::bolt::CensusVisitor {
   kv::bolt::CensusVisitor* const inner_;
   const uint32_t page_size_;
   const uint64_t pages_in_file_;
-  const int64_t started_nanos_;
-  int64_t drawn_nanos_ = 0;  // 0: not yet
+  ProgressLine line_;
   uint64_t visits_ = 0;
   uint64_t pages_ = 0;
 };

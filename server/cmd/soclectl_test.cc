@@ -39,7 +39,7 @@ TEST(Soclectl, ExplainsEveryCommand) {
   SoclectlBench bench(WholeFile());
   for (const char* line :
        {"--help", "db --help", "db check --help", "db pages --help", "db page --help",
-        "db buckets --help", "db stats --help", "db dump --help"}) {
+        "db buckets --help", "db stats --help", "db dump --help", "db convert --help"}) {
     SCOPED_TRACE(line);
     const Outcome outcome = bench.Run(line);
     EXPECT_EQ(outcome.code, 0);
