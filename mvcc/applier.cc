@@ -8,6 +8,7 @@
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "mvcc/errors.h"
+#include "mvcc/old_ways.h"
 #include "mvcc/range.h"
 #include "mvcc/schema.h"
 #include "mvcc/txn.h"
@@ -171,6 +172,9 @@ absl::StatusOr<CompactResult> Applier::Apply(const CompactOp& op) {
   }
   if (op.revision > revision_) {
     return MakeError(StoreError::kFutureRevision);
+  }
+  if (walks_index_) {
+    walked_ += WalkIndex(index_.root());
   }
   compact_revision_ = op.revision;
   scheduled_compact_ = op.revision;

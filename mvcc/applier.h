@@ -89,6 +89,9 @@ class Applier {
 
   void set_wants_events(bool wants_events) { wants_events_ = wants_events; }
 
+  // OldWays::compaction_walks_index.
+  void set_walks_index(bool walks_index) { walks_index_ = walks_index; }
+
   // Looks at the backend's newest buffers and pages: called after a seal or a commit.
   void RefreshStorage() { storage_ = backend_->snapshot(); }
 
@@ -134,6 +137,8 @@ class Applier {
 
   int64_t changes_ = 0;  // of the revision being made
   bool wants_events_ = false;
+  bool walks_index_ = false;
+  uint64_t walked_ = 0;  // so that the walk is not optimised away
   std::vector<ChangeEvent> events_;
   std::string scratch_;  // record being encoded
   absl::Status failure_;

@@ -142,7 +142,9 @@ class StoreImpl final : public Store {
 
   absl::StatusOr<RangeResult> Range(const RangeRequest& request) const override {
     RETURN_IF_ERROR(Validate(request));
+    const OldReadLock old_way(HeldByCommits());
     OneReader reader(loop_->TakeView());
+    CopyPendingAsBefore(reader.state());
     ASSIGN_OR_RETURN(RangeResult result, ReadRange(reader.state(), request));
     result.pin = std::make_shared<OneReader>(std::move(reader));
     return result;
@@ -321,8 +323,21 @@ class StoreImpl final : public Store {
         std::move(entry), std::get<Request>(std::move(operation)), std::move(done)));
   }
 
+  // Null but in benchmarks.
+  SharedMutex* HeldByCommits() const {
+    return options_.old_ways.commit_excludes_reads ? &held_by_commits_ : nullptr;
+  }
+
+  void CopyPendingAsBefore(const ReadState& state) const {
+    if (options_.old_ways.reads_copy_pending) {
+      CopyPending(*state.storage, kKeyBucket);
+    }
+  }
+
   absl::StatusOr<TxnResult> ReadTxn(const TxnRequest& request) const {
+    const OldReadLock old_way(HeldByCommits());
     OneReader reader(loop_->TakeView());
+    CopyPendingAsBefore(reader.state());
     TxnRun run(reader.state());
     ASSIGN_OR_RETURN(TxnResult result, run.Run(request));
     PinRanges(std::make_shared<OneReader>(std::move(reader)), &result);
@@ -344,6 +359,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<WatchHub> hub_;
   uint64_t replayed_ = 0;
   std::atomic<uint64_t> txns_{0};
+  mutable SharedMutex held_by_commits_;  // only with OldWays::commit_excludes_reads
 };
 
 absl::Status StoreImpl::Init() {
@@ -394,6 +410,7 @@ absl::Status StoreImpl::OpenPages() {
   backend_options.pending_bytes_max = options_.pending_bytes_max;
   backend_options.clock = clock_;
   backend_options.shrink_free_ratio = options_.shrink_free_ratio;
+  backend_options.held_by_commits = HeldByCommits();
   backend_options.on_shrink_step = [this](int64_t nanos) {
     if (observer_.shrink_step) {
       observer_.shrink_step(nanos);
@@ -413,6 +430,7 @@ absl::Status StoreImpl::OpenPages() {
   };
   ASSIGN_OR_RETURN(backend_, kv::Backend::Open(std::move(engine), std::move(backend_options)));
   applier_ = std::make_unique<Applier>(backend_.get(), options_.lease_hook);
+  applier_->set_walks_index(options_.old_ways.compaction_walks_index);
   return absl::OkStatus();
 }
 

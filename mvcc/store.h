@@ -34,6 +34,7 @@
 #include "kv/open_engine.h"
 #include "mvcc/errors.h"
 #include "mvcc/lease_hook.h"
+#include "mvcc/old_ways.h"
 #include "mvcc/request.h"
 #include "mvcc/revision.h"
 #include "mvcc/watch.h"
@@ -66,6 +67,7 @@ struct StoreOptions {
   int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
   int64_t progress_notify_interval_nanos = 600 * kNanosPerSecond;
   WatchLimits watch_limits;
+  OldWays old_ways;  // for benchmarks: what is measured against its absence
 };
 
 // A change of one of the small system buckets (alarm, members, cluster, auth …), which only the

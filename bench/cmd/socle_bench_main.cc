@@ -18,6 +18,7 @@
 #include "bench/report/table.h"
 #include "bench/workload/check.h"
 #include "bench/workload/drive.h"
+#include "bench/workload/lease.h"
 #include "bench/workload/put.h"
 #include "bench/workload/range.h"
 #include "kv/base/status_macros.h"
@@ -39,6 +40,9 @@ struct Flags {
   std::string consistency = "l";
 
   std::string from_path;
+
+  LeaseShape leases;
+  int64_t first_lease = 0;
 };
 
 void Print(std::FILE* stream, std::string_view text) {
@@ -93,6 +97,25 @@ void AddPutCommand(CLI::App* app, Flags* flags) {
   AddRunFlags(put, flags);
   AddShapeFlags(put, flags);
   put->add_option("--val-size", flags->shape.val_size, "bytes of a value")->capture_default_str();
+  put->add_option("--first-lease", flags->first_lease,
+                  "attach the key of the n-th request to the lease of this id plus n")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void AddLeaseCommands(CLI::App* app, Flags* flags) {
+  CLI::App* grant = app->add_subcommand("lease-grant", "grant leases with ids in a row");
+  CLI::App* renew = app->add_subcommand("lease-keepalive", "renew leases that lease-grant made");
+  for (CLI::App* command : {grant, renew}) {
+    AddRunFlags(command, flags);
+    command->add_option("--first-id", flags->leases.first_id, "id of the first lease")
+        ->capture_default_str();
+    command->add_option("--leases", flags->leases.leases, "how many leases; then from the first on")
+        ->capture_default_str();
+  }
+  grant->add_option("--ttl", flags->leases.ttl_seconds, "seconds that a lease lives")
+      ->capture_default_str();
+  grant->add_option("--expire-after", flags->leases.expire_after_seconds,
+                    "all leases end this many seconds after the first request");
 }
 
 void AddRangeCommand(CLI::App* app, Flags* flags) {
@@ -188,7 +211,7 @@ int RunPut(Flags flags) {
   if (!valid.ok()) {
     return Complain(valid);
   }
-  PutSource source(flags.shape);
+  PutSource source(flags.shape, flags.first_lease);
   return RunLoad("put",
                  fmt::format("{}, {}-byte values", DescribeKeys(flags.shape), flags.shape.val_size),
                  flags.shape, flags, &source);
@@ -212,6 +235,21 @@ int RunRange(Flags flags) {
   }
   RangeSource source(range);
   return RunLoad("range", what, std::nullopt, flags, &source);
+}
+
+int RunLeases(bool grants, const Flags& flags) {
+  const absl::Status valid = flags.leases.Validate();
+  if (!valid.ok()) {
+    return Complain(valid);
+  }
+  const std::string what =
+      fmt::format("{} leases from id {} on", flags.leases.leases, flags.leases.first_id);
+  if (grants) {
+    LeaseGrantSource source(flags.leases);
+    return RunLoad("lease-grant", what, std::nullopt, flags, &source);
+  }
+  LeaseKeepAliveSource source(flags.leases);
+  return RunLoad("lease-keepalive", what, std::nullopt, flags, &source);
 }
 
 int RunCheck(const Flags& flags, bool has_endpoints) {
@@ -247,6 +285,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   Flags flags;
   AddPutCommand(&app, &flags);
+  AddLeaseCommands(&app, &flags);
   AddRangeCommand(&app, &flags);
   AddCheckCommand(&app, &flags);
   PlaneFlags plane;
@@ -270,6 +309,11 @@ int Main(int argc, char** argv) {
   }
   if (app.got_subcommand("put")) {
     return RunPut(flags);
+  }
+  for (const char* name : {"lease-grant", "lease-keepalive"}) {
+    if (app.got_subcommand(name)) {
+      return RunLeases(std::string_view(name) == "lease-grant", flags);
+    }
   }
   if (app.got_subcommand("range")) {
     return RunRange(flags);

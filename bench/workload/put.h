@@ -15,13 +15,16 @@ namespace socle::bench {
 
 class PutSource final : public RequestSource {
  public:
-  explicit PutSource(const WriteShape& shape) : shape_(shape) {}
+  // With `first_lease` the key of request n is attached to the lease first_lease + n.
+  explicit PutSource(const WriteShape& shape, int64_t first_lease = 0)
+      : shape_(shape), first_lease_(first_lease) {}
 
   std::string_view path() const override;
   const google::protobuf::MessageLite& Build(uint64_t sequence) override;
 
  private:
   const WriteShape shape_;
+  const int64_t first_lease_;
   etcdserverpb::PutRequest request_;
 };
 

@@ -264,7 +264,8 @@ void Backend::CommitterLoop() {
       continue;
     }
     const int64_t start = options_.clock->MonotonicNanos();
-    FinishCommit(CommitBuffer(*buffer));
+    FinishCommit(options_.held_by_commits == nullptr ? CommitBuffer(*buffer)
+                                                     : CommitAlone(*buffer));
     if (options_.on_commit) {
       options_.on_commit(options_.clock->MonotonicNanos() - start);
     }
@@ -292,6 +293,11 @@ bool Backend::AwaitWork(std::shared_ptr<const PendingBuffer>* buffer) {
     }
     changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait));
   }
+}
+
+absl::Status Backend::CommitAlone(const PendingBuffer& buffer) {
+  const WriterLock lock(options_.held_by_commits);
+  return CommitBuffer(buffer);
 }
 
 absl::Status Backend::CommitBuffer(const PendingBuffer& buffer) {

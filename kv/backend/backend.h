@@ -78,6 +78,8 @@ struct BackendOptions {
   // Called by the committer after each commit or failed attempt, with its duration; the snapshot is
   // already the new one.
   std::function<void(int64_t)> on_commit;
+  // For benchmarks (mvcc/old_ways.h): held exclusively while pages are committed.
+  SharedMutex* held_by_commits = nullptr;
 };
 
 class Backend {
@@ -139,6 +141,7 @@ class Backend {
   // Waits for a sealed buffer, or (null) for a step of shrinking to be due. False: stop.
   bool AwaitWork(std::shared_ptr<const PendingBuffer>* buffer);
   absl::Status CommitBuffer(const PendingBuffer& buffer);
+  absl::Status CommitAlone(const PendingBuffer& buffer);
   void FinishCommit(const absl::Status& status);
   void ShrinkStep();
   // The step's result, and the pages after it.
