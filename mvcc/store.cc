@@ -325,7 +325,8 @@ absl::Status StoreImpl::OpenPages() {
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Engine> engine,
                    kv::OpenBolt(env_, Join(snap, "db"),
                                 {.freelist_type = options_.freelist_type,
-                                 .map_size_bytes = options_.map_size_bytes}));
+                                 .map_size_bytes = options_.map_size_bytes,
+                                 .page_checksums = options_.page_checksums}));
   {
     ASSIGN_OR_RETURN(const auto pages, engine->BeginRead());
     ASSIGN_OR_RETURN(restored_, ReadBookkeeping(*pages));

@@ -51,6 +51,7 @@ struct StoreOptions {
   uint64_t pending_bytes_max = uint64_t{256} << 20U;    // beyond it writers wait for the committer
   freelist::FreelistType freelist_type = freelist::FreelistType::kHashmap;
   uint64_t map_size_bytes = uint64_t{256} << 30U;
+  bool page_checksums = false;  // of the page store, in member/snap/db.sums
   uint64_t wal_segment_bytes = 64'000'000;
   bool unsafe_no_sync = false;
 

@@ -68,6 +68,7 @@ StoreOptions SmallStore(FaultEnv* env, LeaseHook* hook, uint64_t seed) {
   options.pending_bytes_max = seed % 2 == 0 ? uint64_t{1} << 20U : 70'000;
   options.freelist_type =
       seed % 5 < 2 ? freelist::FreelistType::kArray : freelist::FreelistType::kHashmap;
+  options.page_checksums = seed % 2 == 1;
   options.compaction_batch_limit = 2;
   options.compaction_sleep_nanos = 1000;
   return options;
@@ -139,7 +140,8 @@ TEST(StorePowerCrash, KeepsWhatWasAnsweredWhereverThePowerFails) {
   const uint64_t wanted = CrashPoints::Wanted(3000);
   uint64_t count = 0;
   for (uint64_t round = 0; count < wanted && !HasFailure(); ++round) {
-    CrashPoints points({.seed = seed + round, .random_losses = 2, .one_in = 3, .nested_one_in = 6});
+    CrashPoints points(
+        {.seed = seed + round, .random_losses = 2, .one_in = 2, .nested_one_in = 24});
     CrashEverywhere(seed + round, &points, /*lies=*/false);
     count += points.count();
     points.PrintSummary();

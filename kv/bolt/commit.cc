@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/bolt/freelist_page.h"
 #include "kv/bolt/page_writer.h"
@@ -43,11 +45,18 @@ absl::Status WritePages(Database* db, const TxnPages& pages, PageSpan freelist_p
     const std::string image =
         FreelistPageImage(db->freelist()->FreeAndPendingSpans(), freelist_place, pages.page_size());
     RETURN_IF_ERROR(file->WriteAt(Raw(freelist_place.first) * pages.page_size(), image));
+    if (db->sums() != nullptr) {
+      db->sums()->Stage(freelist_place.first, image);
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status Announce(File* file, const Meta& next) {
+absl::Status Announce(Database* db, const Meta& base, const Meta& next) {
+  File* file = db->map()->file();
+  if (db->sums() != nullptr) {
+    RETURN_IF_ERROR(db->sums()->Announce(base, next));
+  }
   RETURN_IF_ERROR(file->SyncData());
   const PageId page{Raw(next.txid) % 2};
   RETURN_IF_ERROR(file->WriteAt(Raw(page) * next.page_size, MetaPageImage(next, page)));
@@ -66,10 +75,16 @@ absl::Status WriteCommit(Database* db, TxnPages* pages, const Meta& base, PageId
 
   RETURN_IF_ERROR(db->map()->Grow(next.file_bytes()));
   RETURN_IF_ERROR(WritePages(db, *pages, freelist_place));
-  const absl::Status announced = Announce(db->map()->file(), next);
+  const absl::Status announced = Announce(db, base, next);
   if (!announced.ok()) {
     db->Fail(announced);
     return announced;
+  }
+  if (db->sums() != nullptr) {
+    if (const absl::Status settled = db->sums()->Settle(next); !settled.ok()) {
+      PROBE("bolt: sums not settled");
+      LogWarning("page checksums: their head could not be written", {{"error", settled}});
+    }
   }
   db->freelist()->Commit(next.txid);
   db->Publish(next);

@@ -60,6 +60,7 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   options.freelist_type = settings.backend_freelist_type == "array"
                               ? freelist::FreelistType::kArray
                               : freelist::FreelistType::kHashmap;
+  options.page_checksums = settings.page_checksums;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.

@@ -236,6 +236,10 @@ constexpr std::array kRows = {
     Used(kStorage, "backend-bbolt-freelist-type", "map",
          "Structure of the free page list: map or array.", &SetFreelist,
          "experimental-backend-bbolt-freelist-type"),
+    UsedBool(
+        kStorage, "page-checksums",
+        "Keep checksums of the database's pages beside it, and verify pages when they are read.",
+        &SetBool<&S::page_checksums>),
     UsedBool(kStorage, "unsafe-no-fsync",
              "Never sync files: a crash of the machine loses acknowledged writes.",
              &SetBool<&S::unsafe_no_fsync>),

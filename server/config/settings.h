@@ -27,6 +27,7 @@ struct Settings {
   int64_t backend_batch_limit = 10'000;
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
   std::string backend_freelist_type = "map";
+  bool page_checksums = false;
   bool unsafe_no_fsync = false;
 
   int64_t max_request_bytes = 1'572'864;
