@@ -16,6 +16,9 @@
 namespace socle::kv {
 namespace {
 
+// A header that does not end before the end of the file has less than this.
+constexpr size_t kCutBytesMax = sizeof(RecordHeader) - 1;
+
 struct FileBytes {
   std::string text;
 };
@@ -34,6 +37,7 @@ struct Remains {
   uint64_t end = 0;                         // after the last record of this segment's use, or 0
   std::optional<uint64_t> offset_of_later;  // a record of a batch that begins after the torn entry
   uint64_t index_of_later = 0;
+  ByteRange cut_header;
 };
 
 class SegmentReader {
@@ -93,6 +97,11 @@ class SegmentReader {
       if (record.state == RecordState::kIntact) {
         at += RecordBytes(record.header.length) - kRecordAlignment;  // an entry may hold anything
       }
+    }
+    const uint64_t cut = std::max(offset_, bytes_.size() - std::min(bytes_.size(), kCutBytesMax));
+    if (bytes_.find_first_not_of('\0', cut) != std::string_view::npos) {
+      PROBE("wal: bytes at the end of the file");
+      remains.cut_header = {cut, bytes_.size()};
     }
     remains.end = std::min<uint64_t>(remains.end, bytes_.size());
     return remains;
@@ -198,6 +207,7 @@ absl::Status FinishTail(const Segment& segment, const WalOptions& options,
   log->next_index = LogIndex{reader.next_index()};
   log->end_offset = reader.offset();
   log->remains_end = std::max(remains.end, reader.offset());
+  log->cut_header = remains.cut_header;
   log->last_batch_offset = reader.batch_offset();
   log->last_batch = bytes.substr(reader.batch_offset(), reader.offset() - reader.batch_offset());
   if (!reader.ends_batch() || remains.end > 0) {
@@ -243,6 +253,10 @@ absl::StatusOr<RecoveredLog> RecoverLog(Env* env, const std::string& dir, const 
 absl::Status RepairTail(File* last_segment, const RecoveredLog& log, bool sync) {
   if (log.remains_end > log.end_offset) {
     RETURN_IF_ERROR(FillWithZeros(last_segment, log.end_offset, log.remains_end, /*sync=*/false));
+  }
+  if (log.cut_header.end > log.cut_header.begin) {
+    RETURN_IF_ERROR(
+        FillWithZeros(last_segment, log.cut_header.begin, log.cut_header.end, /*sync=*/false));
   }
   if (!log.last_batch.empty()) {
     RETURN_IF_ERROR(last_segment->WriteAt(log.last_batch_offset, log.last_batch));

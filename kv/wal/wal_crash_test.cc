@@ -105,7 +105,7 @@ TEST(WalCrash, KeepsEveryAcknowledgedEntryWhereverThePowerFails) {
   const uint64_t wanted = CrashPoints::Wanted(6000);
   uint64_t count = 0;
   for (uint64_t round = 0; count < wanted && !HasFailure(); ++round) {
-    CrashPoints points({.seed = seed + round, .nested_one_in = 3});
+    CrashPoints points({.seed = seed + round, .nested_one_in = 8});
     FaultEnv env(seed + round);
     Witness witness;
     points.Watch(&env, [&] { return ExpectSurvivors(witness); });

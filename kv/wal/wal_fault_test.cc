@@ -12,6 +12,8 @@
 #include "kv/testing/fault_env.h"
 #include "kv/testing/seed.h"
 #include "kv/testing/status_matchers.h"
+#include "kv/wal/record.h"
+#include "kv/wal/segment.h"
 #include "kv/wal/testing/replayed_log.h"
 #include "kv/wal/wal.h"
 
@@ -52,11 +54,11 @@ struct Witness {
   uint64_t truncated = 0;
 };
 
-absl::Status AppendSome(Random* random, Wal* wal, Witness* witness) {
+absl::Status AppendSome(Random* random, Wal* wal, Witness* witness, uint64_t bytes_max = 900) {
   std::vector<std::string> batch;
   witness->sent.resize(witness->acknowledged);
   for (uint64_t left = 1 + random->Below(4); left > 0; --left) {
-    batch.push_back(EntryText(random->Next(), random->Below(900)));
+    batch.push_back(EntryText(random->Next(), random->Below(bytes_max)));
   }
   witness->sent.insert(witness->sent.end(), batch.begin(), batch.end());
   RETURN_IF_ERROR(AppendTexts(wal, batch).status());
@@ -130,12 +132,12 @@ TEST(WalFault, EveryCallOfEveryKindMayFail) {
   EXPECT_GT(failures, 100U);
 }
 
-// ENOSPC cuts the write of a batch at some byte. Whatever of it is on disk must never be completed by
+// A batch longer than a segment makes the file grow, and ENOSPC cuts it at some byte. Whatever of it is on disk must never be completed by
 // what is written there later.
 TEST(WalFault, ABatchCutByAFullDiskNeverComesToLife) {
   const uint64_t seed = TestSeed();
   Random random(seed);
-  for (uint64_t room = 0; room < 14'000; room += 37) {
+  for (uint64_t room = 0; room < 40'000; room += 97) {
     SCOPED_TRACE(fmt::format("seed {} room {}", seed, room));
     FaultEnv env(seed + room);
     Witness witness;
@@ -149,7 +151,7 @@ TEST(WalFault, ABatchCutByAFullDiskNeverComesToLife) {
       env.SetDiskBytes(used + room);
       absl::Status status;
       for (int i = 0; i < 100 && status.ok(); ++i) {
-        status = AppendSome(&random, log.wal.get(), &witness);
+        status = AppendSome(&random, log.wal.get(), &witness, /*bytes_max=*/9000);
       }
       ASSERT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("/wal")));
       env.SetDiskBytes(uint64_t{1} << 40U);
@@ -164,6 +166,30 @@ TEST(WalFault, ABatchCutByAFullDiskNeverComesToLife) {
     }
     ASSERT_NO_FATAL_FAILURE(ExpectSurvivors(&env, &witness));
   }
+}
+
+// Found by log_fuzz: the file ended within a record's header, whose missing bytes are zeros. Zeros
+// written ahead completed it, and it followed the entry that took the place of its torn neighbour.
+TEST(WalFault, ARecordCutByTheEndOfTheFileNeverComesToLife) {
+  FaultEnv env(1);
+  {
+    ASSERT_OK_AND_ASSIGN(const ReplayedLog log, OpenLog(&env, "/wal", kOptions));
+    ASSERT_OK(AppendTexts(log.wal.get(), {"kept"}));
+    ASSERT_OK(AppendTexts(log.wal.get(), {"", ""}));
+  }
+  env.Restart(DurabilityLoss::kNone);
+  const std::string path = "/wal/" + SegmentName(1, LogIndex{1});
+  const uint64_t second = kSegmentHeadBytes + RecordBytes(4);
+  std::string bytes = env.Contents(path)->substr(0, second + 2 * RecordBytes(0) - 2);
+  bytes[second] = static_cast<char>(bytes[second] ^ 1);
+  env.SetContents(path, bytes);
+  {
+    ASSERT_OK_AND_ASSIGN(const ReplayedLog log, OpenLog(&env, "/wal", kOptions));
+    ASSERT_EQ(log.entries.size(), 1U);
+    ASSERT_OK(AppendTexts(log.wal.get(), {""}));
+  }
+  ASSERT_OK_AND_ASSIGN(const ReplayedLog log, OpenLog(&env, "/wal", kOptions));
+  EXPECT_EQ(log.entries.size(), 2U);
 }
 
 }  // namespace
