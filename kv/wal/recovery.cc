@@ -77,12 +77,15 @@ class SegmentReader {
   // begin.
   Remains FindRemains() const {
     Remains remains;
-    const uint64_t room = bytes_.size() / sizeof(RecordHeader);
     for (uint64_t at = offset_; at + sizeof(RecordHeader) <= bytes_.size();
          at += kRecordAlignment) {
       uint64_t index = 0;
       std::memcpy(&index, bytes_.data() + at + offsetof(RecordHeader, index), sizeof(index));
-      if (index < next_index_ || index - next_index_ > room) {
+      // No more records fit before this place. The bound must not depend on the length of the file,
+      // which changes: what one open passes over, a later one must not find.
+      const uint64_t index_max =
+          Raw(segment_.first_index) + (at - kSegmentHeadBytes) / sizeof(RecordHeader);
+      if (index < next_index_ || index > index_max) {
         continue;  // cheap, and true of zeros and of records of earlier uses
       }
       const Record record = ReadRecord(salt_, bytes_, at);
