@@ -16,9 +16,6 @@
 namespace socle::kv {
 namespace {
 
-// A header that does not end before the end of the file has less than this.
-constexpr size_t kCutBytesMax = sizeof(RecordHeader) - 1;
-
 struct FileBytes {
   std::string text;
 };
@@ -101,13 +98,25 @@ class SegmentReader {
         at += RecordBytes(record.header.length) - kRecordAlignment;  // an entry may hold anything
       }
     }
-    const uint64_t cut = std::max(offset_, bytes_.size() - std::min(bytes_.size(), kCutBytesMax));
-    if (bytes_.find_first_not_of('\0', cut) != std::string_view::npos) {
-      PROBE("wal: bytes at the end of the file");
-      remains.cut_header = {cut, bytes_.size()};
-    }
+    remains.cut_header = FindCutHeader();
     remains.end = std::min<uint64_t>(remains.end, bytes_.size());
     return remains;
+  }
+
+  // Where zeros must go so that no header is completed by the zeros that will follow the file, nor by
+  // these.
+  ByteRange FindCutHeader() const {
+    uint64_t begin = bytes_.size();
+    for (uint64_t at = begin / kRecordAlignment * kRecordAlignment;
+         at >= offset_ && begin - at < sizeof(RecordHeader); at -= kRecordAlignment) {
+      std::string header(bytes_.substr(at, begin - at));
+      header.resize(sizeof(RecordHeader));
+      if (ReadRecord(salt_, header, 0).state != RecordState::kNoHeader) {
+        PROBE("wal: header cut by the end of the file");
+        begin = at;
+      }
+    }
+    return {begin, bytes_.size()};
   }
 
   // The refusal of what stands at the end of the intact records.

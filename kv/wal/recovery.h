@@ -46,8 +46,7 @@ struct RecoveredLog {
   uint64_t last_batch_offset = 0;
   std::string last_batch;
   uint64_t remains_end = 0;
-  // Bytes before the end of the file in which a header may begin that the end cuts: whole again once
-  // zeros are written behind it, if zeros are what is missing.
+  // A header at the end of the file that zeros behind it would complete; empty when there is none.
   ByteRange cut_header;
 };
 
