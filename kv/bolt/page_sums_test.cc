@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "kv/bolt/bolt_engine.h"
+#include "kv/bolt/check.h"
 #include "kv/bolt/format.h"
+#include "kv/bolt/offline_file.h"
 #include "kv/bolt/testing/bolt_cases.h"
 #include "kv/testing/engine_model.h"
 #include "kv/testing/fault_env.h"
@@ -217,6 +219,28 @@ TEST_F(PageSumsTest, ServeAReaderOfAFileThatMayNotBeWritten) {
   // Of another commit: not used, not changed.
   Flip(kSums, 20);
   ASSERT_OK(Open()->Check());
+}
+
+TEST_F(PageSumsTest, AreUsedByTheCheckOfAFileThatNobodyServes) {
+  ASSERT_OK(Commit(Open().get(), 'a'));
+  const auto check = [this](uint64_t* findings) {
+    ASSERT_OK_AND_ASSIGN(const auto file, bolt::OfflineFile::Open(&env_, kPath));
+    bolt::PageCensus census(
+        file->verifying_reader(),
+        bolt::PageCensus::Options{
+            .keys = bolt::PageCensus::Keys::kVerify, .findings_max = 10, .goes_on = true});
+    census.CountCommit(file->meta()).IgnoreError();
+    *findings = census.findings_total();
+    if (*findings > 0) {
+      EXPECT_THAT(census.findings()[0].what, HasSubstr("changed on disk"));
+    }
+  };
+  uint64_t findings = 0;
+  check(&findings);
+  EXPECT_EQ(findings, 0U);
+  Flip(kPath, env_.Contents(kPath)->find("aaaaaaaa"));
+  check(&findings);
+  EXPECT_GT(findings, 0U);
 }
 
 // Readers verify while a writer changes blocks of the same sums.
