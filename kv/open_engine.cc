@@ -116,6 +116,11 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(Env* env, const std::string& 
         directory, NameOf(*found), NameOf(*kind), NameOf(*found), NameOf(*kind)));
   }
   const EngineKind chosen = found.value_or(kind.value_or(EngineKind::kBolt));
+  if (options.page_checksums && chosen != EngineKind::kBolt) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: page checksums are of the storage engine bolt; {} has its own, or none",
+                    directory, NameOf(chosen)));
+  }
   // A new bolt directory looks like etcd's (law 1).
   if (!found && chosen != EngineKind::kBolt) {
     RETURN_IF_ERROR(RememberEngine(env, directory, chosen));
@@ -134,9 +139,10 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(Env* env, const std::string& 
 absl::StatusOr<std::unique_ptr<Engine>> OpenEngineAt(Env* env, const EnginePlace& place,
                                                      const EngineOptions& options) {
   if (place.kind == EngineKind::kBolt) {
-    return OpenBolt(
-        env, place.path,
-        {.freelist_type = options.freelist_type, .map_size_bytes = options.map_size_bytes});
+    return OpenBolt(env, place.path,
+                    {.freelist_type = options.freelist_type,
+                     .map_size_bytes = options.map_size_bytes,
+                     .page_checksums = options.page_checksums});
   }
   if (env != Env::Posix()) {
     return absl::InvalidArgumentError(
@@ -152,6 +158,7 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngineAt(Env* env, const EnginePlace
 absl::Status RemoveEngineAt(Env* env, const EnginePlace& place) {
   switch (place.kind) {
     case EngineKind::kBolt:
+      RETURN_IF_ERROR(RemoveIfThere(env, place.path + ".sums"));
       return RemoveIfThere(env, place.path);
     case EngineKind::kLmdb:
       RETURN_IF_ERROR(RemoveIfThere(env, place.path));

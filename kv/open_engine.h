@@ -41,6 +41,8 @@ absl::StatusOr<EngineKind> EngineKindOf(std::string_view name);
 struct EngineOptions {
   // Of bolt.
   freelist::FreelistType freelist_type = freelist::FreelistType::kHashmap;
+  // Of bolt; refused with another engine.
+  bool page_checksums = false;
   // Of bolt and LMDB: the largest size that the file can reach in this process.
   uint64_t map_size_bytes = uint64_t{256} << 30U;
 };

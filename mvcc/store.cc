@@ -397,6 +397,7 @@ absl::Status StoreImpl::OpenPages() {
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Engine> engine,
                    kv::OpenEngine(env_, snap, options_.engine,
                                   {.freelist_type = options_.freelist_type,
+                                   .page_checksums = options_.page_checksums,
                                    .map_size_bytes = options_.map_size_bytes}));
   {
     ASSIGN_OR_RETURN(const auto pages, engine->BeginRead());

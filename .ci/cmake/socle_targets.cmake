@@ -1,4 +1,4 @@
-# socle_library, socle_binary, socle_test, socle_microbench: how every target of the tree is made.
+# socle_library, socle_binary, socle_test, socle_fuzz, socle_microbench: how every target of the tree is made.
 
 add_library(socle_flags INTERFACE)
 target_include_directories(socle_flags INTERFACE ${CMAKE_SOURCE_DIR})
@@ -67,4 +67,19 @@ function(socle_microbench name)
   target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS} benchmark::benchmark_main)
   add_test(NAME ${name}_smoke COMMAND ${name} --benchmark_min_time=0.001)
   set_tests_properties(${name}_smoke PROPERTIES LABELS smoke TIMEOUT 120)
+endfunction()
+
+# socle_fuzz(name SOURCES … DEPS …): fuzz target with seeds in tests/corpus/<name>. In the fuzz preset a libFuzzer binary (./dev fuzz),
+# elsewhere a test that runs the seeds and mutations of them.
+function(socle_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS})
+  if(SOCLE_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    return()
+  endif()
+  target_link_libraries(${name} PRIVATE socle_fuzz_corpus)
+  add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/tests/corpus/${name})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120 FIXTURES_REQUIRED probes)
 endfunction()

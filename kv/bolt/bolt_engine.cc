@@ -13,6 +13,7 @@
 #include "kv/bolt/check.h"
 #include "kv/bolt/database.h"
 #include "kv/bolt/freelist_page.h"
+#include "kv/bolt/page_sums_open.h"
 #include "kv/bolt/read_txn.h"
 #include "kv/bolt/shrink.h"
 #include "kv/bolt/write_txn.h"
@@ -60,7 +61,7 @@ class BoltEngine final : public Engine {
  private:
   // `free` is what the freelist in memory has, if it is known.
   absl::Status CheckCommit(const Meta& meta, const std::optional<std::vector<PageSpan>>& free) {
-    const PageReader reader = db_.ReaderOf(meta);
+    const PageReader reader = db_.ReaderOf(meta).With(db_.sums(), /*always=*/true);
     PageCensus census(reader, PageCensus::Keys::kVerify);
     RETURN_IF_ERROR(census.CountCommit(meta));
     return free.has_value() ? census.ExpectFree(*free) : absl::OkStatus();
@@ -136,13 +137,21 @@ absl::StatusOr<std::unique_ptr<BoltEngine>> OpenLocked(Env* env, const std::stri
                                                     meta.file_bytes(), options.map_size_bytes));
   }
   ASSIGN_OR_RETURN(FileMap map, FileMap::Map(std::move(file), file_bytes, options.map_size_bytes));
+  const PageReader reader(map.base(), meta.page_size, meta.high_water, &path);
+  std::unique_ptr<PageSums> sums;
+  if (options.page_checksums) {
+    ASSIGN_OR_RETURN(sums, OpenPageSums(env, reader, meta,
+                                        {.page_size = meta.page_size,
+                                         .pages_max = options.map_size_bytes / meta.page_size,
+                                         .read_only = options.read_only}));
+  }
   std::unique_ptr<freelist::Freelist> freelist = freelist::NewFreelist(options.freelist_type);
-  RETURN_IF_ERROR(LoadFreelist(PageReader(map.base(), meta.page_size, meta.high_water, &path), meta,
-                               freelist.get()));
+  RETURN_IF_ERROR(LoadFreelist(reader.With(sums.get()), meta, freelist.get()));
   auto engine = std::make_unique<BoltEngine>(Database::Parts{.path = path,
                                                              .options = options,
                                                              .lock = std::move(lock),
                                                              .map = std::move(map),
+                                                             .sums = std::move(sums),
                                                              .meta = meta,
                                                              .freelist = std::move(freelist)});
   if (options.sync_freelist && !meta.has_freelist() && !options.read_only) {

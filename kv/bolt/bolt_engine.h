@@ -29,6 +29,10 @@ struct BoltOptions {
   uint32_t page_size = 4096;
   // Address range reserved for the mapping: the largest size that the file can reach in this process.
   uint64_t map_size_bytes = uint64_t{256} << 30U;
+  // Checksums of the pages in PATH.sums: verified when a page is first read, and by Check. Made for the whole file
+  // when they are missing or another program wrote the file. Costs a sync per commit. With read_only they are used
+  // when they fit.
+  bool page_checksums = false;
   bool read_only = false;  // no lock for others, no write transaction
 };
 

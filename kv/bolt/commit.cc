@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kv/base/log.h"
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/bolt/freelist_page.h"
@@ -56,11 +57,18 @@ absl::Status WritePages(Database* db, const TxnPages& pages, PageSpan freelist_p
     const std::string image =
         FreelistPageImage(FreeBelow(*db->freelist(), end), freelist_place, pages.page_size());
     RETURN_IF_ERROR(file->WriteAt(Raw(freelist_place.first) * pages.page_size(), image));
+    if (db->sums() != nullptr) {
+      db->sums()->Stage(freelist_place.first, image);
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status Announce(File* file, const Meta& next) {
+absl::Status Announce(Database* db, const Meta& base, const Meta& next) {
+  File* file = db->map()->file();
+  if (db->sums() != nullptr) {
+    RETURN_IF_ERROR(db->sums()->Announce(base, next));
+  }
   RETURN_IF_ERROR(file->SyncData());
   const PageId page{Raw(next.txid) % 2};
   RETURN_IF_ERROR(file->WriteAt(Raw(page) * next.page_size, MetaPageImage(next, page)));
@@ -80,7 +88,7 @@ absl::Status WriteCommit(Database* db, TxnPages* pages, const Meta& base, PageId
 
   RETURN_IF_ERROR(db->map()->Grow(next.file_bytes()));
   RETURN_IF_ERROR(WritePages(db, *pages, freelist_place, next.high_water));
-  const absl::Status announced = Announce(db->map()->file(), next);
+  const absl::Status announced = Announce(db, base, next);
   if (!announced.ok()) {
     db->Fail(announced);
     return announced;
@@ -88,6 +96,12 @@ absl::Status WriteCommit(Database* db, TxnPages* pages, const Meta& base, PageId
   if (next.high_water < pages->high_water()) {
     PROBE("bolt: high-water mark lowered");
     db->freelist()->ForgetTail(next.high_water);
+  }
+  if (db->sums() != nullptr) {
+    if (const absl::Status settled = db->sums()->Settle(next); !settled.ok()) {
+      PROBE("bolt: sums not settled");
+      LogWarning("page checksums: their head could not be written", {{"error", settled}});
+    }
   }
   db->freelist()->Commit(next.txid);
   db->Publish(next);

@@ -5,7 +5,7 @@
 //   placed     every dirty page has its id; the freelist knows what is freed and taken
 //   grown      the file is long enough; nothing that any reader or the last commit reaches changed
 //   written    pages and the freelist page were handed to the kernel
-//   synced     they are durable; the last commit is still the newest on disk
+//   synced     they are durable, and before them their checksums if there are any; the last commit is still the newest on disk
 //   announced  the meta page was handed to the kernel: on disk it is the old commit or the new one
 //   durable    second sync done; the commit is published to readers and the freelist
 //

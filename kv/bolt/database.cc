@@ -21,9 +21,10 @@ Database::Database(Parts parts)
       options_(parts.options),
       lock_(std::move(parts.lock)),
       map_(std::move(parts.map)),
+      sums_(std::move(parts.sums)),
       freelist_(std::move(parts.freelist)),
       pool_(parts.meta.page_size),
-      page_writer_(map_.file(), parts.meta.page_size),
+      page_writer_(map_.file(), parts.meta.page_size, sums_.get()),
       meta_(parts.meta),
       previous_high_water_(kUnknownHighWater),
       free_pages_(freelist_->free_pages()) {}

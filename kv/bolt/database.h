@@ -33,6 +33,7 @@
 #include "kv/bolt/file_map.h"
 #include "kv/bolt/meta.h"
 #include "kv/bolt/page.h"
+#include "kv/bolt/page_sums.h"
 #include "kv/bolt/page_writer.h"
 #include "kv/bolt/txn_pages.h"
 #include "kv/env/env.h"
@@ -47,6 +48,7 @@ class Database {
     BoltOptions options;
     std::unique_ptr<FileLock> lock;
     FileMap map;
+    std::unique_ptr<PageSums> sums;  // null: pages are not verified
     Meta meta;
     std::unique_ptr<freelist::Freelist> freelist;
   };
@@ -62,7 +64,7 @@ class Database {
   const BoltOptions& options() const { return options_; }
 
   PageReader ReaderOf(const Meta& meta) const {
-    return {map_.base(), meta.page_size, meta.high_water, &path_};
+    return PageReader(map_.base(), meta.page_size, meta.high_water, &path_).With(sums_.get());
   }
 
   const char* base() const { return map_.base(); }
@@ -98,6 +100,9 @@ class Database {
 
   FileMap* map() { return &map_; }
 
+  // Null when pages have no checksums.
+  PageSums* sums() { return sums_.get(); }
+
   BufferPool* pool() { return &pool_; }
 
   PageWriter* page_writer() { return &page_writer_; }
@@ -115,6 +120,7 @@ class Database {
   const std::unique_ptr<FileLock> lock_;
 
   FileMap map_;
+  const std::unique_ptr<PageSums> sums_;
   std::unique_ptr<freelist::Freelist> freelist_;
   BufferPool pool_;
   PageWriter page_writer_;

@@ -14,6 +14,19 @@ constexpr uint64_t kMetaPageBytes = kHeaderBytes + sizeof(MetaBytes);
 
 using State = MetaPage::State;
 
+MetaBytes BytesOf(const Meta& meta) {
+  return {.magic = kMagic,
+          .version = kVersion,
+          .page_size = meta.page_size,
+          .flags = 0,
+          .root = Raw(meta.root),
+          .sequence = meta.root_sequence,
+          .freelist = Raw(meta.freelist),
+          .high_water = Raw(meta.high_water),
+          .txid = Raw(meta.txid),
+          .checksum = 0};
+}
+
 uint64_t ChecksumOf(const MetaBytes& bytes) {
   std::array<char, sizeof(MetaBytes)> raw{};
   Store(bytes, raw.data());
@@ -98,19 +111,14 @@ uint64_t Fnv1a(std::string_view bytes) {
   return hash;
 }
 
+uint64_t ChecksumOf(const Meta& meta) {
+  return ChecksumOf(BytesOf(meta));
+}
+
 std::string MetaPageImage(const Meta& meta, PageId id) {
   std::string page =
       PageImage({.id = Raw(id), .flags = kMetaPage, .count = 0, .overflow = 0}, meta.page_size);
-  MetaBytes bytes{.magic = kMagic,
-                  .version = kVersion,
-                  .page_size = meta.page_size,
-                  .flags = 0,
-                  .root = Raw(meta.root),
-                  .sequence = meta.root_sequence,
-                  .freelist = Raw(meta.freelist),
-                  .high_water = Raw(meta.high_water),
-                  .txid = Raw(meta.txid),
-                  .checksum = 0};
+  MetaBytes bytes = BytesOf(meta);
   bytes.checksum = ChecksumOf(bytes);
   Store(bytes, page.data() + kHeaderBytes);
   return page;

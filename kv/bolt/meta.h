@@ -40,6 +40,9 @@ struct Meta {
 // FNV-1a, 64 bits.
 uint64_t Fnv1a(std::string_view bytes);
 
+// The checksum that the commit's meta page carries: names the commit.
+uint64_t ChecksumOf(const Meta& meta);
+
 // A whole meta page with the given id: header, meta, checksum, zeros.
 std::string MetaPageImage(const Meta& meta, PageId id);
 

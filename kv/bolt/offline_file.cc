@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kv/base/status_macros.h"
+#include "kv/bolt/page_sums_open.h"
 
 namespace socle::kv::bolt {
 
@@ -23,6 +24,10 @@ absl::StatusOr<std::unique_ptr<OfflineFile>> OfflineFile::Open(Env* env, const s
   }
   offline->meta_ = *meta;
   ASSIGN_OR_RETURN(offline->mapping_, offline->file_->MapForReading(meta->file_bytes()));
+  ASSIGN_OR_RETURN(offline->sums_, OpenPageSums(env, offline->reader(), *meta,
+                                                {.page_size = meta->page_size,
+                                                 .pages_max = Raw(meta->high_water),
+                                                 .read_only = true}));
   return offline;
 }
 

@@ -18,6 +18,7 @@
 
 #include "kv/bolt/meta.h"
 #include "kv/bolt/page.h"
+#include "kv/bolt/page_sums.h"
 #include "kv/env/env.h"
 
 namespace socle::kv::bolt {
@@ -43,6 +44,9 @@ class OfflineFile {
     return {mapping_->data(), meta_.page_size, meta_.high_water, &path_};
   }
 
+  // Also compares each page with its checksum, when there are some that fit (PATH.sums).
+  PageReader verifying_reader() const { return reader().With(sums_.get(), /*always=*/true); }
+
  private:
   OfflineFile(std::string path, std::unique_ptr<FileLock> lock)
       : path_(std::move(path)), lock_(std::move(lock)) {}
@@ -54,6 +58,7 @@ class OfflineFile {
   std::array<MetaPage, 2> meta_pages_;
   Meta meta_;
   std::unique_ptr<Mapping> mapping_;
+  std::unique_ptr<PageSums> sums_;  // may be null
 };
 
 }  // namespace socle::kv::bolt

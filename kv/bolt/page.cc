@@ -105,6 +105,9 @@ absl::Status PageReader::ReadFreelist(PageId id, std::string_view* extent) const
     return BadHeader(id, header);
   }
   *extent = {bytes, (uint64_t{header.overflow} + 1) * page_size_};
+  if (sums_ != nullptr && (verifies_always_ || !sums_->IsVerified(id))) {
+    return sums_->Verify(id, *extent);
+  }
   return absl::OkStatus();
 }
 

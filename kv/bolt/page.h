@@ -17,7 +17,9 @@
 #include <absl/status/status.h>
 
 #include "freelist/page_id.h"
+#include "kv/base/status_macros.h"
 #include "kv/bolt/format.h"
+#include "kv/bolt/page_sums.h"
 
 namespace socle::kv::bolt {
 
@@ -140,6 +142,15 @@ class PageReader {
   PageReader(const char* base, uint32_t page_size, PageId high_water, const std::string* path)
       : base_(base), page_size_(page_size), high_water_(Raw(high_water)), path_(path) {}
 
+  // The same with checksums, which must outlive the reader. `always`: verify whatever was read
+  // before.
+  PageReader With(PageSums* sums, bool always = false) const {
+    PageReader reader = *this;
+    reader.sums_ = sums;
+    reader.verifies_always_ = always;
+    return reader;
+  }
+
   // A branch or leaf page.
   absl::Status Read(PageId id, PageView* page) const {
     const uint64_t raw = Raw(id);
@@ -153,6 +164,9 @@ class PageReader {
         header.overflow >= high_water_ - raw ||
         kHeaderBytes + kElementBytes * uint64_t{header.count} > extent) [[unlikely]] {
       return BadHeader(id, header);
+    }
+    if (sums_ != nullptr && (verifies_always_ || !sums_->IsVerified(id))) [[unlikely]] {
+      RETURN_IF_ERROR(sums_->Verify(id, {bytes, extent}));
     }
     *page = PageView(bytes, extent);
     return absl::OkStatus();
@@ -183,6 +197,8 @@ class PageReader {
   uint32_t page_size_;
   uint64_t high_water_;
   const std::string* path_;
+  PageSums* sums_ = nullptr;
+  bool verifies_always_ = false;
 };
 
 // Levels of pages and nested buckets from the root; more means a cycle.

@@ -4,9 +4,10 @@
 
 namespace socle::kv::bolt {
 
-PageWriter::PageWriter(File* file, uint32_t page_size)
+PageWriter::PageWriter(File* file, uint32_t page_size, PageSums* sums)
     : file_(file),
       page_size_(page_size),
+      sums_(sums),
       buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {}
 
 absl::Status PageWriter::Add(PageId id, const DirtyPage& page) {
@@ -18,12 +19,18 @@ absl::Status PageWriter::Add(PageId id, const DirtyPage& page) {
   if (size > kBufferBytes) {
     const auto large = std::make_unique_for_overwrite<char[]>(size);
     page.Pack(id, page_size_, size, large.get());
+    if (sums_ != nullptr) {
+      sums_->Stage(id, {large.get(), size});
+    }
     return file_->WriteAt(offset, {large.get(), size});
   }
   if (size_ == 0) {
     offset_ = offset;
   }
   page.Pack(id, page_size_, size, buffer_.get() + size_);
+  if (sums_ != nullptr) {
+    sums_->Stage(id, {buffer_.get() + size_, size});
+  }
   size_ += size;
   return absl::OkStatus();
 }

@@ -11,22 +11,28 @@
 
 #include "freelist/page_id.h"
 #include "kv/bolt/page_edit.h"
+#include "kv/bolt/page_sums.h"
 #include "kv/env/env.h"
 
 namespace socle::kv::bolt {
 
 class PageWriter {
  public:
-  // `file` must outlive the writer.
-  PageWriter(File* file, uint32_t page_size);
+  // `file` and `sums` (or null) must outlive the writer.
+  PageWriter(File* file, uint32_t page_size, PageSums* sums);
 
   // Pages must come in ascending order.
   absl::Status Add(PageId id, const DirtyPage& page);
   // Writes what is still in the buffer.
   absl::Status Flush();
 
-  // Forgets what a failed commit left in the buffer.
-  void Discard() { size_ = 0; }
+  // Forgets what a failed commit left behind.
+  void Discard() {
+    size_ = 0;
+    if (sums_ != nullptr) {
+      sums_->Discard();
+    }
+  }
 
  private:
   static constexpr uint64_t kBufferBytes = uint64_t{1} << 20U;
@@ -36,6 +42,7 @@ class PageWriter {
 
   File* const file_;
   const uint32_t page_size_;
+  PageSums* const sums_;
   const std::unique_ptr<char[]> buffer_;
   uint64_t offset_ = 0;  // of the buffer's first byte in the file
   uint64_t size_ = 0;

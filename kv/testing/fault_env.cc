@@ -20,14 +20,6 @@ constexpr size_t Slot(CallKind kind) {
   return static_cast<size_t>(kind);
 }
 
-constexpr bool IsMutating(CallKind kind) {
-  return kind <= CallKind::kSyncDir;
-}
-
-std::string_view NameOf(CallKind kind) {
-  return kKindNames.at(Slot(kind));
-}
-
 // "" is the directory of a relative name and always exists, as "/" does.
 std::string ParentOf(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -48,7 +40,16 @@ absl::Status Missing(CallKind kind, const std::string& path) {
   return absl::NotFoundError(fmt::format("{} {}: No such file or directory", NameOf(kind), path));
 }
 
+// Whether an unsynced change of a name reaches the disk.
+bool Reaches(DurabilityLoss loss, Random* random) {
+  return loss == DurabilityLoss::kNone || (loss != DurabilityLoss::kAll && random->OneIn(2));
+}
+
 }  // namespace
+
+std::string_view NameOf(CallKind kind) {
+  return kKindNames.at(Slot(kind));
+}
 
 class FaultFile final : public File {
  public:
@@ -147,6 +148,12 @@ void FaultEnv::PretendToSync(bool pretend) {
   pretends_to_sync_ = pretend;
 }
 
+void FaultEnv::PretendToSyncIf(std::function<bool(uint64_t)> lies) {
+  MutexLock lock(&mu_);
+  lies_ = std::move(lies);
+  asked_lies_ = 0;
+}
+
 void FaultEnv::SetObserver(std::function<void(CallKind, const std::string&)> observer) {
   MutexLock lock(&mu_);
   observer_ = std::move(observer);
@@ -167,10 +174,30 @@ void FaultEnv::Restart(DurabilityLoss loss) {
   ++life_;
   has_crashed_ = false;
   pretends_to_sync_ = false;
+  lies_ = nullptr;
   calls_to_crash_.reset();
   disk_bytes_ = std::numeric_limits<uint64_t>::max();
   plans_ = {};
   observer_ = nullptr;
+}
+
+std::unique_ptr<FaultEnv> FaultEnv::AfterPowerCut(DurabilityLoss loss, uint64_t seed) const {
+  auto next = std::make_unique<FaultEnv>(seed);
+  MutexLock lock(&mu_);
+  MutexLock next_lock(&next->mu_);
+  next->directories_ = directories_;
+  Names names = durable_;
+  for (const NameChange& change : unsynced_) {
+    if (Reaches(loss, &next->random_)) {
+      Apply(change, &names);
+    }
+  }
+  for (const auto& [path, file] : names) {
+    next->durable_[path] =
+        std::make_shared<SimulatedFile>(file->AfterPowerCut(loss, &next->random_));
+  }
+  next->seen_ = next->durable_;
+  return next;
 }
 
 bool FaultEnv::has_crashed() const {
@@ -379,7 +406,7 @@ void FaultEnv::SettleNames(std::optional<std::string_view> dir, DurabilityLoss l
     if (dir && change.directory != *dir) {
       return false;
     }
-    if (loss == DurabilityLoss::kNone || (loss == DurabilityLoss::kRandom && random_.OneIn(2))) {
+    if (Reaches(loss, &random_)) {
       Apply(change, &durable_);
     }
     return true;
@@ -488,7 +515,8 @@ absl::Status FaultEnv::SyncFile(const std::string& path, SimulatedFile* file, ui
   if (verdict.fate == Verdict::kFault) {
     file->Settle(DurabilityLoss::kRandom, &random_);
     file->CountFailedSync();
-  } else if (verdict.fate == Verdict::kDone && !pretends_to_sync_) {
+  } else if (verdict.fate == Verdict::kDone && !pretends_to_sync_ &&
+             !(lies_ && lies_(++asked_lies_))) {
     file->Sync();
   }
   if (std::exchange(*failed_syncs_reported, file->failed_syncs()) != file->failed_syncs() &&

@@ -54,6 +54,13 @@ enum class CallKind {
   kMap,
 };
 
+// Whether calls of this kind change something.
+constexpr bool IsMutating(CallKind kind) {
+  return kind <= CallKind::kSyncDir;
+}
+
+std::string_view NameOf(CallKind kind);
+
 class FaultEnv final : public Env {
  public:
   explicit FaultEnv(uint64_t seed) : random_(seed) {}
@@ -69,12 +76,17 @@ class FaultEnv final : public Env {
   void SetDiskBytes(uint64_t bytes);
   // A lying disk: SyncData and SyncDir return OK and do nothing. Crash tests must go red with it.
   void PretendToSync(bool pretend);
+  // The same for some syncs of files only: `lies` is asked with 1 for the next, then 2, 3 ...
+  void PretendToSyncIf(std::function<bool(uint64_t nth)> lies);
   // Called before each call takes effect, outside of all locks; for tests that order threads.
   void SetObserver(std::function<void(CallKind, const std::string& path)> observer);
 
   // Cuts the power (if it is not off yet) and starts again; forgets all planned failures and
   // limits.
   void Restart(DurabilityLoss loss);
+
+  // The machine as it would start again if the power failed now. Nothing changes here.
+  std::unique_ptr<FaultEnv> AfterPowerCut(DurabilityLoss loss, uint64_t seed) const;
 
   bool has_crashed() const;
   uint64_t calls(CallKind kind) const;
@@ -165,6 +177,8 @@ class FaultEnv final : public Env {
   uint64_t life_ ABSL_GUARDED_BY(mu_) = 1;
   bool has_crashed_ ABSL_GUARDED_BY(mu_) = false;
   bool pretends_to_sync_ ABSL_GUARDED_BY(mu_) = false;
+  std::function<bool(uint64_t)> lies_ ABSL_GUARDED_BY(mu_);
+  uint64_t asked_lies_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<uint64_t> calls_to_crash_ ABSL_GUARDED_BY(mu_);
   uint64_t disk_bytes_ ABSL_GUARDED_BY(mu_) = std::numeric_limits<uint64_t>::max();
   std::array<Plan, kKinds> plans_ ABSL_GUARDED_BY(mu_){};

@@ -48,6 +48,9 @@ class MemoryMapping final : public Mapping {
   const size_t size_;
 };
 
+// What becomes of one unsynced change.
+enum class Fate : uint64_t { kKept, kLost, kTorn };
+
 // Calls visit(sector, offset, bytes) for each part of the write that lies in one sector.
 template <typename Visit>
 void ForEachSector(uint64_t offset, std::string_view bytes, Visit visit) {
@@ -95,30 +98,56 @@ void SimulatedFile::Sync() {
 }
 
 void SimulatedFile::Settle(DurabilityLoss loss, Random* random) {
-  if (loss == DurabilityLoss::kRandom) {
-    SettleAtRandom(random);
-  } else if (loss == DurabilityLoss::kNone) {
-    for (const Change& change : unsynced_) {
-      if (change.is_truncate) {
-        durable_.resize(change.offset);
-      } else {
-        Overwrite(change.offset, change.bytes, &durable_);
-      }
-    }
-  }
+  SettleInto(&durable_, loss, random);
   unsynced_.clear();
 }
 
-void SimulatedFile::SettleAtRandom(Random* random) {
+std::string SimulatedFile::AfterPowerCut(DurabilityLoss loss, Random* random) const {
+  std::string durable = durable_;
+  SettleInto(&durable, loss, random);
+  return durable;
+}
+
+void SimulatedFile::SettleInto(std::string* durable, DurabilityLoss loss, Random* random) const {
+  if (loss == DurabilityLoss::kAll || unsynced_.empty()) {
+    return;
+  }
+  if (loss != DurabilityLoss::kNone) {
+    SettlePartly(durable, loss, random);
+    return;
+  }
+  for (const Change& change : unsynced_) {
+    if (change.is_truncate) {
+      durable->resize(change.offset);
+    } else {
+      Overwrite(change.offset, change.bytes, durable);
+    }
+  }
+}
+
+void SimulatedFile::SettlePartly(std::string* durable, DurabilityLoss loss, Random* random) const {
+  const size_t chosen = random->Below(unsynced_.size());
+  const auto fate_of = [&](size_t i) {
+    switch (loss) {
+      case DurabilityLoss::kTorn:
+        return Fate::kTorn;
+      case DurabilityLoss::kOneLost:
+        return i == chosen ? Fate::kLost : Fate::kKept;
+      case DurabilityLoss::kOneTorn:
+        return i == chosen ? Fate::kTorn : Fate::kKept;
+      default:
+        return Fate{random->Below(3)};
+    }
+  };
   // How many of the changes, counted from the first, each sector has seen.
   absl::flat_hash_map<uint64_t, size_t> reached;
   std::vector<bool> is_kept(unsynced_.size());
   for (size_t i = 0; i < unsynced_.size(); ++i) {
-    const uint64_t fate = random->Below(3);  // kept, lost, torn
-    is_kept[i] = fate == 0;
-    if (fate != 1 && !unsynced_[i].is_truncate) {
+    const Fate fate = fate_of(i);
+    is_kept[i] = fate == Fate::kKept || (fate == Fate::kTorn && random->OneIn(2));
+    if (fate != Fate::kLost && !unsynced_[i].is_truncate) {
       ForEachSector(unsynced_[i].offset, unsynced_[i].bytes, [&](uint64_t sector, uint64_t, auto) {
-        if (fate == 0 || random->OneIn(2)) {
+        if (fate == Fate::kKept || random->OneIn(2)) {
           reached[sector] = i + 1;
         }
       });
@@ -128,7 +157,7 @@ void SimulatedFile::SettleAtRandom(Random* random) {
     const Change& change = unsynced_[i];
     if (change.is_truncate) {
       if (is_kept[i]) {
-        durable_.resize(change.offset);
+        durable->resize(change.offset);
       }
       continue;
     }
@@ -136,13 +165,13 @@ void SimulatedFile::SettleAtRandom(Random* random) {
                   [&](uint64_t sector, uint64_t offset, std::string_view part) {
                     const auto found = reached.find(sector);
                     if (found != reached.end() && found->second > i) {
-                      Overwrite(offset, part, &durable_);
+                      Overwrite(offset, part, durable);
                     }
                   });
     // A file system may have made the new length durable before the bytes.
     const uint64_t end = change.offset + change.bytes.size();
-    if (end > durable_.size() && random->OneIn(4)) {
-      durable_.resize(end);
+    if (end > durable->size() && random->OneIn(4)) {
+      durable->resize(end);
     }
   }
 }

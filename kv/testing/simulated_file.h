@@ -23,9 +23,12 @@ namespace socle {
 
 // What a power cut does to changes that were not synced.
 enum class DurabilityLoss {
-  kAll,     // all of them are lost
-  kNone,    // all of them survive: the process died, the machine did not
-  kRandom,  // each one survives, is lost, or (a write) survives in part
+  kAll,      // all of them are lost
+  kNone,     // all of them survive: the process died, the machine did not
+  kRandom,   // each one survives, is lost, or (a write) survives in part
+  kTorn,     // each write survives in part: every sector of it at random
+  kOneLost,  // all writes survive but one of each file; names at random
+  kOneTorn,  // the same, but of that one write some sectors survive
 };
 
 class SimulatedFile {
@@ -51,6 +54,8 @@ class SimulatedFile {
   // Lets the unsynced changes reach the disk, or not, and forgets about them: what was lost stays
   // visible to readers but no later Sync writes it, as Linux does after a failed fsync.
   void Settle(DurabilityLoss loss, Random* random);
+  // What a power cut now would leave; nothing changes here.
+  std::string AfterPowerCut(DurabilityLoss loss, Random* random) const;
 
   // Counts failed syncs: each open file of Linux reports every one of them once, whichever file it
   // happened to.
@@ -68,7 +73,9 @@ class SimulatedFile {
     bool is_truncate;
   };
 
-  void SettleAtRandom(Random* random);
+  // Does to the unsynced changes what the loss says; the result is in `durable`.
+  void SettleInto(std::string* durable, DurabilityLoss loss, Random* random) const;
+  void SettlePartly(std::string* durable, DurabilityLoss loss, Random* random) const;
 
   std::string seen_;
   std::string durable_;

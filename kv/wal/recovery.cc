@@ -34,6 +34,7 @@ struct Remains {
   uint64_t end = 0;                         // after the last record of this segment's use, or 0
   std::optional<uint64_t> offset_of_later;  // a record of a batch that begins after the torn entry
   uint64_t index_of_later = 0;
+  ByteRange cut_header;
 };
 
 class SegmentReader {
@@ -73,12 +74,15 @@ class SegmentReader {
   // begin.
   Remains FindRemains() const {
     Remains remains;
-    const uint64_t room = bytes_.size() / sizeof(RecordHeader);
     for (uint64_t at = offset_; at + sizeof(RecordHeader) <= bytes_.size();
          at += kRecordAlignment) {
       uint64_t index = 0;
       std::memcpy(&index, bytes_.data() + at + offsetof(RecordHeader, index), sizeof(index));
-      if (index < next_index_ || index - next_index_ > room) {
+      // No more records fit before this place. The bound must not depend on the length of the file,
+      // which changes: what one open passes over, a later one must not find.
+      const uint64_t index_max =
+          Raw(segment_.first_index) + (at - kSegmentHeadBytes) / sizeof(RecordHeader);
+      if (index < next_index_ || index > index_max) {
         continue;  // cheap, and true of zeros and of records of earlier uses
       }
       const Record record = ReadRecord(salt_, bytes_, at);
@@ -94,8 +98,25 @@ class SegmentReader {
         at += RecordBytes(record.header.length) - kRecordAlignment;  // an entry may hold anything
       }
     }
+    remains.cut_header = FindCutHeader();
     remains.end = std::min<uint64_t>(remains.end, bytes_.size());
     return remains;
+  }
+
+  // Where zeros must go so that no header is completed by the zeros that will follow the file, nor by
+  // these.
+  ByteRange FindCutHeader() const {
+    uint64_t begin = bytes_.size();
+    for (uint64_t at = begin / kRecordAlignment * kRecordAlignment;
+         at >= offset_ && begin - at < sizeof(RecordHeader); at -= kRecordAlignment) {
+      std::string header(bytes_.substr(at, begin - at));
+      header.resize(sizeof(RecordHeader));
+      if (ReadRecord(salt_, header, 0).state != RecordState::kNoHeader) {
+        PROBE("wal: header cut by the end of the file");
+        begin = at;
+      }
+    }
+    return {begin, bytes_.size()};
   }
 
   // The refusal of what stands at the end of the intact records.
@@ -198,6 +219,7 @@ absl::Status FinishTail(const Segment& segment, const WalOptions& options,
   log->next_index = LogIndex{reader.next_index()};
   log->end_offset = reader.offset();
   log->remains_end = std::max(remains.end, reader.offset());
+  log->cut_header = remains.cut_header;
   log->last_batch_offset = reader.batch_offset();
   log->last_batch = bytes.substr(reader.batch_offset(), reader.offset() - reader.batch_offset());
   if (!reader.ends_batch() || remains.end > 0) {
@@ -243,6 +265,10 @@ absl::StatusOr<RecoveredLog> RecoverLog(Env* env, const std::string& dir, const 
 absl::Status RepairTail(File* last_segment, const RecoveredLog& log, bool sync) {
   if (log.remains_end > log.end_offset) {
     RETURN_IF_ERROR(FillWithZeros(last_segment, log.end_offset, log.remains_end, /*sync=*/false));
+  }
+  if (log.cut_header.end > log.cut_header.begin) {
+    RETURN_IF_ERROR(
+        FillWithZeros(last_segment, log.cut_header.begin, log.cut_header.end, /*sync=*/false));
   }
   if (!log.last_batch.empty()) {
     RETURN_IF_ERROR(last_segment->WriteAt(log.last_batch_offset, log.last_batch));

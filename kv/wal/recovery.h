@@ -30,6 +30,11 @@ namespace socle::kv {
 
 using ReplayFunction = std::function<absl::Status(LogIndex, std::string_view)>;
 
+struct ByteRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
 struct RecoveredLog {
   std::vector<Segment> segments;  // ascending; the last one is to be appended to
   std::vector<SpareFile> spares;
@@ -41,12 +46,14 @@ struct RecoveredLog {
   uint64_t last_batch_offset = 0;
   std::string last_batch;
   uint64_t remains_end = 0;
+  // A header at the end of the file that zeros behind it would complete; empty when there is none.
+  ByteRange cut_header;
 };
 
 absl::StatusOr<RecoveredLog> RecoverLog(Env* env, const std::string& dir, const WalOptions& options,
                                         LogIndex after, const ReplayFunction& replay);
 
-// Puts zeros over the remains of an unfinished batch, lest one of its records follow a new one; and
+// Puts zeros over the remains of an unfinished batch and over a cut header, lest one of its records follow a new one; and
 // writes the last batch again: a sync that failed before the restart may have left it in the page
 // cache only.
 absl::Status RepairTail(File* last_segment, const RecoveredLog& log, bool sync);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/base/random.h"
+#include "kv/testing/crash_points.h"
 #include "kv/testing/fault_env.h"
 #include "kv/testing/seed.h"
 #include "kv/testing/status_matchers.h"
@@ -81,31 +82,39 @@ std::string CheckSurvivors(FaultEnv* env, Witness* witness) {
   return "";
 }
 
-TEST(WalCrash, KeepsEveryAcknowledgedEntryWhereverTheMachineCrashes) {
+// Holds a machine that lost power to what the witness knew; then appends once more.
+CrashPoints::Judge ExpectSurvivors(Witness witness) {
+  return [witness](CrashPoints::Machine* machine) {
+    Witness now = witness;
+    ASSERT_EQ(CheckSurvivors(machine->env(), &now), "");
+    // What was replayed stays.
+    now.entries.resize(now.acknowledged);
+    machine->Expect(ExpectSurvivors(now));
+    ASSERT_OK_AND_ASSIGN(const auto log, OpenLog(machine->env(), "/wal", kOptions, now.truncated));
+    const std::vector<std::string> batch = {EntryText(now.acknowledged + 1, 700), "second"};
+    now.entries.insert(now.entries.end(), batch.begin(), batch.end());
+    machine->Expect(ExpectSurvivors(now));
+    ASSERT_OK(AppendTexts(log.wal.get(), batch));
+    now.acknowledged = now.entries.size();
+    machine->Expect(ExpectSurvivors(now));
+  };
+}
+
+TEST(WalCrash, KeepsEveryAcknowledgedEntryWhereverThePowerFails) {
   const uint64_t seed = TestSeed();
-  FaultEnv rehearsal(seed);
-  Witness whole;
-  RunWorkload(&rehearsal, seed, 120, &whole);
-  ASSERT_EQ(whole.acknowledged, whole.entries.size());
-  const uint64_t calls = rehearsal.mutating_calls();
-  uint64_t crashes = 0;
-  for (uint64_t crash = 0; crash < calls; ++crash) {
-    for (uint64_t variant = 0; variant < 8; ++variant) {
-      const auto loss = variant == 0   ? DurabilityLoss::kAll
-                        : variant == 1 ? DurabilityLoss::kNone
-                                       : DurabilityLoss::kRandom;
-      SCOPED_TRACE(fmt::format("seed {} crash after {} variant {}", seed, crash, variant));
-      FaultEnv env(seed + crash * 8 + variant);
-      Witness witness;
-      env.CrashAfterCalls(crash);
-      RunWorkload(&env, seed, 120, &witness);
-      ASSERT_TRUE(env.has_crashed());
-      env.Restart(loss);
-      ASSERT_EQ(CheckSurvivors(&env, &witness), "");
-      ++crashes;
-    }
+  const uint64_t wanted = CrashPoints::Wanted(6000);
+  uint64_t count = 0;
+  for (uint64_t round = 0; count < wanted && !HasFailure(); ++round) {
+    CrashPoints points({.seed = seed + round, .nested_one_in = 8});
+    FaultEnv env(seed + round);
+    Witness witness;
+    points.Watch(&env, [&] { return ExpectSurvivors(witness); });
+    RunWorkload(&env, seed + round, 120, &witness);
+    ASSERT_EQ(witness.acknowledged, witness.entries.size());
+    count += points.count();
+    points.PrintSummary();
   }
-  EXPECT_GE(crashes, 2000U);
+  EXPECT_GE(count, wanted);
 }
 
 TEST(WalCrash, SurvivesCrashAfterCrashAlsoDuringRecovery) {

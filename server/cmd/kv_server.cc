@@ -64,6 +64,7 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   if (const auto engine = kv::EngineKindOf(settings.backend); engine.ok()) {
     options.engine = *engine;
   }
+  options.page_checksums = settings.page_checksums;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.

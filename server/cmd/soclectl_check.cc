@@ -40,10 +40,10 @@ int DbCheck(const CheckOptions& options, const Console& console) {
   BucketStats stats(file.meta().root, file.meta().page_size);
   std::optional<Progress> progress;
   progress.emplace(&console, file.reader(), &stats);
-  PageCensus census(file.reader(), PageCensus::Options{.keys = PageCensus::Keys::kVerify,
-                                                       .findings_max = options.limit,
-                                                       .goes_on = true,
-                                                       .visitor = &*progress});
+  PageCensus census(file.verifying_reader(), PageCensus::Options{.keys = PageCensus::Keys::kVerify,
+                                                                 .findings_max = options.limit,
+                                                                 .goes_on = true,
+                                                                 .visitor = &*progress});
   census.VerifyMetaPages(file.meta_pages());
   census.CountCommit(file.meta()).IgnoreError();  // the findings say more
   progress.reset();

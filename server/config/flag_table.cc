@@ -263,6 +263,10 @@ constexpr std::array kRows = {
          "Part of the file that may be free before it is shrunk while running; 0: only Defragment "
          "shrinks.",
          &SetRatio<&S::auto_shrink_free_ratio>),
+    UsedBool(
+        kStorage, "page-checksums",
+        "Keep checksums of the database's pages beside it, and verify pages when they are read.",
+        &SetBool<&S::page_checksums>),
     UsedBool(kStorage, "unsafe-no-fsync",
              "Never sync files: a crash of the machine loses acknowledged writes.",
              &SetBool<&S::unsafe_no_fsync>),

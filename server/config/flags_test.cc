@@ -88,6 +88,7 @@ TEST(Flags, AreSpelledAsGoAllows) {
 
 TEST(Flags, BoolsTakeNoSecondArgument) {
   EXPECT_TRUE(Parse({"--unsafe-no-fsync"})->settings.unsafe_no_fsync);
+  EXPECT_TRUE(Parse({"--page-checksums"})->settings.page_checksums);
   EXPECT_FALSE(Parse({"--unsafe-no-fsync=false"})->settings.unsafe_no_fsync);
   const auto flags = Parse({"--unsafe-no-fsync", "--name", "x"});
   ASSERT_TRUE(flags.ok());

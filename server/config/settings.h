@@ -29,6 +29,7 @@ struct Settings {
   std::string backend_freelist_type = "map";
   double auto_shrink_free_ratio = 0;
   std::string backend;  // empty: what the data directory holds, bolt in a new one
+  bool page_checksums = false;
   bool unsafe_no_fsync = false;
 
   int64_t max_request_bytes = 1'572'864;

@@ -20,7 +20,8 @@ struct BoltCase {
   BoltOptions options;
 };
 
-// Both freelists, with and without synced freelist page, and an unusual page size.
+// Both freelists, with and without synced freelist page, an unusual page size, and checksums of
+// pages.
 inline std::vector<BoltCase> BoltCases() {
   using freelist::FreelistType;
   std::vector<BoltCase> cases;
@@ -37,6 +38,12 @@ inline std::vector<BoltCase> BoltCases() {
   BoltOptions options = SmallMap({});
   options.page_size = 1024;
   cases.push_back({"SmallPages", options});
+  options = SmallMap({});
+  options.page_checksums = true;
+  cases.push_back({"Checksums", options});
+  options.sync_freelist = true;
+  options.freelist_type = FreelistType::kArray;
+  cases.push_back({"ChecksumsSynced", options});
   return cases;
 }
 
