@@ -302,6 +302,11 @@ TEST_P(ShrinkTest, ABrokenPageStopsItAndNothingIsChanged) {
     bolt::Store<uint32_t>(~0U, bytes.data() + at / page_size * page_size + 20);  // first pos
   }
   env_.SetContents(kPath, bytes);
+  if (GetParam().options.page_checksums && !GetParam().options.sync_freelist) {
+    // The walk for free pages reads every page, so that the checksums notice it before.
+    EXPECT_THAT(OpenBolt(&env_, kPath, GetParam().options), StatusIs(absl::StatusCode::kDataLoss));
+    return;
+  }
   ASSERT_OK_AND_ASSIGN(const auto engine, OpenBolt(&env_, kPath, GetParam().options));
   absl::Status status;
   while (status.ok()) {
