@@ -61,7 +61,10 @@ class Session:
         return json.loads(self.etcdctl("get", "no-such-key", "-w", "json"))["header"]["revision"]
 
     def count(self, prefix):
-        return json.loads(self.etcdctl("get", "--prefix", prefix, "--count-only", "-w", "json")).get("count", 0)
+        for line in self.etcdctl("get", "--prefix", prefix, "--count-only", "-w", "fields").splitlines():
+            if line.startswith('"Count"'):
+                return int(line.split(":")[1])
+        return 0
 
     def anonymous_mib(self):
         for line in pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text().splitlines():
@@ -215,7 +218,7 @@ def record(arguments, texts):
 
 
 def run_ways(arguments):
-    command = [arguments.bin / "ways_bench", f"--keys={min(arguments.keys, 200_000)}", f"--seconds={arguments.seconds:g}"]
+    command = [arguments.bin / "ways_bench", f"--keys={min(max(arguments.keys, 10_000), 200_000)}", f"--seconds={arguments.seconds:g}"]
     if arguments.dir:
         command.append(f"--dir={arguments.dir}")
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

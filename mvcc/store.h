@@ -56,7 +56,7 @@ struct StoreOptions {
   freelist::FreelistType freelist_type = freelist::FreelistType::kHashmap;
   uint64_t map_size_bytes = uint64_t{256} << 30U;
   double shrink_free_ratio = 0;  // the file shrinks when more than this part is free; 0: when asked
-  bool page_checksums = false;  // of the page store, in member/snap/db.sums
+  bool page_checksums = false;   // of the page store, in member/snap/db.sums
   uint64_t wal_segment_bytes = 64'000'000;
   int restore_threads = 0;                    // 0: one per core, at most 8
   int64_t restore_run_revisions = 64 * 1024;  // read and sorted at a time; tests take few

@@ -30,7 +30,7 @@ uint64_t NumberBehind(const char* path, std::string_view label) {
 }  // namespace
 
 uint64_t BytesWritten() {
-  return NumberBehind("/proc/self/io", "write_bytes:");
+  return NumberBehind("/proc/self/io", "wchar:");
 }
 
 uint64_t ResidentAnonymousBytes() {

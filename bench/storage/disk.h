@@ -9,7 +9,8 @@
 
 namespace socle::bench {
 
-// write_bytes of /proc/self/io: pages that this process, whichever thread, caused to be written.
+// wchar of /proc/self/io: what this process, whichever thread, handed to the kernel by write calls; no peer writes
+// through a mapping. Not write_bytes: with large folios the kernel counts the whole folio that a small write lies in.
 uint64_t BytesWritten();
 
 // RssAnon of /proc/self/status.
