@@ -5,6 +5,7 @@
 //             header.
 //          2. HashKV is answered as a server that lacks it would (Unimplemented), never with a
 //             made-up number.
+//          3. With authentication on, Status and asking for alarms need a user, everything else root.
 // Threads  thread-safe.
 // Source   spec etcd 1.7.
 #ifndef SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_
@@ -24,16 +25,18 @@ class MaintenanceService {
  public:
   explicit MaintenanceService(Node* node) : node_(node) {}
 
-  void Alarm(const etcdserverpb::AlarmRequest& request, etcdserverpb::AlarmResponse* response,
-             Done done);
-  absl::Status Status(etcdserverpb::StatusResponse* response) const;
-  void Defragment(etcdserverpb::DefragmentResponse* response, Done done);
-  void Hash(etcdserverpb::HashResponse* response, Done done);
-  absl::Status HashKv() const;
-  absl::Status MoveLeader(const etcdserverpb::MoveLeaderRequest& request) const;
-  absl::Status Downgrade(const etcdserverpb::DowngradeRequest& request,
+  void Alarm(const Caller& caller, const etcdserverpb::AlarmRequest& request,
+             etcdserverpb::AlarmResponse* response, Done done);
+  absl::Status Status(const Caller& caller, etcdserverpb::StatusResponse* response) const;
+  void Defragment(const Caller& caller, etcdserverpb::DefragmentResponse* response, Done done);
+  void Hash(const Caller& caller, etcdserverpb::HashResponse* response, Done done);
+  absl::Status HashKv(const Caller& caller) const;
+  absl::Status MoveLeader(const Caller& caller,
+                          const etcdserverpb::MoveLeaderRequest& request) const;
+  absl::Status Downgrade(const Caller& caller, const etcdserverpb::DowngradeRequest& request,
                          etcdserverpb::DowngradeResponse* response) const;
-  std::unique_ptr<SnapshotStream> Snapshot(std::function<void()> on_ready);
+  absl::StatusOr<std::unique_ptr<SnapshotStream>> Snapshot(const Caller& caller,
+                                                           std::function<void()> on_ready);
 
  private:
   Node* const node_;

@@ -2,11 +2,14 @@
 
 #include <iterator>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
 
 #include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
 #include "server/service/convert.h"
 
 namespace socle::server {
@@ -20,16 +23,39 @@ size_t FieldBytes(const mvccpb::Event& event) {
   return 1 + google::protobuf::io::CodedOutputStream::VarintSize64(bytes) + bytes;
 }
 
+// As Go prints a gRPC error. A watch is refused for these reasons; what else there is reads as the last.
+std::string GoText(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnauthenticated:
+      return fmt::format("rpc error: code = Unauthenticated desc = {}", MessageOf(status));
+    case absl::StatusCode::kInvalidArgument:
+      return fmt::format("rpc error: code = InvalidArgument desc = {}", MessageOf(status));
+    default:
+      return fmt::format("rpc error: code = PermissionDenied desc = {}", MessageOf(status));
+  }
+}
+
 }  // namespace
 
-WatchSession::WatchSession(Node* node, std::function<void()> on_ready)
-    : node_(node), stream_(node->store().NewWatchStream(std::move(on_ready))) {}
+WatchSession::WatchSession(Node* node, Caller caller, std::function<void()> on_ready)
+    : node_(node),
+      caller_(std::move(caller)),
+      on_ready_(std::move(on_ready)),
+      stream_(node->store().NewWatchStream(on_ready_)) {}
 
 void WatchSession::Receive(const pb::WatchRequest& request) {
   switch (request.request_union_case()) {
-    case pb::WatchRequest::kCreateRequest:
-      stream_->Create(ToStore(request.create_request()));
+    case pb::WatchRequest::kCreateRequest: {
+      const pb::WatchCreateRequest& create = request.create_request();
+      const absl::Status may = node_->guard().Watch(caller_, create.key(), create.range_end());
+      // A negative revision is refused as such, by the stream.
+      if (!may.ok() && create.start_revision() >= 0) {
+        Refuse(may);
+        return;
+      }
+      stream_->Create(ToStore(create));
       return;
+    }
     case pb::WatchRequest::kCancelRequest:
       stream_->Cancel(request.cancel_request().watch_id());
       return;
@@ -41,7 +67,30 @@ void WatchSession::Receive(const pb::WatchRequest& request) {
   }
 }
 
+void WatchSession::Refuse(const absl::Status& why) {
+  constexpr int64_t kNoWatchId = -1;
+  pb::WatchResponse response;
+  node_->FillHeader(response.mutable_header());
+  response.set_watch_id(kNoWatchId);
+  response.set_created(true);
+  response.set_canceled(true);
+  response.set_cancel_reason(GoText(why));
+  {
+    MutexLock lock(&mu_);
+    refused_.push_back(std::move(response));
+    has_refused_.store(true, std::memory_order_release);
+  }
+  on_ready_();
+}
+
 bool WatchSession::Next(pb::WatchResponse* response) {
+  if (has_refused_.load(std::memory_order_acquire)) [[unlikely]] {
+    MutexLock lock(&mu_);
+    response->Swap(&refused_.front());
+    refused_.erase(refused_.begin());
+    has_refused_.store(!refused_.empty(), std::memory_order_release);
+    return true;
+  }
   if (!parts_.empty()) {
     response->Swap(&parts_.front());
     parts_.pop_front();
