@@ -16,6 +16,8 @@
 #include "lease/lease_store.h"
 #include "lease/lessor.h"
 #include "mvcc/store.h"
+#include "server/auth/auth_store.h"
+#include "server/auth/tokens.h"
 #include "server/config/flag_table.h"
 #include "server/grpc/grpc_server.h"
 #include "server/h2/h2_server.h"
@@ -105,6 +107,7 @@ class SingleKvServer final : public KvServer {
       grpc_->Stop();
     }
     compactor_.reset();
+    auth_workers_.reset();
     workers_.reset();
     if (expirer_ != nullptr) {
       expirer_->NoteAllDeadlines();
@@ -121,9 +124,16 @@ class SingleKvServer final : public KvServer {
     ASSIGN_OR_RETURN(
         const std::optional<CompactionPlan> plan,
         CompactionPlan::Make(settings_.auto_compaction_mode, settings_.auto_compaction_retention));
+    absl::StatusOr<std::unique_ptr<TokenSource>> tokens =
+        MakeTokenSource({.kind = settings_.auth_token,
+                         .simple_ttl_nanos = settings_.auth_token_ttl_seconds * kNanosPerSecond});
+    if (!tokens.ok()) {
+      return Annotate(tokens.status(), "--auth-token");
+    }
     ASSIGN_OR_RETURN(listener_, OpenListener(settings_.listen_client_urls));
     ASSIGN_OR_RETURN(metrics_listener_, OpenListener(settings_.listen_metrics_urls));
     RETURN_IF_ERROR(OpenStore());
+    RETURN_IF_ERROR(LoadUsers(*std::move(tokens)));
     RETURN_IF_ERROR(MakeNode());
     if (plan.has_value()) {
       compactor_ = std::make_unique<AutoCompactor>(*plan, store_.get());
@@ -167,6 +177,11 @@ class SingleKvServer final : public KvServer {
     return absl::OkStatus();
   }
 
+  absl::Status LoadUsers(std::unique_ptr<TokenSource> tokens) {
+    auth_.emplace(store_.get(), std::move(tokens), static_cast<int>(settings_.bcrypt_cost));
+    return Annotate(auth_->Load(), fmt::format("data directory {}", settings_.data_dir));
+  }
+
   absl::Status MakeNode() {
     absl::StatusOr<Identity> identity =
         BootIdentity({.name = settings_.name,
@@ -185,13 +200,17 @@ class SingleKvServer final : public KvServer {
     quota_seen_.store(&*quota_, std::memory_order_release);
     const auto cores = static_cast<size_t>(std::max(2L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = cores});
+    auth_workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = cores});
     node_.emplace(Node::Parts{.store = store_.get(),
                               .leases = &*leases_,
                               .alarms = &*alarms_,
                               .quota = &*quota_,
                               .workers = workers_.get(),
                               .identity = *std::move(identity),
-                              .request_bytes_max = settings_.max_request_bytes});
+                              .request_bytes_max = settings_.max_request_bytes,
+                              .txn_ops_max = settings_.max_txn_ops,
+                              .auth = &*auth_,
+                              .auth_workers = auth_workers_.get()});
     if (!store_->Corruption().ok()) {
       RaiseCorruptAlarm();
     }
@@ -250,7 +269,9 @@ class SingleKvServer final : public KvServer {
   std::unique_ptr<mvcc::Store> store_;
   std::optional<Alarms> alarms_;
   std::optional<Quota> quota_;
+  std::optional<AuthStore> auth_;
   std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<WorkerPool> auth_workers_;
   std::unique_ptr<lease::Expirer> expirer_;
   std::optional<Node> node_;
   std::unique_ptr<AutoCompactor> compactor_;

@@ -152,6 +152,7 @@ constexpr std::string_view kListen = "Listening";
 constexpr std::string_view kStorage = "Storage";
 constexpr std::string_view kLimits = "Limits";
 constexpr std::string_view kCompaction = "Compaction";
+constexpr std::string_view kAuth = "Authentication";
 constexpr std::string_view kLogging = "Logging";
 constexpr std::string_view kOther = "Other";
 constexpr std::string_view kAccepted = "Accepted for compatibility, without effect";
@@ -160,7 +161,6 @@ constexpr std::string_view kNotYet = "Not supported yet: refused unless left at 
 constexpr std::string_view kNoPeers = "there are no peers: socle-kv is a single member";
 constexpr std::string_view kNoRaft = "there is no raft log to replicate";
 constexpr std::string_view kNoTls = "TLS is not supported yet";
-constexpr std::string_view kNoAuth = "authentication is not supported yet";
 constexpr std::string_view kNoTracing = "distributed tracing is not supported";
 
 constexpr FlagRow Used(std::string_view group, std::string_view name, std::string_view default_text,
@@ -294,6 +294,16 @@ constexpr std::array kRows = {
          "Pause between two steps of a compaction.", &SetDuration<&S::compaction_sleep_nanos, 0>,
          "experimental-compaction-sleep-interval"),
 
+    Used(kAuth, "auth-token", "simple",
+         "simple, or jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m (any of HS, RS, PS, "
+         "ES with "
+         "256, 384, 512, and EdDSA).",
+         &SetNonEmptyText<&S::auth_token>),
+    Used(kAuth, "auth-token-ttl", "300", "Seconds after which an unused simple token dies.",
+         &SetInteger<&S::auth_token_ttl_seconds, 1, 1'000'000'000>),
+    Used(kAuth, "bcrypt-cost", "10", "Cost of a password's hash: one more takes twice as long.",
+         &SetInteger<&S::bcrypt_cost, 4, 31>),
+
     Used(kLogging, "log-level", "info", "debug, info, warn or error.", &SetLogLevel),
     Used(kLogging, "log-format", "json", "json, or text (console means the same).", &SetLogFormat),
     Used(kLogging, "log-outputs", "default",
@@ -369,8 +379,6 @@ constexpr std::array kRows = {
     NoEffect("peer-cert-allowed-hostname", "", kNoPeers),
     NoEffect("peer-skip-client-san-verification", "false", kNoPeers,
              "experimental-peer-skip-client-san-verification"),
-    NoEffect("bcrypt-cost", "10", kNoAuth),
-    NoEffect("auth-token-ttl", "300", kNoAuth),
 
     Missing("config-file", "", "configuration files are not supported yet"),
     Missing("force-new-cluster", "false", "directories of real clusters are not opened yet"),
@@ -390,7 +398,6 @@ constexpr std::array kRows = {
     Missing("tls-max-version", "", kNoTls),
     Missing("cors", "*", "the JSON gateway is not supported yet"),
     Missing("host-whitelist", "*", "the JSON gateway is not supported yet"),
-    Missing("auth-token", "simple", kNoAuth),
     Missing("enable-log-rotation", "false", "log files are not rotated: use logrotate"),
     Missing("log-rotation-config-json", "", "log files are not rotated: use logrotate"),
     Missing("enable-distributed-tracing", "false", kNoTracing,

@@ -140,7 +140,8 @@ TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
       {{"--listen-client-urls="}, "needs at least one URL"},
       {{"--cert-file=x.pem"}, "--cert-file: TLS is not supported yet"},
       {{"--client-cert-auth"}, "--client-cert-auth: TLS is not supported yet"},
-      {{"--auth-token=jwt,pub-key=x"}, "--auth-token: authentication is not supported yet"},
+      {{"--auth-token="}, "--auth-token: must not be empty"},
+      {{"--bcrypt-cost=3"}, "--bcrypt-cost: 3 is not between 4 and 31"},
       {{"--config-file=x.yaml"}, "--config-file: configuration files are not supported yet"},
   };
   for (const Case& c : kCases) {

@@ -45,6 +45,10 @@ struct Settings {
   int64_t compaction_batch_limit = 1'000;
   int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
 
+  std::string auth_token = "simple";
+  int64_t auth_token_ttl_seconds = 300;
+  int64_t bcrypt_cost = 10;
+
   std::string transport = "h2";
 
   std::string log_level = "info";

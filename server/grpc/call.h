@@ -3,7 +3,9 @@
 #ifndef SOCLE_SERVER_GRPC_CALL_H_
 #define SOCLE_SERVER_GRPC_CALL_H_
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <grpcpp/grpcpp.h>
 
@@ -19,6 +21,17 @@ inline grpc::Status ToGrpc(const absl::Status& status) {
     return grpc::Status::OK;
   }
   return {static_cast<grpc::StatusCode>(status.code()), std::string(MessageOf(status))};
+}
+
+inline Caller CallerOf(const grpc::CallbackServerContext& context) {
+  const auto field = [&context](std::string_view name) -> std::optional<std::string_view> {
+    const auto found = context.client_metadata().find(grpc::string_ref(name.data(), name.size()));
+    if (found == context.client_metadata().end()) {
+      return std::nullopt;
+    }
+    return std::string_view(found->second.data(), found->second.size());
+  };
+  return {.token = TokenOf(field(kTokenField), field(kAuthorizationField))};
 }
 
 // Runs a unary call; `start(done)` answers now or later, through `done`.

@@ -80,13 +80,19 @@ class WaitingReactor final : public grpc::ServerUnaryReactor {
 // One client of Observe. Deletes itself when gRPC is done with it.
 class ObserveReactor final : public grpc::ServerWriteReactor<v3electionpb::LeaderResponse> {
  public:
-  ObserveReactor(ElectionService* service, RpcMeter* meter,
+  ObserveReactor(ElectionService* service, RpcMeter* meter, const Caller& caller,
                  const v3electionpb::LeaderRequest& request)
       : meter_(meter) {
     meter_->Started(RpcMethod::kObserve);
     meter_->Received(RpcMethod::kObserve);
     MutexLock lock(&mu_);
-    stream_ = service->Observe(request, [this] { Pump(); });
+    absl::StatusOr<std::unique_ptr<LeaderStream>> stream =
+        service->Observe(caller, request, [this] { Pump(); });
+    if (!stream.ok()) {
+      End(stream.status());
+      return;
+    }
+    stream_ = *std::move(stream);
     SendNext();
   }
 
@@ -150,11 +156,11 @@ class LockAdapter final : public v3lockpb::Lock::CallbackService {
  public:
   LockAdapter(LockService* service, RpcMeter* meter) : service_(service), meter_(meter) {}
 
-  grpc::ServerUnaryReactor* Lock(grpc::CallbackServerContext* /*context*/,
+  grpc::ServerUnaryReactor* Lock(grpc::CallbackServerContext* context,
                                  const v3lockpb::LockRequest* request,
                                  v3lockpb::LockResponse* response) override {
     return WaitingReactor::Begin(meter_, RpcMethod::kLock, [=, this](Done done) {
-      return service_->Lock(*request, response, std::move(done));
+      return service_->Lock(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
@@ -162,7 +168,7 @@ class LockAdapter final : public v3lockpb::Lock::CallbackService {
                                    const v3lockpb::UnlockRequest* request,
                                    v3lockpb::UnlockResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kUnlock, [=, this](Done done) {
-      service_->Unlock(*request, response, std::move(done));
+      service_->Unlock(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
@@ -175,11 +181,11 @@ class ElectionAdapter final : public v3electionpb::Election::CallbackService {
  public:
   ElectionAdapter(ElectionService* service, RpcMeter* meter) : service_(service), meter_(meter) {}
 
-  grpc::ServerUnaryReactor* Campaign(grpc::CallbackServerContext* /*context*/,
+  grpc::ServerUnaryReactor* Campaign(grpc::CallbackServerContext* context,
                                      const v3electionpb::CampaignRequest* request,
                                      v3electionpb::CampaignResponse* response) override {
     return WaitingReactor::Begin(meter_, RpcMethod::kCampaign, [=, this](Done done) {
-      return service_->Campaign(*request, response, std::move(done));
+      return service_->Campaign(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
@@ -187,28 +193,28 @@ class ElectionAdapter final : public v3electionpb::Election::CallbackService {
                                      const v3electionpb::ProclaimRequest* request,
                                      v3electionpb::ProclaimResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kProclaim, [=, this](Done done) {
-      service_->Proclaim(*request, response, std::move(done));
+      service_->Proclaim(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
   grpc::ServerUnaryReactor* Leader(grpc::CallbackServerContext* context,
                                    const v3electionpb::LeaderRequest* request,
                                    v3electionpb::LeaderResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kLeader,
-                       [=, this] { return service_->Leader(*request, response); });
+    return AnswerUnary(context, meter_, RpcMethod::kLeader, [=, this] {
+      return service_->Leader(CallerOf(*context), *request, response);
+    });
   }
 
   grpc::ServerWriteReactor<v3electionpb::LeaderResponse>* Observe(
-      grpc::CallbackServerContext* /*context*/,
-      const v3electionpb::LeaderRequest* request) override {
-    return new ObserveReactor(service_, meter_, *request);
+      grpc::CallbackServerContext* context, const v3electionpb::LeaderRequest* request) override {
+    return new ObserveReactor(service_, meter_, CallerOf(*context), *request);
   }
 
   grpc::ServerUnaryReactor* Resign(grpc::CallbackServerContext* context,
                                    const v3electionpb::ResignRequest* request,
                                    v3electionpb::ResignResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kResign, [=, this](Done done) {
-      service_->Resign(*request, response, std::move(done));
+      service_->Resign(CallerOf(*context), *request, response, std::move(done));
     });
   }
 

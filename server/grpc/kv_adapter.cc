@@ -19,35 +19,37 @@ class KvAdapter final : public pb::KV::CallbackService {
                                   const pb::RangeRequest* request,
                                   pb::RangeResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kRange, [=, this](Done done) {
-      service_->Range(*request, response, std::move(done));
+      service_->Range(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
   grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context, const pb::PutRequest* request,
                                 pb::PutResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kPut,
-                      [=, this](Done done) { service_->Put(*request, response, std::move(done)); });
+    return StartUnary(context, meter_, RpcMethod::kPut, [=, this](Done done) {
+      service_->Put(CallerOf(*context), *request, response, std::move(done));
+    });
   }
 
   grpc::ServerUnaryReactor* DeleteRange(grpc::CallbackServerContext* context,
                                         const pb::DeleteRangeRequest* request,
                                         pb::DeleteRangeResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kDeleteRange, [=, this](Done done) {
-      service_->DeleteRange(*request, response, std::move(done));
+      service_->DeleteRange(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
   grpc::ServerUnaryReactor* Txn(grpc::CallbackServerContext* context, const pb::TxnRequest* request,
                                 pb::TxnResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kTxn,
-                      [=, this](Done done) { service_->Txn(*request, response, std::move(done)); });
+    return StartUnary(context, meter_, RpcMethod::kTxn, [=, this](Done done) {
+      service_->Txn(CallerOf(*context), *request, response, std::move(done));
+    });
   }
 
   grpc::ServerUnaryReactor* Compact(grpc::CallbackServerContext* context,
                                     const pb::CompactionRequest* request,
                                     pb::CompactionResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kCompact, [=, this](Done done) {
-      service_->Compact(*request, response, std::move(done));
+      service_->Compact(CallerOf(*context), *request, response, std::move(done));
     });
   }
 

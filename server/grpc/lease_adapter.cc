@@ -18,7 +18,8 @@ namespace pb = etcdserverpb;
 class KeepAliveReactor final
     : public grpc::ServerBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse> {
  public:
-  KeepAliveReactor(LeaseService* service, RpcMeter* meter) : service_(service), meter_(meter) {
+  KeepAliveReactor(LeaseService* service, RpcMeter* meter, Caller caller)
+      : service_(service), meter_(meter), caller_(std::move(caller)) {
     meter_->Started(RpcMethod::kLeaseKeepAlive);
     StartRead(&request_);
   }
@@ -35,7 +36,7 @@ class KeepAliveReactor final
     }
     meter_->Received(RpcMethod::kLeaseKeepAlive);
     response_.Clear();
-    service_->KeepAlive(request_, &response_,
+    service_->KeepAlive(caller_, request_, &response_,
                         [this](const absl::Status& status) { Renewed(status); });
   }
 
@@ -83,6 +84,7 @@ class KeepAliveReactor final
 
   LeaseService* const service_;
   RpcMeter* const meter_;
+  const Caller caller_;
   pb::LeaseKeepAliveRequest request_;    // of the one that is busy
   pb::LeaseKeepAliveResponse response_;  // of the one that is busy
   Mutex mu_;
@@ -100,7 +102,7 @@ class LeaseAdapter final : public pb::Lease::CallbackService {
                                        const pb::LeaseGrantRequest* request,
                                        pb::LeaseGrantResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kLeaseGrant, [=, this](Done done) {
-      service_->Grant(*request, response, std::move(done));
+      service_->Grant(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
@@ -108,27 +110,28 @@ class LeaseAdapter final : public pb::Lease::CallbackService {
                                         const pb::LeaseRevokeRequest* request,
                                         pb::LeaseRevokeResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kLeaseRevoke, [=, this](Done done) {
-      service_->Revoke(*request, response, std::move(done));
+      service_->Revoke(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
   grpc::ServerBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse>* LeaseKeepAlive(
-      grpc::CallbackServerContext* /*context*/) override {
-    return new KeepAliveReactor(service_, meter_);
+      grpc::CallbackServerContext* context) override {
+    return new KeepAliveReactor(service_, meter_, CallerOf(*context));
   }
 
   grpc::ServerUnaryReactor* LeaseTimeToLive(grpc::CallbackServerContext* context,
                                             const pb::LeaseTimeToLiveRequest* request,
                                             pb::LeaseTimeToLiveResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kLeaseTimeToLive,
-                       [=, this] { return service_->TimeToLive(*request, response); });
+    return AnswerUnary(context, meter_, RpcMethod::kLeaseTimeToLive, [=, this] {
+      return service_->TimeToLive(CallerOf(*context), *request, response);
+    });
   }
 
   grpc::ServerUnaryReactor* LeaseLeases(grpc::CallbackServerContext* context,
                                         const pb::LeaseLeasesRequest* /*request*/,
                                         pb::LeaseLeasesResponse* response) override {
     return AnswerUnary(context, meter_, RpcMethod::kLeaseLeases,
-                       [=, this] { return service_->Leases(response); });
+                       [=, this] { return service_->Leases(CallerOf(*context), response); });
   }
 
  private:

@@ -15,11 +15,18 @@ namespace pb = etcdserverpb;
 // One snapshot being sent. Deletes itself when gRPC is done with it.
 class SnapshotReactor final : public grpc::ServerWriteReactor<pb::SnapshotResponse> {
  public:
-  SnapshotReactor(MaintenanceService* service, RpcMeter* meter) : meter_(meter) {
+  SnapshotReactor(MaintenanceService* service, RpcMeter* meter, const Caller& caller)
+      : meter_(meter) {
     meter_->Started(RpcMethod::kSnapshot);
     meter_->Received(RpcMethod::kSnapshot);
     MutexLock lock(&mu_);  // the stream's thread rings at once: it finds the stream in its place
-    stream_ = service->Snapshot([this] { Pump(); });
+    absl::StatusOr<std::unique_ptr<SnapshotStream>> stream =
+        service->Snapshot(caller, [this] { Pump(); });
+    if (!stream.ok()) {
+      End(stream.status());
+      return;
+    }
+    stream_ = *std::move(stream);
     SendNext();
   }
 
@@ -90,7 +97,7 @@ class MaintenanceAdapter final : public pb::Maintenance::CallbackService {
                                   const pb::AlarmRequest* request,
                                   pb::AlarmResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kAlarm, [=, this](Done done) {
-      service_->Alarm(*request, response, std::move(done));
+      service_->Alarm(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
@@ -98,48 +105,51 @@ class MaintenanceAdapter final : public pb::Maintenance::CallbackService {
                                    const pb::StatusRequest* /*request*/,
                                    pb::StatusResponse* response) override {
     return AnswerUnary(context, meter_, RpcMethod::kStatus,
-                       [=, this] { return service_->Status(response); });
+                       [=, this] { return service_->Status(CallerOf(*context), response); });
   }
 
   grpc::ServerUnaryReactor* Defragment(grpc::CallbackServerContext* context,
                                        const pb::DefragmentRequest* /*request*/,
                                        pb::DefragmentResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kDefragment,
-                      [=, this](Done done) { service_->Defragment(response, std::move(done)); });
+    return StartUnary(context, meter_, RpcMethod::kDefragment, [=, this](Done done) {
+      service_->Defragment(CallerOf(*context), response, std::move(done));
+    });
   }
 
   grpc::ServerUnaryReactor* Hash(grpc::CallbackServerContext* context,
                                  const pb::HashRequest* /*request*/,
                                  pb::HashResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kHash,
-                      [=, this](Done done) { service_->Hash(response, std::move(done)); });
+    return StartUnary(context, meter_, RpcMethod::kHash, [=, this](Done done) {
+      service_->Hash(CallerOf(*context), response, std::move(done));
+    });
   }
 
   grpc::ServerUnaryReactor* HashKV(grpc::CallbackServerContext* context,
                                    const pb::HashKVRequest* request,
                                    pb::HashKVResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kHashKv, [=, this](Done done) {
-      service_->HashKv(*request, response, std::move(done));
+      service_->HashKv(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
   grpc::ServerWriteReactor<pb::SnapshotResponse>* Snapshot(
-      grpc::CallbackServerContext* /*context*/, const pb::SnapshotRequest* /*request*/) override {
-    return new SnapshotReactor(service_, meter_);
+      grpc::CallbackServerContext* context, const pb::SnapshotRequest* /*request*/) override {
+    return new SnapshotReactor(service_, meter_, CallerOf(*context));
   }
 
   grpc::ServerUnaryReactor* MoveLeader(grpc::CallbackServerContext* context,
                                        const pb::MoveLeaderRequest* request,
                                        pb::MoveLeaderResponse* /*response*/) override {
     return AnswerUnary(context, meter_, RpcMethod::kMoveLeader,
-                       [=, this] { return service_->MoveLeader(*request); });
+                       [=, this] { return service_->MoveLeader(CallerOf(*context), *request); });
   }
 
   grpc::ServerUnaryReactor* Downgrade(grpc::CallbackServerContext* context,
                                       const pb::DowngradeRequest* request,
                                       pb::DowngradeResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kDowngrade,
-                       [=, this] { return service_->Downgrade(*request, response); });
+    return AnswerUnary(context, meter_, RpcMethod::kDowngrade, [=, this] {
+      return service_->Downgrade(CallerOf(*context), *request, response);
+    });
   }
 
  private:

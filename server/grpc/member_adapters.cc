@@ -1,4 +1,4 @@
-// Cluster and Auth: small services whose answers are there at once.
+// Cluster and Auth.
 #include <utility>
 
 #include "etcd/rpc.grpc.pb.h"
@@ -19,21 +19,21 @@ class ClusterAdapter final : public pb::Cluster::CallbackService {
                                       const pb::MemberAddRequest* request,
                                       pb::MemberAddResponse* /*response*/) override {
     return AnswerUnary(context, meter_, RpcMethod::kMemberAdd,
-                       [=, this] { return service_->MemberAdd(*request); });
+                       [=, this] { return service_->MemberAdd(CallerOf(*context), *request); });
   }
 
   grpc::ServerUnaryReactor* MemberRemove(grpc::CallbackServerContext* context,
                                          const pb::MemberRemoveRequest* request,
                                          pb::MemberRemoveResponse* /*response*/) override {
     return AnswerUnary(context, meter_, RpcMethod::kMemberRemove,
-                       [=, this] { return service_->MemberRemove(*request); });
+                       [=, this] { return service_->MemberRemove(CallerOf(*context), *request); });
   }
 
   grpc::ServerUnaryReactor* MemberUpdate(grpc::CallbackServerContext* context,
                                          const pb::MemberUpdateRequest* request,
                                          pb::MemberUpdateResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kMemberUpdate, [=, this](Done done) {
-      service_->MemberUpdate(*request, response, std::move(done));
+      service_->MemberUpdate(CallerOf(*context), *request, response, std::move(done));
     });
   }
 
@@ -41,14 +41,14 @@ class ClusterAdapter final : public pb::Cluster::CallbackService {
                                        const pb::MemberListRequest* /*request*/,
                                        pb::MemberListResponse* response) override {
     return AnswerUnary(context, meter_, RpcMethod::kMemberList,
-                       [=, this] { return service_->MemberList(response); });
+                       [=, this] { return service_->MemberList(CallerOf(*context), response); });
   }
 
   grpc::ServerUnaryReactor* MemberPromote(grpc::CallbackServerContext* context,
                                           const pb::MemberPromoteRequest* request,
                                           pb::MemberPromoteResponse* /*response*/) override {
     return AnswerUnary(context, meter_, RpcMethod::kMemberPromote,
-                       [=, this] { return service_->MemberPromote(*request); });
+                       [=, this] { return service_->MemberPromote(CallerOf(*context), *request); });
   }
 
  private:
@@ -56,51 +56,144 @@ class ClusterAdapter final : public pb::Cluster::CallbackService {
   RpcMeter* const meter_;
 };
 
-// Methods that would need users stay the generated "unimplemented".
 class AuthAdapter final : public pb::Auth::CallbackService {
  public:
   AuthAdapter(AuthService* service, RpcMeter* meter) : service_(service), meter_(meter) {}
 
   grpc::ServerUnaryReactor* AuthEnable(grpc::CallbackServerContext* context,
-                                       const pb::AuthEnableRequest* /*request*/,
-                                       pb::AuthEnableResponse* /*response*/) override {
-    return AnswerUnary(context, meter_, RpcMethod::kAuthEnable,
-                       [this] { return service_->AuthEnable(); });
+                                       const pb::AuthEnableRequest* request,
+                                       pb::AuthEnableResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kAuthEnable, [=, this](Done done) {
+      service_->AuthEnable(CallerOf(*context), *request, response, std::move(done));
+    });
   }
 
   grpc::ServerUnaryReactor* AuthDisable(grpc::CallbackServerContext* context,
-                                        const pb::AuthDisableRequest* /*request*/,
+                                        const pb::AuthDisableRequest* request,
                                         pb::AuthDisableResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kAuthDisable,
-                       [=, this] { return service_->AuthDisable(response); });
-  }
-
-  grpc::ServerUnaryReactor* AuthStatus(grpc::CallbackServerContext* context,
-                                       const pb::AuthStatusRequest* /*request*/,
-                                       pb::AuthStatusResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kAuthStatus,
-                       [=, this] { return service_->AuthStatus(response); });
+    return StartUnary(context, meter_, RpcMethod::kAuthDisable, [=, this](Done done) {
+      service_->AuthDisable(CallerOf(*context), *request, response, std::move(done));
+    });
   }
 
   grpc::ServerUnaryReactor* Authenticate(grpc::CallbackServerContext* context,
-                                         const pb::AuthenticateRequest* /*request*/,
-                                         pb::AuthenticateResponse* /*response*/) override {
-    return AnswerUnary(context, meter_, RpcMethod::kAuthenticate,
-                       [this] { return service_->Authenticate(); });
+                                         const pb::AuthenticateRequest* request,
+                                         pb::AuthenticateResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kAuthenticate, [=, this](Done done) {
+      service_->Authenticate(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* UserAdd(grpc::CallbackServerContext* context,
+                                    const pb::AuthUserAddRequest* request,
+                                    pb::AuthUserAddResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kUserAdd, [=, this](Done done) {
+      service_->UserAdd(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* UserDelete(grpc::CallbackServerContext* context,
+                                       const pb::AuthUserDeleteRequest* request,
+                                       pb::AuthUserDeleteResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kUserDelete, [=, this](Done done) {
+      service_->UserDelete(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* UserChangePassword(
+      grpc::CallbackServerContext* context, const pb::AuthUserChangePasswordRequest* request,
+      pb::AuthUserChangePasswordResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kUserChangePassword, [=, this](Done done) {
+      service_->UserChangePassword(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* UserGrantRole(grpc::CallbackServerContext* context,
+                                          const pb::AuthUserGrantRoleRequest* request,
+                                          pb::AuthUserGrantRoleResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kUserGrantRole, [=, this](Done done) {
+      service_->UserGrantRole(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* UserRevokeRole(grpc::CallbackServerContext* context,
+                                           const pb::AuthUserRevokeRoleRequest* request,
+                                           pb::AuthUserRevokeRoleResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kUserRevokeRole, [=, this](Done done) {
+      service_->UserRevokeRole(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* RoleAdd(grpc::CallbackServerContext* context,
+                                    const pb::AuthRoleAddRequest* request,
+                                    pb::AuthRoleAddResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kRoleAdd, [=, this](Done done) {
+      service_->RoleAdd(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* RoleDelete(grpc::CallbackServerContext* context,
+                                       const pb::AuthRoleDeleteRequest* request,
+                                       pb::AuthRoleDeleteResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kRoleDelete, [=, this](Done done) {
+      service_->RoleDelete(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* RoleGrantPermission(
+      grpc::CallbackServerContext* context, const pb::AuthRoleGrantPermissionRequest* request,
+      pb::AuthRoleGrantPermissionResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kRoleGrantPermission, [=, this](Done done) {
+      service_->RoleGrantPermission(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* RoleRevokePermission(
+      grpc::CallbackServerContext* context, const pb::AuthRoleRevokePermissionRequest* request,
+      pb::AuthRoleRevokePermissionResponse* response) override {
+    return StartUnary(context, meter_, RpcMethod::kRoleRevokePermission, [=, this](Done done) {
+      service_->RoleRevokePermission(CallerOf(*context), *request, response, std::move(done));
+    });
+  }
+
+  grpc::ServerUnaryReactor* AuthStatus(grpc::CallbackServerContext* context,
+                                       const pb::AuthStatusRequest* request,
+                                       pb::AuthStatusResponse* response) override {
+    return AnswerUnary(context, meter_, RpcMethod::kAuthStatus, [=, this] {
+      return service_->AuthStatus(CallerOf(*context), *request, response);
+    });
+  }
+
+  grpc::ServerUnaryReactor* UserGet(grpc::CallbackServerContext* context,
+                                    const pb::AuthUserGetRequest* request,
+                                    pb::AuthUserGetResponse* response) override {
+    return AnswerUnary(context, meter_, RpcMethod::kUserGet, [=, this] {
+      return service_->UserGet(CallerOf(*context), *request, response);
+    });
   }
 
   grpc::ServerUnaryReactor* UserList(grpc::CallbackServerContext* context,
-                                     const pb::AuthUserListRequest* /*request*/,
+                                     const pb::AuthUserListRequest* request,
                                      pb::AuthUserListResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kUserList,
-                       [=, this] { return service_->UserList(response); });
+    return AnswerUnary(context, meter_, RpcMethod::kUserList, [=, this] {
+      return service_->UserList(CallerOf(*context), *request, response);
+    });
+  }
+
+  grpc::ServerUnaryReactor* RoleGet(grpc::CallbackServerContext* context,
+                                    const pb::AuthRoleGetRequest* request,
+                                    pb::AuthRoleGetResponse* response) override {
+    return AnswerUnary(context, meter_, RpcMethod::kRoleGet, [=, this] {
+      return service_->RoleGet(CallerOf(*context), *request, response);
+    });
   }
 
   grpc::ServerUnaryReactor* RoleList(grpc::CallbackServerContext* context,
-                                     const pb::AuthRoleListRequest* /*request*/,
+                                     const pb::AuthRoleListRequest* request,
                                      pb::AuthRoleListResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kRoleList,
-                       [=, this] { return service_->RoleList(response); });
+    return AnswerUnary(context, meter_, RpcMethod::kRoleList, [=, this] {
+      return service_->RoleList(CallerOf(*context), *request, response);
+    });
   }
 
  private:

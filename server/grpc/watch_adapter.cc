@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "etcd/rpc.grpc.pb.h"
 
 #include "kv/base/check.h"
@@ -18,7 +20,8 @@ namespace pb = etcdserverpb;
 // changes nothing: events go on.
 class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::WatchResponse> {
  public:
-  WatchReactor(Node* node, RpcMeter* meter) : meter_(meter), session_(node, [this] { Pump(); }) {
+  WatchReactor(Node* node, RpcMeter* meter, Caller caller)
+      : meter_(meter), session_(node, std::move(caller), [this] { Pump(); }) {
     meter_->Started(RpcMethod::kWatch);
     StartRead(&request_);
   }
@@ -102,8 +105,8 @@ class WatchAdapter final : public pb::Watch::CallbackService {
   WatchAdapter(Node* node, RpcMeter* meter) : node_(node), meter_(meter) {}
 
   grpc::ServerBidiReactor<pb::WatchRequest, pb::WatchResponse>* Watch(
-      grpc::CallbackServerContext* /*context*/) override {
-    return new WatchReactor(node_, meter_);
+      grpc::CallbackServerContext* context) override {
+    return new WatchReactor(node_, meter_, CallerOf(*context));
   }
 
  private:

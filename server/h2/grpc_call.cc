@@ -40,7 +40,8 @@ GrpcCall::GrpcCall(Services* services, std::optional<RpcMethod> method,
   }
 }
 
-void GrpcCall::Begin(std::string_view encoding, int64_t deadline_nanos) {
+void GrpcCall::Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos) {
+  caller_ = std::move(caller);
   encoding_ = encoding;
   if (deadline_nanos != http::Loop::kNever) {
     exchange_->WakeAt(deadline_nanos);

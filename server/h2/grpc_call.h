@@ -31,8 +31,8 @@ class GrpcCall : public http::Receiver {
   GrpcCall(Services* services, std::optional<RpcMethod> method,
            std::shared_ptr<http::Exchange> exchange);
 
-  // Before the first byte: the request's encoding, and its deadline (INT64_MAX: none).
-  void Begin(std::string_view encoding, int64_t deadline_nanos);
+  // Before the first byte: who makes the call, the request's encoding, and its deadline (INT64_MAX: none).
+  void Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos);
 
   void OnBody(std::string_view bytes) final;
   void OnBodyEnd() final;
@@ -89,6 +89,8 @@ class GrpcCall : public http::Receiver {
 
   Services* services() const { return services_; }
 
+  const Caller& caller() const { return caller_; }
+
   http::Exchange* exchange() const { return exchange_.get(); }
 
   const std::shared_ptr<http::Exchange>& shared_exchange() const { return exchange_; }
@@ -102,6 +104,7 @@ class GrpcCall : public http::Receiver {
   Services* const services_;
   const std::optional<RpcMethod> method_;
   const std::shared_ptr<http::Exchange> exchange_;
+  Caller caller_;
   std::string encoding_;
   std::string in_;  // frames not yet taken
   bool has_head_ = false;

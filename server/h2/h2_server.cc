@@ -27,6 +27,21 @@ bool IsGrpc(const http::Request& request) {
          (type.size() == kGrpc.size() || type[kGrpc.size()] == '+' || type[kGrpc.size()] == ';');
 }
 
+// One look at the fields: every call pays for it.
+Caller CallerOf(const http::Request& request) {
+  std::optional<std::string_view> token;
+  std::optional<std::string_view> authorization;
+  for (size_t i = 0; i < request.field_count(); ++i) {
+    const http::Field field = request.field(i);
+    if (field.name == kTokenField && !token.has_value()) {
+      token = field.value;
+    } else if (field.name == kAuthorizationField && !authorization.has_value()) {
+      authorization = field.value;
+    }
+  }
+  return {.token = TokenOf(token, authorization)};
+}
+
 class EtcdHandler final : public http::Handler {
  public:
   EtcdHandler(Node* node, RpcMeter* meter, H2Server::Pages pages)
@@ -65,7 +80,7 @@ class EtcdHandler final : public http::Handler {
       deadline_nanos = exchange->loop()->now_nanos() + *timeout_nanos;
     }
     std::shared_ptr<h2::GrpcCall> call = row->make(&services_, exchange);
-    call->Begin(request.Find("grpc-encoding"), deadline_nanos);
+    call->Begin(CallerOf(request), request.Find("grpc-encoding"), deadline_nanos);
     return call;
   }
 

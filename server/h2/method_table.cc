@@ -35,9 +35,8 @@ constexpr MethodRow Later(Run /*run*/) {
 template <RpcMethod kMethod, typename Request, typename Response, typename Run>
 constexpr MethodRow Now(Run /*run*/) {
   return Later<kMethod, Request, Response>(
-      [](Services* services, const Request& request, Response* response, Done done) {
-        done(Run{}(services, request, response));
-      });
+      [](Services* services, const Caller& caller, const Request& request, Response* response,
+         Done done) { done(Run{}(services, caller, request, response)); });
 }
 
 template <RpcMethod kMethod>
@@ -48,93 +47,189 @@ constexpr MethodRow Stream(std::shared_ptr<GrpcCall> (*make)(Services*,
 
 constexpr std::string_view kHealth = "grpc.health.v1.Health";
 
-// RangeStream has none: kube-apiserver falls back on Range then. Nor have the methods that need users.
+// RangeStream has none: kube-apiserver falls back on Range then.
 constexpr std::array kRows = {
     Later<RpcMethod::kRange, pb::RangeRequest, pb::RangeResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->kv.Range(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->kv.Range(c, q, r, std::move(d));
+        }),
     Later<RpcMethod::kPut, pb::PutRequest, pb::PutResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->kv.Put(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->kv.Put(c, q, r, std::move(d));
+        }),
     Later<RpcMethod::kDeleteRange, pb::DeleteRangeRequest, pb::DeleteRangeResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->kv.DeleteRange(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->kv.DeleteRange(c, q, r, std::move(d));
+        }),
     Later<RpcMethod::kTxn, pb::TxnRequest, pb::TxnResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->kv.Txn(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->kv.Txn(c, q, r, std::move(d));
+        }),
     Later<RpcMethod::kCompact, pb::CompactionRequest, pb::CompactionResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->kv.Compact(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->kv.Compact(c, q, r, std::move(d));
+        }),
     Stream<RpcMethod::kWatch>(MakeWatchCall),
     Later<RpcMethod::kLeaseGrant, pb::LeaseGrantRequest, pb::LeaseGrantResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->lease.Grant(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->lease.Grant(c, q, r, std::move(d));
+        }),
     Later<RpcMethod::kLeaseRevoke, pb::LeaseRevokeRequest, pb::LeaseRevokeResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->lease.Revoke(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->lease.Revoke(c, q, r, std::move(d));
+        }),
     Stream<RpcMethod::kLeaseKeepAlive>(MakeKeepAliveCall),
     Now<RpcMethod::kLeaseTimeToLive, pb::LeaseTimeToLiveRequest, pb::LeaseTimeToLiveResponse>(
-        [](Services* s, const auto& q, auto* r) { return s->lease.TimeToLive(q, r); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->lease.TimeToLive(c, q, r);
+        }),
     Now<RpcMethod::kLeaseLeases, pb::LeaseLeasesRequest, pb::LeaseLeasesResponse>(
-        [](Services* s, const auto&, auto* r) { return s->lease.Leases(r); }),
+        [](Services* s, const Caller& c, const auto&, auto* r) { return s->lease.Leases(c, r); }),
     Now<RpcMethod::kMemberAdd, pb::MemberAddRequest, pb::MemberAddResponse>(
-        [](Services* s, const auto& q, auto*) { return s->cluster.MemberAdd(q); }),
+        [](Services* s, const Caller& c, const auto& q, auto*) {
+          return s->cluster.MemberAdd(c, q);
+        }),
     Now<RpcMethod::kMemberRemove, pb::MemberRemoveRequest, pb::MemberRemoveResponse>(
-        [](Services* s, const auto& q, auto*) { return s->cluster.MemberRemove(q); }),
+        [](Services* s, const Caller& c, const auto& q, auto*) {
+          return s->cluster.MemberRemove(c, q);
+        }),
     Later<RpcMethod::kMemberUpdate, pb::MemberUpdateRequest, pb::MemberUpdateResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          s->cluster.MemberUpdate(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->cluster.MemberUpdate(c, q, r, std::move(d));
         }),
     Now<RpcMethod::kMemberList, pb::MemberListRequest, pb::MemberListResponse>(
-        [](Services* s, const auto&, auto* r) { return s->cluster.MemberList(r); }),
+        [](Services* s, const Caller& c, const auto&, auto* r) {
+          return s->cluster.MemberList(c, r);
+        }),
     Now<RpcMethod::kMemberPromote, pb::MemberPromoteRequest, pb::MemberPromoteResponse>(
-        [](Services* s, const auto& q, auto*) { return s->cluster.MemberPromote(q); }),
+        [](Services* s, const Caller& c, const auto& q, auto*) {
+          return s->cluster.MemberPromote(c, q);
+        }),
     Later<RpcMethod::kAlarm, pb::AlarmRequest, pb::AlarmResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          s->maintenance.Alarm(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->maintenance.Alarm(c, q, r, std::move(d));
         }),
     Now<RpcMethod::kStatus, pb::StatusRequest, pb::StatusResponse>(
-        [](Services* s, const auto&, auto* r) { return s->maintenance.Status(r); }),
+        [](Services* s, const Caller& c, const auto&, auto* r) {
+          return s->maintenance.Status(c, r);
+        }),
     Later<RpcMethod::kDefragment, pb::DefragmentRequest, pb::DefragmentResponse>(
-        [](Services* s, const auto&, auto* r, Done d) {
-          s->maintenance.Defragment(r, std::move(d));
+        [](Services* s, const Caller& c, const auto&, auto* r, Done d) {
+          s->maintenance.Defragment(c, r, std::move(d));
         }),
     Later<RpcMethod::kHash, pb::HashRequest, pb::HashResponse>(
-        [](Services* s, const auto&, auto* r, Done d) { s->maintenance.Hash(r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto&, auto* r, Done d) {
+          s->maintenance.Hash(c, r, std::move(d));
+        }),
     Later<RpcMethod::kHashKv, pb::HashKVRequest, pb::HashKVResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          s->maintenance.HashKv(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->maintenance.HashKv(c, q, r, std::move(d));
         }),
     Stream<RpcMethod::kSnapshot>(MakeSnapshotCall),
     Now<RpcMethod::kMoveLeader, pb::MoveLeaderRequest, pb::MoveLeaderResponse>(
-        [](Services* s, const auto& q, auto*) { return s->maintenance.MoveLeader(q); }),
+        [](Services* s, const Caller& c, const auto& q, auto*) {
+          return s->maintenance.MoveLeader(c, q);
+        }),
     Now<RpcMethod::kDowngrade, pb::DowngradeRequest, pb::DowngradeResponse>(
-        [](Services* s, const auto& q, auto* r) { return s->maintenance.Downgrade(q, r); }),
-    Now<RpcMethod::kAuthEnable, pb::AuthEnableRequest, pb::AuthEnableResponse>(
-        [](Services* s, const auto&, auto*) { return s->auth.AuthEnable(); }),
-    Now<RpcMethod::kAuthDisable, pb::AuthDisableRequest, pb::AuthDisableResponse>(
-        [](Services* s, const auto&, auto* r) { return s->auth.AuthDisable(r); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->maintenance.Downgrade(c, q, r);
+        }),
+    Later<RpcMethod::kAuthEnable, pb::AuthEnableRequest, pb::AuthEnableResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.AuthEnable(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kAuthDisable, pb::AuthDisableRequest, pb::AuthDisableResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.AuthDisable(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kAuthenticate, pb::AuthenticateRequest, pb::AuthenticateResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.Authenticate(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kUserAdd, pb::AuthUserAddRequest, pb::AuthUserAddResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.UserAdd(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kUserDelete, pb::AuthUserDeleteRequest, pb::AuthUserDeleteResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.UserDelete(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kUserChangePassword, pb::AuthUserChangePasswordRequest,
+          pb::AuthUserChangePasswordResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.UserChangePassword(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kUserGrantRole, pb::AuthUserGrantRoleRequest, pb::AuthUserGrantRoleResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.UserGrantRole(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kUserRevokeRole, pb::AuthUserRevokeRoleRequest,
+          pb::AuthUserRevokeRoleResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.UserRevokeRole(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kRoleAdd, pb::AuthRoleAddRequest, pb::AuthRoleAddResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.RoleAdd(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kRoleDelete, pb::AuthRoleDeleteRequest, pb::AuthRoleDeleteResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.RoleDelete(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kRoleGrantPermission, pb::AuthRoleGrantPermissionRequest,
+          pb::AuthRoleGrantPermissionResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.RoleGrantPermission(c, q, r, std::move(d));
+        }),
+    Later<RpcMethod::kRoleRevokePermission, pb::AuthRoleRevokePermissionRequest,
+          pb::AuthRoleRevokePermissionResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->auth.RoleRevokePermission(c, q, r, std::move(d));
+        }),
     Now<RpcMethod::kAuthStatus, pb::AuthStatusRequest, pb::AuthStatusResponse>(
-        [](Services* s, const auto&, auto* r) { return s->auth.AuthStatus(r); }),
-    Now<RpcMethod::kAuthenticate, pb::AuthenticateRequest, pb::AuthenticateResponse>(
-        [](Services* s, const auto&, auto*) { return s->auth.Authenticate(); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->auth.AuthStatus(c, q, r);
+        }),
+    Now<RpcMethod::kUserGet, pb::AuthUserGetRequest, pb::AuthUserGetResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->auth.UserGet(c, q, r);
+        }),
     Now<RpcMethod::kUserList, pb::AuthUserListRequest, pb::AuthUserListResponse>(
-        [](Services* s, const auto&, auto* r) { return s->auth.UserList(r); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->auth.UserList(c, q, r);
+        }),
+    Now<RpcMethod::kRoleGet, pb::AuthRoleGetRequest, pb::AuthRoleGetResponse>(
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->auth.RoleGet(c, q, r);
+        }),
     Now<RpcMethod::kRoleList, pb::AuthRoleListRequest, pb::AuthRoleListResponse>(
-        [](Services* s, const auto&, auto* r) { return s->auth.RoleList(r); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->auth.RoleList(c, q, r);
+        }),
     Later<RpcMethod::kLock, v3lockpb::LockRequest, v3lockpb::LockResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          return s->lock.Lock(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          return s->lock.Lock(c, q, r, std::move(d));
         }),
     Later<RpcMethod::kUnlock, v3lockpb::UnlockRequest, v3lockpb::UnlockResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) { s->lock.Unlock(q, r, std::move(d)); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->lock.Unlock(c, q, r, std::move(d));
+        }),
     Later<RpcMethod::kCampaign, v3electionpb::CampaignRequest, v3electionpb::CampaignResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          return s->election.Campaign(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          return s->election.Campaign(c, q, r, std::move(d));
         }),
     Later<RpcMethod::kProclaim, v3electionpb::ProclaimRequest, v3electionpb::ProclaimResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          s->election.Proclaim(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->election.Proclaim(c, q, r, std::move(d));
         }),
     Now<RpcMethod::kLeader, v3electionpb::LeaderRequest, v3electionpb::LeaderResponse>(
-        [](Services* s, const auto& q, auto* r) { return s->election.Leader(q, r); }),
+        [](Services* s, const Caller& c, const auto& q, auto* r) {
+          return s->election.Leader(c, q, r);
+        }),
     Stream<RpcMethod::kObserve>(MakeObserveCall),
     Later<RpcMethod::kResign, v3electionpb::ResignRequest, v3electionpb::ResignResponse>(
-        [](Services* s, const auto& q, auto* r, Done d) {
-          s->election.Resign(q, r, std::move(d));
+        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
+          s->election.Resign(c, q, r, std::move(d));
         }),
     MethodRow{kHealth, "Check", MakeHealthCheckCall},
     MethodRow{kHealth, "Watch", MakeHealthWatchCall},

@@ -38,7 +38,7 @@ class WatchCall final : public GrpcCall {
  private:
   void OnBegin() override {
     SendHead();
-    session_ = std::make_unique<WatchSession>(services()->node,
+    session_ = std::make_unique<WatchSession>(services()->node, caller(),
                                               [exchange = shared_exchange()] { exchange->Wake(); });
   }
 
@@ -97,7 +97,7 @@ class KeepAliveCall final : public GrpcCall, public std::enable_shared_from_this
       return;
     }
     Hold();
-    services()->lease.KeepAlive(request_, &response_,
+    services()->lease.KeepAlive(caller(), request_, &response_,
                                 [self = shared_from_this()](const absl::Status& status) {
                                   self->status_ = status;
                                   if (self->exchange()->loop()->IsLoopThread()) {
@@ -139,8 +139,13 @@ class SnapshotCall final : public GrpcCall {
   void OnMessage(std::string_view /*bytes*/) override {}
 
   void OnHalfClose() override {
-    stream_ =
-        services()->maintenance.Snapshot([exchange = shared_exchange()] { exchange->Wake(); });
+    absl::StatusOr<std::unique_ptr<SnapshotStream>> stream = services()->maintenance.Snapshot(
+        caller(), [exchange = shared_exchange()] { exchange->Wake(); });
+    if (!stream.ok()) {
+      End(stream.status());
+      return;
+    }
+    stream_ = *std::move(stream);
     Pump();
   }
 
@@ -197,9 +202,14 @@ class ObserveCall final : public GrpcCall {
   }
 
   void OnHalfClose() override {
+    absl::StatusOr<std::unique_ptr<LeaderStream>> stream = services()->election.Observe(
+        caller(), request_, [exchange = shared_exchange()] { exchange->Wake(); });
+    if (!stream.ok()) {
+      End(stream.status());
+      return;
+    }
     SendHead();
-    stream_ = services()->election.Observe(request_,
-                                           [exchange = shared_exchange()] { exchange->Wake(); });
+    stream_ = *std::move(stream);
     Pump();
   }
 

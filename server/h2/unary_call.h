@@ -23,7 +23,7 @@
 
 namespace socle::server::h2 {
 
-// `Run` is a stateless callable (Services*, const Request&, Response*, Done); one that waits for others returns
+// `Run` is a stateless callable (Services*, const Caller&, const Request&, Response*, Done); one that waits for others returns
 // the Withdrawal that gives it up.
 template <typename Request, typename Response, typename Run>
 class UnaryCall final : public GrpcCall,
@@ -59,11 +59,11 @@ class UnaryCall final : public GrpcCall,
     response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
     Done done(
         [self = this->shared_from_this()](const absl::Status& status) { self->Answer(status); });
-    if constexpr (std::is_void_v<
-                      std::invoke_result_t<Run, Services*, const Request&, Response*, Done>>) {
-      Run{}(services(), *request_, response_, std::move(done));
+    if constexpr (std::is_void_v<std::invoke_result_t<Run, Services*, const Caller&, const Request&,
+                                                      Response*, Done>>) {
+      Run{}(services(), caller(), *request_, response_, std::move(done));
     } else {
-      Withdrawal withdrawal = Run{}(services(), *request_, response_, std::move(done));
+      Withdrawal withdrawal = Run{}(services(), caller(), *request_, response_, std::move(done));
       if (!is_over()) {
         withdrawal_ = std::move(withdrawal);
       }

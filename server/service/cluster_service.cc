@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "kv/base/status_macros.h"
 #include "server/config/url.h"
 #include "server/service/error_table.h"
 
@@ -37,16 +38,20 @@ MemberRecord ClusterService::Current() const {
   return member_;
 }
 
-absl::Status ClusterService::MemberList(pb::MemberListResponse* response) const {
+absl::Status ClusterService::MemberList(const Caller& caller,
+                                        pb::MemberListResponse* response) const {
+  RETURN_IF_ERROR(node_->guard().AnyUser(caller));
   node_->FillIds(response->mutable_header());
   AddMember(Current(), response->add_members());
   return absl::OkStatus();
 }
 
-absl::Status ClusterService::MemberAdd(const pb::MemberAddRequest& request) const {
+absl::Status ClusterService::MemberAdd(const Caller& caller,
+                                       const pb::MemberAddRequest& request) const {
   if (!AreValid(request.peerurls())) {
     return WireStatus(EtcdError::kInvalidMemberUrls);
   }
+  RETURN_IF_ERROR(node_->guard().Root(caller));
   const MemberRecord member = Current();
   for (const std::string& url : request.peerurls()) {
     if (std::find(member.peer_urls.begin(), member.peer_urls.end(), url) !=
@@ -57,14 +62,20 @@ absl::Status ClusterService::MemberAdd(const pb::MemberAddRequest& request) cons
   return WireStatus(EtcdError::kNotCapable);
 }
 
-absl::Status ClusterService::MemberRemove(const pb::MemberRemoveRequest& request) const {
+absl::Status ClusterService::MemberRemove(const Caller& caller,
+                                          const pb::MemberRemoveRequest& request) const {
+  RETURN_IF_ERROR(node_->guard().Root(caller));
   return WireStatus(request.id() == node_->identity().member.id
                         ? EtcdError::kNotEnoughStartedMembers
                         : EtcdError::kMemberNotFound);
 }
 
-void ClusterService::MemberUpdate(const pb::MemberUpdateRequest& request,
+void ClusterService::MemberUpdate(const Caller& caller, const pb::MemberUpdateRequest& request,
                                   pb::MemberUpdateResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().Root(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   if (!AreValid(request.peerurls())) {
     done(WireStatus(EtcdError::kInvalidMemberUrls));
     return;
@@ -89,7 +100,9 @@ void ClusterService::MemberUpdate(const pb::MemberUpdateRequest& request,
       });
 }
 
-absl::Status ClusterService::MemberPromote(const pb::MemberPromoteRequest& request) const {
+absl::Status ClusterService::MemberPromote(const Caller& caller,
+                                           const pb::MemberPromoteRequest& request) const {
+  RETURN_IF_ERROR(node_->guard().Root(caller));
   return WireStatus(request.id() == node_->identity().member.id ? EtcdError::kNotLearner
                                                                 : EtcdError::kMemberNotFound);
 }

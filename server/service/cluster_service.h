@@ -2,6 +2,7 @@
 //
 // Laws     1. There is one member, for ever: adding is refused, removing the last one too.
 //          2. Headers carry no revision (spec etcd 1.2).
+//          3. With authentication on, the list needs a user, every change root.
 // Threads  thread-safe.
 // Source   spec etcd 1.8.
 #ifndef SOCLE_SERVER_SERVICE_CLUSTER_SERVICE_H_
@@ -18,12 +19,14 @@ class ClusterService {
  public:
   explicit ClusterService(Node* node) : node_(node), member_(node->identity().member) {}
 
-  absl::Status MemberList(etcdserverpb::MemberListResponse* response) const;
-  absl::Status MemberAdd(const etcdserverpb::MemberAddRequest& request) const;
-  absl::Status MemberRemove(const etcdserverpb::MemberRemoveRequest& request) const;
-  void MemberUpdate(const etcdserverpb::MemberUpdateRequest& request,
+  absl::Status MemberList(const Caller& caller, etcdserverpb::MemberListResponse* response) const;
+  absl::Status MemberAdd(const Caller& caller, const etcdserverpb::MemberAddRequest& request) const;
+  absl::Status MemberRemove(const Caller& caller,
+                            const etcdserverpb::MemberRemoveRequest& request) const;
+  void MemberUpdate(const Caller& caller, const etcdserverpb::MemberUpdateRequest& request,
                     etcdserverpb::MemberUpdateResponse* response, Done done);
-  absl::Status MemberPromote(const etcdserverpb::MemberPromoteRequest& request) const;
+  absl::Status MemberPromote(const Caller& caller,
+                             const etcdserverpb::MemberPromoteRequest& request) const;
 
  private:
   MemberRecord Current() const;

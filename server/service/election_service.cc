@@ -38,8 +38,15 @@ mvcc::TxnRequest IfStill(const pb::LeaderKey& leader) {
 
 }  // namespace
 
-Withdrawal ElectionService::Campaign(const pb::CampaignRequest& request,
+Withdrawal ElectionService::Campaign(const Caller& caller, const pb::CampaignRequest& request,
                                      pb::CampaignResponse* response, Done done) {
+  if (const absl::Status may =
+          node_->guard().Contend(caller, PrefixOfContest(request.name()),
+                                 EndOfContest(request.name()), mvcc::LeaseId{request.lease()});
+      !may.ok()) {
+    done(may);
+    return [] {};
+  }
   if (!node_->Admit(kCostPerCampaign + static_cast<int64_t>(request.value().size()), done)) {
     return [] {};
   }
@@ -65,19 +72,19 @@ Withdrawal ElectionService::Campaign(const pb::CampaignRequest& request,
   return [contender] { contender->Cancel(); };
 }
 
-void ElectionService::Proclaim(const pb::ProclaimRequest& request, pb::ProclaimResponse* response,
-                               Done done) {
+void ElectionService::Proclaim(const Caller& caller, const pb::ProclaimRequest& request,
+                               pb::ProclaimResponse* response, Done done) {
   if (!request.has_leader()) {
     done(absl::UnknownError(AbslView(kNoLeaderField)));
-    return;
-  }
-  if (!node_->Admit(kCostPerCampaign + static_cast<int64_t>(request.value().size()), done)) {
     return;
   }
   mvcc::TxnRequest txn = IfStill(request.leader());
   txn.success.emplace_back(mvcc::PutRequest{.key = request.leader().key(),
                                             .value = request.value(),
                                             .lease = mvcc::LeaseId{request.leader().lease()}});
+  if (!Admits(caller, txn, kCostPerCampaign + static_cast<int64_t>(request.value().size()), done)) {
+    return;
+  }
   node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
                                          const absl::StatusOr<mvcc::TxnResult>& result) mutable {
     if (!result.ok()) {
@@ -94,9 +101,11 @@ void ElectionService::Proclaim(const pb::ProclaimRequest& request, pb::ProclaimR
   });
 }
 
-absl::Status ElectionService::Leader(const pb::LeaderRequest& request,
+absl::Status ElectionService::Leader(const Caller& caller, const pb::LeaderRequest& request,
                                      pb::LeaderResponse* response) const {
-  const absl::StatusOr<mvcc::RangeResult> oldest = node_->store().Range(OldestOf(request.name()));
+  const mvcc::RangeRequest range = OldestOf(request.name());
+  RETURN_IF_ERROR(node_->guard().Range(caller, range));
+  const absl::StatusOr<mvcc::RangeResult> oldest = node_->store().Range(range);
   if (!oldest.ok()) {
     return WireStatus(oldest.status());
   }
@@ -109,17 +118,28 @@ absl::Status ElectionService::Leader(const pb::LeaderRequest& request,
   return absl::OkStatus();
 }
 
-void ElectionService::Resign(const pb::ResignRequest& request, pb::ResignResponse* response,
-                             Done done) {
+bool ElectionService::Admits(const Caller& caller, const mvcc::TxnRequest& txn, int64_t cost,
+                             Done& done) {
+  // An empty key is refused as such, by the store.
+  const absl::Status may = node_->guard().Txn(caller, txn);
+  if (!may.ok() && !txn.compares.front().key.empty()) {
+    done(may);
+    return false;
+  }
+  return node_->Admit(cost, done);
+}
+
+void ElectionService::Resign(const Caller& caller, const pb::ResignRequest& request,
+                             pb::ResignResponse* response, Done done) {
   if (!request.has_leader()) {
     done(absl::UnknownError(AbslView(kNoLeaderField)));
     return;
   }
-  if (!node_->Admit(0, done)) {
-    return;
-  }
   mvcc::TxnRequest txn = IfStill(request.leader());
   txn.success.emplace_back(mvcc::DeleteRangeRequest{.key = request.leader().key()});
+  if (!Admits(caller, txn, 0, done)) {
+    return;
+  }
   node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
                                          const absl::StatusOr<mvcc::TxnResult>& result) mutable {
     if (result.ok()) {
@@ -130,8 +150,9 @@ void ElectionService::Resign(const pb::ResignRequest& request, pb::ResignRespons
   });
 }
 
-std::unique_ptr<LeaderStream> ElectionService::Observe(const pb::LeaderRequest& request,
-                                                       std::function<void()> on_ready) {
+absl::StatusOr<std::unique_ptr<LeaderStream>> ElectionService::Observe(
+    const Caller& caller, const pb::LeaderRequest& request, std::function<void()> on_ready) {
+  RETURN_IF_ERROR(node_->guard().Range(caller, OldestOf(request.name())));
   return std::make_unique<LeaderStream>(node_, request.name(), std::move(on_ready));
 }
 

@@ -46,18 +46,22 @@ class ElectionService {
  public:
   explicit ElectionService(Node* node) : node_(node) {}
 
-  Withdrawal Campaign(const v3electionpb::CampaignRequest& request,
+  Withdrawal Campaign(const Caller& caller, const v3electionpb::CampaignRequest& request,
                       v3electionpb::CampaignResponse* response, Done done);
-  void Proclaim(const v3electionpb::ProclaimRequest& request,
+  void Proclaim(const Caller& caller, const v3electionpb::ProclaimRequest& request,
                 v3electionpb::ProclaimResponse* response, Done done);
-  absl::Status Leader(const v3electionpb::LeaderRequest& request,
+  absl::Status Leader(const Caller& caller, const v3electionpb::LeaderRequest& request,
                       v3electionpb::LeaderResponse* response) const;
-  void Resign(const v3electionpb::ResignRequest& request, v3electionpb::ResignResponse* response,
-              Done done);
-  std::unique_ptr<LeaderStream> Observe(const v3electionpb::LeaderRequest& request,
-                                        std::function<void()> on_ready);
+  void Resign(const Caller& caller, const v3electionpb::ResignRequest& request,
+              v3electionpb::ResignResponse* response, Done done);
+  absl::StatusOr<std::unique_ptr<LeaderStream>> Observe(const Caller& caller,
+                                                        const v3electionpb::LeaderRequest& request,
+                                                        std::function<void()> on_ready);
 
  private:
+  // True when the caller may do it and the node takes it; else answers.
+  bool Admits(const Caller& caller, const mvcc::TxnRequest& txn, int64_t cost, Done& done);
+
   Node* const node_;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kv/base/status_macros.h"
+#include "mvcc/validate.h"
 #include "server/service/convert.h"
 #include "server/service/error_table.h"
 
@@ -67,7 +68,36 @@ int64_t CostOf(const pb::TxnRequest& request) {
   return std::max(CostOf(request.success()), CostOf(request.failure()));
 }
 
-void KvService::Range(const pb::RangeRequest& request, pb::RangeResponse* response, Done done) {
+// One conversion more than the store's own: it is paid while authentication is on.
+absl::Status KvService::Check(const Caller& caller, const pb::RangeRequest& request) const {
+  const mvcc::RangeRequest range = ToStore(request);
+  RETURN_IF_ERROR(WireStatus(mvcc::Validate(range)));
+  return node_->guard().Range(caller, range);
+}
+
+absl::Status KvService::Check(const Caller& caller, const pb::PutRequest& request) const {
+  const mvcc::PutRequest put = ToStore(request);
+  RETURN_IF_ERROR(WireStatus(mvcc::Validate(put)));
+  return node_->guard().Put(caller, put);
+}
+
+absl::Status KvService::Check(const Caller& caller, const pb::DeleteRangeRequest& request) const {
+  const mvcc::DeleteRangeRequest erase = ToStore(request);
+  RETURN_IF_ERROR(WireStatus(mvcc::Validate(erase)));
+  return node_->guard().DeleteRange(caller, erase);
+}
+
+absl::Status KvService::Check(const Caller& caller, const pb::TxnRequest& request) const {
+  const mvcc::TxnRequest txn = ToStore(request);
+  RETURN_IF_ERROR(WireStatus(mvcc::Validate(txn, node_->txn_ops_max())));
+  return node_->guard().Txn(caller, txn);
+}
+
+void KvService::Range(const Caller& caller, const pb::RangeRequest& request,
+                      pb::RangeResponse* response, Done done) {
+  if (IsRefused(caller, request, done)) {
+    return;
+  }
   if (IsShort(request)) {
     done(RangeNow(request, response));
     return;
@@ -88,7 +118,11 @@ absl::Status KvService::RangeNow(const pb::RangeRequest& request,
   return absl::OkStatus();
 }
 
-void KvService::Put(const pb::PutRequest& request, pb::PutResponse* response, Done done) {
+void KvService::Put(const Caller& caller, const pb::PutRequest& request, pb::PutResponse* response,
+                    Done done) {
+  if (IsRefused(caller, request, done)) {
+    return;
+  }
   if (!node_->Admit(CostOf(request), done)) {
     return;
   }
@@ -106,8 +140,11 @@ void KvService::Put(const pb::PutRequest& request, pb::PutResponse* response, Do
   });
 }
 
-void KvService::DeleteRange(const pb::DeleteRangeRequest& request,
+void KvService::DeleteRange(const Caller& caller, const pb::DeleteRangeRequest& request,
                             pb::DeleteRangeResponse* response, Done done) {
+  if (IsRefused(caller, request, done)) {
+    return;
+  }
   if (!node_->Admit(0, done)) {
     return;
   }
@@ -126,7 +163,11 @@ void KvService::DeleteRange(const pb::DeleteRangeRequest& request,
                              });
 }
 
-void KvService::Txn(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
+void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::TxnResponse* response,
+                    Done done) {
+  if (IsRefused(caller, request, done)) {
+    return;
+  }
   if (IsRead(request)) {
     if (IsShort(request)) {
       TxnNow(request, response, std::move(done));
@@ -158,8 +199,12 @@ void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response,
   });
 }
 
-void KvService::Compact(const pb::CompactionRequest& request, pb::CompactionResponse* response,
-                        Done done) {
+void KvService::Compact(const Caller& caller, const pb::CompactionRequest& request,
+                        pb::CompactionResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().Root(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   if (!node_->Admit(0, done)) {
     return;
   }

@@ -2,7 +2,9 @@
 //
 // Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
 //             ones.
-//          2. Order of refusals: alarms and quota, then size, then what the store validates.
+//          2. Order of refusals: alarms and quota, then size, then what the store validates. While
+//             authentication is on, validity and permission come before all of these: who may not write
+//             can't raise the alarm.
 // Threads  thread-safe; `done` runs on the caller, a worker or the store's write loop.
 // Source   spec etcd 1.4, 1.7.
 #ifndef SOCLE_SERVER_SERVICE_KV_SERVICE_H_
@@ -18,16 +20,38 @@ class KvService {
  public:
   explicit KvService(Node* node) : node_(node) {}
 
-  void Range(const etcdserverpb::RangeRequest& request, etcdserverpb::RangeResponse* response,
-             Done done);
-  void Put(const etcdserverpb::PutRequest& request, etcdserverpb::PutResponse* response, Done done);
-  void DeleteRange(const etcdserverpb::DeleteRangeRequest& request,
+  void Range(const Caller& caller, const etcdserverpb::RangeRequest& request,
+             etcdserverpb::RangeResponse* response, Done done);
+  void Put(const Caller& caller, const etcdserverpb::PutRequest& request,
+           etcdserverpb::PutResponse* response, Done done);
+  void DeleteRange(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request,
                    etcdserverpb::DeleteRangeResponse* response, Done done);
-  void Txn(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response, Done done);
-  void Compact(const etcdserverpb::CompactionRequest& request,
+  void Txn(const Caller& caller, const etcdserverpb::TxnRequest& request,
+           etcdserverpb::TxnResponse* response, Done done);
+  void Compact(const Caller& caller, const etcdserverpb::CompactionRequest& request,
                etcdserverpb::CompactionResponse* response, Done done);
 
  private:
+  // True when it was answered, through `done`, that the caller may not.
+  template <typename Request>
+  bool IsRefused(const Caller& caller, const Request& request, Done& done) const {
+    if (!node_->guard().is_on()) [[likely]] {
+      return false;
+    }
+    const absl::Status may = Check(caller, request);
+    if (!may.ok()) {
+      done(may);
+    }
+    return !may.ok();
+  }
+
+  // What is wrong with the request by itself is said before who may make it, as in etcd. Only while
+  // authentication is on: else the store validates.
+  absl::Status Check(const Caller& caller, const etcdserverpb::RangeRequest& request) const;
+  absl::Status Check(const Caller& caller, const etcdserverpb::PutRequest& request) const;
+  absl::Status Check(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request) const;
+  absl::Status Check(const Caller& caller, const etcdserverpb::TxnRequest& request) const;
+
   absl::Status RangeNow(const etcdserverpb::RangeRequest& request,
                         etcdserverpb::RangeResponse* response) const;
   void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,

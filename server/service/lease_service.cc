@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "kv/base/status_macros.h"
 #include "server/service/error_table.h"
 
 namespace socle::server {
@@ -15,8 +16,12 @@ constexpr int64_t kCostPerLease = 64;
 
 }  // namespace
 
-void LeaseService::Grant(const pb::LeaseGrantRequest& request, pb::LeaseGrantResponse* response,
-                         Done done) {
+void LeaseService::Grant(const Caller& caller, const pb::LeaseGrantRequest& request,
+                         pb::LeaseGrantResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().AnyUser(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   if (!node_->Admit(kCostPerLease, done)) {
     return;
   }
@@ -33,8 +38,13 @@ void LeaseService::Grant(const pb::LeaseGrantRequest& request, pb::LeaseGrantRes
                         });
 }
 
-void LeaseService::Revoke(const pb::LeaseRevokeRequest& request, pb::LeaseRevokeResponse* response,
-                          Done done) {
+void LeaseService::Revoke(const Caller& caller, const pb::LeaseRevokeRequest& request,
+                          pb::LeaseRevokeResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().ChangeLease(caller, mvcc::LeaseId{request.id()});
+      !may.ok()) {
+    done(may);
+    return;
+  }
   if (!node_->Admit(0, done)) {
     return;
   }
@@ -49,8 +59,13 @@ void LeaseService::Revoke(const pb::LeaseRevokeRequest& request, pb::LeaseRevoke
                          });
 }
 
-void LeaseService::KeepAlive(const pb::LeaseKeepAliveRequest& request,
+void LeaseService::KeepAlive(const Caller& caller, const pb::LeaseKeepAliveRequest& request,
                              pb::LeaseKeepAliveResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().ChangeLease(caller, mvcc::LeaseId{request.id()});
+      !may.ok()) {
+    done(may);
+    return;
+  }
   node_->FillHeader(response->mutable_header());
   response->set_id(request.id());
   node_->leases().KeepAlive(
@@ -63,10 +78,13 @@ void LeaseService::KeepAlive(const pb::LeaseKeepAliveRequest& request,
       });
 }
 
-absl::Status LeaseService::TimeToLive(const pb::LeaseTimeToLiveRequest& request,
+absl::Status LeaseService::TimeToLive(const Caller& caller,
+                                      const pb::LeaseTimeToLiveRequest& request,
                                       pb::LeaseTimeToLiveResponse* response) const {
-  const std::optional<lease::LeaseStatus> status =
-      node_->leases().TimeToLive(mvcc::LeaseId{request.id()}, request.keys());
+  const mvcc::LeaseId id{request.id()};
+  RETURN_IF_ERROR(request.keys() ? node_->guard().SeeLeaseKeys(caller, id)
+                                 : node_->guard().AnyUser(caller));
+  const std::optional<lease::LeaseStatus> status = node_->leases().TimeToLive(id, request.keys());
   response->set_id(request.id());
   response->set_ttl(status.has_value() ? status->remaining_seconds : -1);
   if (status.has_value()) {
@@ -79,7 +97,8 @@ absl::Status LeaseService::TimeToLive(const pb::LeaseTimeToLiveRequest& request,
   return absl::OkStatus();
 }
 
-absl::Status LeaseService::Leases(pb::LeaseLeasesResponse* response) const {
+absl::Status LeaseService::Leases(const Caller& caller, pb::LeaseLeasesResponse* response) const {
+  RETURN_IF_ERROR(node_->guard().SeeAllLeases(caller));
   for (const mvcc::LeaseId id : node_->leases().Leases()) {
     response->add_leases()->set_id(mvcc::Raw(id));
   }

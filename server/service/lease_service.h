@@ -18,17 +18,17 @@ class LeaseService {
  public:
   explicit LeaseService(Node* node) : node_(node) {}
 
-  void Grant(const etcdserverpb::LeaseGrantRequest& request,
+  void Grant(const Caller& caller, const etcdserverpb::LeaseGrantRequest& request,
              etcdserverpb::LeaseGrantResponse* response, Done done);
-  void Revoke(const etcdserverpb::LeaseRevokeRequest& request,
+  void Revoke(const Caller& caller, const etcdserverpb::LeaseRevokeRequest& request,
               etcdserverpb::LeaseRevokeResponse* response, Done done);
   // One message of the stream; the transport keeps them in order by sending the next one after
   // `done`.
-  void KeepAlive(const etcdserverpb::LeaseKeepAliveRequest& request,
+  void KeepAlive(const Caller& caller, const etcdserverpb::LeaseKeepAliveRequest& request,
                  etcdserverpb::LeaseKeepAliveResponse* response, Done done);
-  absl::Status TimeToLive(const etcdserverpb::LeaseTimeToLiveRequest& request,
+  absl::Status TimeToLive(const Caller& caller, const etcdserverpb::LeaseTimeToLiveRequest& request,
                           etcdserverpb::LeaseTimeToLiveResponse* response) const;
-  absl::Status Leases(etcdserverpb::LeaseLeasesResponse* response) const;
+  absl::Status Leases(const Caller& caller, etcdserverpb::LeaseLeasesResponse* response) const;
 
  private:
   Node* const node_;

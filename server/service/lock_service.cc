@@ -13,8 +13,15 @@ constexpr int64_t kCostPerLock = 256 + 64;  // a put and a lease, as etcd estima
 
 }  // namespace
 
-Withdrawal LockService::Lock(const v3lockpb::LockRequest& request, v3lockpb::LockResponse* response,
-                             Done done) {
+Withdrawal LockService::Lock(const Caller& caller, const v3lockpb::LockRequest& request,
+                             v3lockpb::LockResponse* response, Done done) {
+  if (const absl::Status may =
+          node_->guard().Contend(caller, PrefixOfContest(request.name()),
+                                 EndOfContest(request.name()), mvcc::LeaseId{request.lease()});
+      !may.ok()) {
+    done(may);
+    return [] {};
+  }
   if (!node_->Admit(kCostPerLock, done)) {
     return [] {};
   }
@@ -31,12 +38,19 @@ Withdrawal LockService::Lock(const v3lockpb::LockRequest& request, v3lockpb::Loc
   return [contender] { contender->Cancel(); };
 }
 
-void LockService::Unlock(const v3lockpb::UnlockRequest& request, v3lockpb::UnlockResponse* response,
-                         Done done) {
+void LockService::Unlock(const Caller& caller, const v3lockpb::UnlockRequest& request,
+                         v3lockpb::UnlockResponse* response, Done done) {
+  mvcc::DeleteRangeRequest erase{.key = request.key()};
+  // An empty key is refused as such, by the store.
+  if (const absl::Status may = node_->guard().DeleteRange(caller, erase);
+      !may.ok() && !erase.key.empty()) {
+    done(may);
+    return;
+  }
   if (!node_->Admit(0, done)) {
     return;
   }
-  node_->store().DeleteRange({.key = request.key()},
+  node_->store().DeleteRange(std::move(erase),
                              [this, response, done = std::move(done)](
                                  const absl::StatusOr<mvcc::DeleteRangeResult>& result) mutable {
                                if (result.ok()) {

@@ -20,10 +20,10 @@ class LockService {
  public:
   explicit LockService(Node* node) : node_(node) {}
 
-  Withdrawal Lock(const v3lockpb::LockRequest& request, v3lockpb::LockResponse* response,
-                  Done done);
-  void Unlock(const v3lockpb::UnlockRequest& request, v3lockpb::UnlockResponse* response,
-              Done done);
+  Withdrawal Lock(const Caller& caller, const v3lockpb::LockRequest& request,
+                  v3lockpb::LockResponse* response, Done done);
+  void Unlock(const Caller& caller, const v3lockpb::UnlockRequest& request,
+              v3lockpb::UnlockResponse* response, Done done);
 
  private:
   Node* const node_;

@@ -43,14 +43,20 @@ bool ParseTarget(std::string_view text, int* major, int* minor) {
 
 }  // namespace
 
-void MaintenanceService::Alarm(const pb::AlarmRequest& request, pb::AlarmResponse* response,
-                               Done done) {
+void MaintenanceService::Alarm(const Caller& caller, const pb::AlarmRequest& request,
+                               pb::AlarmResponse* response, Done done) {
+  const bool only_asks = request.action() == pb::AlarmRequest::GET;
+  const Guard& guard = node_->guard();
+  if (const absl::Status may = only_asks ? guard.AnyUser(caller) : guard.Root(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   const server::Alarm alarm{.member_id = request.memberid(), .type = request.alarm()};
   const bool activates = request.action() == pb::AlarmRequest::ACTIVATE &&
                          (alarm.type == pb::NOSPACE || alarm.type == pb::CORRUPT);
   const bool deactivates = request.action() == pb::AlarmRequest::DEACTIVATE;
   if (!activates && !deactivates) {
-    if (request.action() == pb::AlarmRequest::GET) {
+    if (only_asks) {
       for (const server::Alarm& active : node_->alarms().List(alarm.type)) {
         AddAlarm(active, response);
       }
@@ -75,7 +81,8 @@ void MaintenanceService::Alarm(const pb::AlarmRequest& request, pb::AlarmRespons
   }
 }
 
-absl::Status MaintenanceService::Status(pb::StatusResponse* response) const {
+absl::Status MaintenanceService::Status(const Caller& caller, pb::StatusResponse* response) const {
+  RETURN_IF_ERROR(node_->guard().AnyUser(caller));
   const mvcc::StoreStats stats = node_->store().Stats();
   response->mutable_header()->set_revision(stats.current_revision);
   node_->FillIds(response->mutable_header());
@@ -96,13 +103,22 @@ absl::Status MaintenanceService::Status(pb::StatusResponse* response) const {
   return absl::OkStatus();
 }
 
-void MaintenanceService::Defragment(pb::DefragmentResponse* /*response*/, Done done) {
+void MaintenanceService::Defragment(const Caller& caller, pb::DefragmentResponse* /*response*/,
+                                    Done done) {
+  if (const absl::Status may = node_->guard().Root(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   node_->store().Shrink([done = std::move(done)](const absl::StatusOr<uint64_t>& shrunk) mutable {
     done(WireStatus(shrunk.status()));
   });
 }
 
-void MaintenanceService::Hash(pb::HashResponse* response, Done done) {
+void MaintenanceService::Hash(const Caller& caller, pb::HashResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().Root(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   node_->RunOnWorker(
       [this, response](Done answer) {
         const absl::StatusOr<uint32_t> hash = node_->store().Hash();
@@ -115,8 +131,12 @@ void MaintenanceService::Hash(pb::HashResponse* response, Done done) {
       std::move(done));
 }
 
-void MaintenanceService::HashKv(const pb::HashKVRequest& request, pb::HashKVResponse* response,
-                                Done done) {
+void MaintenanceService::HashKv(const Caller& caller, const pb::HashKVRequest& request,
+                                pb::HashKVResponse* response, Done done) {
+  if (const absl::Status may = node_->guard().Root(caller); !may.ok()) {
+    done(may);
+    return;
+  }
   node_->RunOnWorker(
       [this, revision = request.revision(), response](Done answer) {
         const absl::StatusOr<mvcc::KvHash> hash = node_->store().HashKv(revision);
@@ -132,14 +152,18 @@ void MaintenanceService::HashKv(const pb::HashKVRequest& request, pb::HashKVResp
       std::move(done));
 }
 
-absl::Status MaintenanceService::MoveLeader(const pb::MoveLeaderRequest& request) const {
+absl::Status MaintenanceService::MoveLeader(const Caller& caller,
+                                            const pb::MoveLeaderRequest& request) const {
+  RETURN_IF_ERROR(node_->guard().Root(caller));
   return request.targetid() == node_->identity().member.id
              ? absl::OkStatus()
              : WireStatus(EtcdError::kBadLeaderTransferee);
 }
 
-absl::Status MaintenanceService::Downgrade(const pb::DowngradeRequest& request,
+absl::Status MaintenanceService::Downgrade(const Caller& caller,
+                                           const pb::DowngradeRequest& request,
                                            pb::DowngradeResponse* response) const {
+  RETURN_IF_ERROR(node_->guard().Root(caller));
   if (request.action() == pb::DowngradeRequest::CANCEL) {
     response->set_version(std::string(kClusterVersion));
     node_->FillHeader(response->mutable_header());
@@ -156,7 +180,9 @@ absl::Status MaintenanceService::Downgrade(const pb::DowngradeRequest& request,
   return WireStatus(EtcdError::kNotCapable);
 }
 
-std::unique_ptr<SnapshotStream> MaintenanceService::Snapshot(std::function<void()> on_ready) {
+absl::StatusOr<std::unique_ptr<SnapshotStream>> MaintenanceService::Snapshot(
+    const Caller& caller, std::function<void()> on_ready) {
+  RETURN_IF_ERROR(node_->guard().Root(caller));
   return std::make_unique<SnapshotStream>(&node_->store(), std::move(on_ready));
 }
 

@@ -4,6 +4,7 @@
 //             blocks nobody meanwhile: pages move in small commits. One whose client has gone goes
 //             on. MoveLeader and Defragment carry no header.
 //          2. Hash and HashKV read a snapshot on a worker thread: nobody waits for them.
+//          3. With authentication on, Status and asking for alarms need a user, everything else root.
 // Threads  thread-safe.
 // Source   spec etcd 1.7.
 #ifndef SOCLE_SERVER_SERVICE_MAINTENANCE_SERVICE_H_
@@ -23,17 +24,19 @@ class MaintenanceService {
  public:
   explicit MaintenanceService(Node* node) : node_(node) {}
 
-  void Alarm(const etcdserverpb::AlarmRequest& request, etcdserverpb::AlarmResponse* response,
-             Done done);
-  absl::Status Status(etcdserverpb::StatusResponse* response) const;
-  void Defragment(etcdserverpb::DefragmentResponse* response, Done done);
-  void Hash(etcdserverpb::HashResponse* response, Done done);
-  void HashKv(const etcdserverpb::HashKVRequest& request, etcdserverpb::HashKVResponse* response,
-              Done done);
-  absl::Status MoveLeader(const etcdserverpb::MoveLeaderRequest& request) const;
-  absl::Status Downgrade(const etcdserverpb::DowngradeRequest& request,
+  void Alarm(const Caller& caller, const etcdserverpb::AlarmRequest& request,
+             etcdserverpb::AlarmResponse* response, Done done);
+  absl::Status Status(const Caller& caller, etcdserverpb::StatusResponse* response) const;
+  void Defragment(const Caller& caller, etcdserverpb::DefragmentResponse* response, Done done);
+  void Hash(const Caller& caller, etcdserverpb::HashResponse* response, Done done);
+  void HashKv(const Caller& caller, const etcdserverpb::HashKVRequest& request,
+              etcdserverpb::HashKVResponse* response, Done done);
+  absl::Status MoveLeader(const Caller& caller,
+                          const etcdserverpb::MoveLeaderRequest& request) const;
+  absl::Status Downgrade(const Caller& caller, const etcdserverpb::DowngradeRequest& request,
                          etcdserverpb::DowngradeResponse* response) const;
-  std::unique_ptr<SnapshotStream> Snapshot(std::function<void()> on_ready);
+  absl::StatusOr<std::unique_ptr<SnapshotStream>> Snapshot(const Caller& caller,
+                                                           std::function<void()> on_ready);
 
  private:
   Node* const node_;

@@ -10,7 +10,7 @@
 
 namespace socle::server {
 
-Node::Node(Parts parts) : parts_(std::move(parts)) {}
+Node::Node(Parts parts) : parts_(std::move(parts)), guard_(parts_.auth, parts_.leases) {}
 
 void Node::FillHeader(etcdserverpb::ResponseHeader* header) const {
   FillIds(header);
@@ -59,11 +59,20 @@ bool Node::IsTooLarge(size_t message_bytes) const {
 }
 
 void Node::RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done) {
+  RunOn(parts_.workers, std::move(task), std::move(done));
+}
+
+void Node::RunOnAuthWorker(absl::AnyInvocable<void(Done)> task, Done done) {
+  RunOn(parts_.auth_workers != nullptr ? parts_.auth_workers : parts_.workers, std::move(task),
+        std::move(done));
+}
+
+void Node::RunOn(WorkerPool* workers, absl::AnyInvocable<void(Done)> task, Done done) {
   auto kept_done = std::make_shared<Done>(std::move(done));
   WorkerPool::Task work = [task = std::move(task), kept_done]() mutable {
     task(std::move(*kept_done));
   };
-  if (!parts_.workers->Submit(work)) {
+  if (!workers->Submit(work)) {
     (*kept_done)(WireStatus(EtcdError::kTooManyRequests));
   }
 }

@@ -19,6 +19,7 @@
 
 #include "lease/lease_store.h"
 #include "mvcc/store.h"
+#include "server/auth/guard.h"
 #include "server/service/alarms.h"
 #include "server/service/identity.h"
 #include "server/service/worker_pool.h"
@@ -41,6 +42,9 @@ class Node {
     WorkerPool* workers = nullptr;
     Identity identity;
     int64_t request_bytes_max = 1'572'864;
+    int64_t txn_ops_max = 128;
+    AuthStore* auth = nullptr;           // null: authentication is never on
+    WorkerPool* auth_workers = nullptr;  // for passwords and changes of users; null: `workers`
   };
 
   explicit Node(Parts parts);
@@ -54,6 +58,16 @@ class Node {
   const Quota& quota() const { return *parts_.quota; }
 
   const Identity& identity() const { return parts_.identity; }
+
+  // May this caller do that? Asked before everything else that a request does.
+  const Guard& guard() const { return guard_; }
+
+  // Requires: Parts::auth.
+  AuthStore& auth() const { return *parts_.auth; }
+
+  bool has_auth() const { return parts_.auth != nullptr; }
+
+  int64_t txn_ops_max() const { return parts_.txn_ops_max; }
 
   int64_t request_bytes_max() const { return parts_.request_bytes_max; }
 
@@ -71,9 +85,14 @@ class Node {
   // Runs `task`, which answers through its argument, on the worker pool; or answers "too many
   // requests".
   void RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done);
+  // The same for what hashes passwords or changes users: a storm of those leaves the other workers alone.
+  void RunOnAuthWorker(absl::AnyInvocable<void(Done)> task, Done done);
 
  private:
+  static void RunOn(WorkerPool* workers, absl::AnyInvocable<void(Done)> task, Done done);
+
   const Parts parts_;
+  const Guard guard_;
 };
 
 }  // namespace socle::server

@@ -1,8 +1,12 @@
 #include "server/service/watch_service.h"
 
 #include <optional>
+#include <string>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "kv/base/status_macros.h"
 #include "server/service/convert.h"
 
 namespace socle::server {
@@ -16,17 +20,40 @@ pb::ResponseHeader IdsOf(const Node& node) {
   return header;
 }
 
+// As Go prints a gRPC error. A watch is refused for these reasons; what else there is reads as the last.
+std::string GoText(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnauthenticated:
+      return fmt::format("rpc error: code = Unauthenticated desc = {}", MessageOf(status));
+    case absl::StatusCode::kInvalidArgument:
+      return fmt::format("rpc error: code = InvalidArgument desc = {}", MessageOf(status));
+    default:
+      return fmt::format("rpc error: code = PermissionDenied desc = {}", MessageOf(status));
+  }
+}
+
 }  // namespace
 
-WatchSession::WatchSession(Node* node, std::function<void()> on_ready)
-    : encoder_(IdsOf(*node), static_cast<size_t>(node->request_bytes_max() + kGrpcOverheadBytes)),
-      stream_(node->store().NewWatchStream(std::move(on_ready))) {}
+WatchSession::WatchSession(Node* node, Caller caller, std::function<void()> on_ready)
+    : node_(node),
+      caller_(std::move(caller)),
+      on_ready_(std::move(on_ready)),
+      encoder_(IdsOf(*node), static_cast<size_t>(node->request_bytes_max() + kGrpcOverheadBytes)),
+      stream_(node->store().NewWatchStream(on_ready_)) {}
 
 void WatchSession::Receive(const pb::WatchRequest& request) {
   switch (request.request_union_case()) {
-    case pb::WatchRequest::kCreateRequest:
-      stream_->Create(ToStore(request.create_request()));
+    case pb::WatchRequest::kCreateRequest: {
+      const pb::WatchCreateRequest& create = request.create_request();
+      const absl::Status may = node_->guard().Watch(caller_, create.key(), create.range_end());
+      // A negative revision is refused as such, by the stream.
+      if (!may.ok() && create.start_revision() >= 0) {
+        Refuse(may);
+        return;
+      }
+      stream_->Create(ToStore(create));
       return;
+    }
     case pb::WatchRequest::kCancelRequest:
       stream_->Cancel(request.cancel_request().watch_id());
       return;
@@ -38,8 +65,31 @@ void WatchSession::Receive(const pb::WatchRequest& request) {
   }
 }
 
+void WatchSession::Refuse(const absl::Status& why) {
+  constexpr int64_t kNoWatchId = -1;
+  pb::WatchResponse response;
+  node_->FillHeader(response.mutable_header());
+  response.set_watch_id(kNoWatchId);
+  response.set_created(true);
+  response.set_canceled(true);
+  response.set_cancel_reason(GoText(why));
+  {
+    MutexLock lock(&mu_);
+    refused_.push_back(std::move(response));
+    has_refused_.store(true, std::memory_order_release);
+  }
+  on_ready_();
+}
+
 bool WatchSession::AppendNext(std::string* out) {
   if (encoder_.AppendNext(out)) {
+    return true;
+  }
+  if (has_refused_.load(std::memory_order_acquire)) [[unlikely]] {
+    MutexLock lock(&mu_);
+    refused_.front().AppendToString(out);
+    refused_.erase(refused_.begin());
+    has_refused_.store(!refused_.empty(), std::memory_order_release);
     return true;
   }
   std::optional<mvcc::SharedWatchResponse> next = stream_->NextShared();

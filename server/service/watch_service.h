@@ -5,18 +5,22 @@
 //          2. The transport stops reading requests while TakesRequests says no, so a client that does
 //             not read its answers can't make them pile up; it looks again after on_ready and after
 //             what it took.
+//          3. Permission is asked for at the creation of a watcher, and not again.
 // Threads  Receive, TakesRequests and AppendNext may run at the same time; AppendNext is not to be
 //          called twice at once.
 // Source   spec etcd 1.5, 7.1 traps 14 to 19.
 #ifndef SOCLE_SERVER_SERVICE_WATCH_SERVICE_H_
 #define SOCLE_SERVER_SERVICE_WATCH_SERVICE_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "etcd/rpc.pb.h"
 
+#include "kv/base/mutex.h"
 #include "mvcc/watch.h"
 #include "server/service/node.h"
 #include "server/service/watch_encoder.h"
@@ -27,7 +31,7 @@ class WatchSession {
  public:
   // `on_ready` is called on the store's watch thread when AppendNext has something again, or when
   // TakesRequests may say yes again.
-  WatchSession(Node* node, std::function<void()> on_ready);
+  WatchSession(Node* node, Caller caller, std::function<void()> on_ready);
 
   void Receive(const etcdserverpb::WatchRequest& request);
 
@@ -37,7 +41,16 @@ class WatchSession {
   bool AppendNext(std::string* out);
 
  private:
-  WatchEncoder encoder_;  // confined to AppendNext
+  // Answers a creation that the caller may not make.
+  void Refuse(const absl::Status& why);
+
+  Node* const node_;
+  const Caller caller_;
+  const std::function<void()> on_ready_;
+  Mutex mu_;
+  std::vector<etcdserverpb::WatchResponse> refused_ ABSL_GUARDED_BY(mu_);  // oldest first
+  std::atomic<bool> has_refused_{false};                                   // refused_ is not empty
+  WatchEncoder encoder_;                                                   // confined to AppendNext
   const std::unique_ptr<mvcc::WatchStream> stream_;
 };
 

@@ -15,6 +15,7 @@
 #include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
 #include "kv/testing/temp_dir.h"
+#include "server/auth/auth_store.h"
 #include "server/h2/h2_server.h"
 #include "server/ops/listener.h"
 #include "server/wire/client/etcd_client.h"
@@ -94,13 +95,18 @@ class H2ServerTest : public ::testing::Test {
     alarms_.emplace(store_.get());
     CHECK_OK(alarms_->Load());
     quota_.emplace(store_.get(), 0);
+    auth_.emplace(store_.get(),
+                  std::make_unique<SimpleTokens>(300 * kNanosPerSecond, Clock::Real()),
+                  kBcryptCostMin);
+    CHECK_OK(auth_->Load());
     workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = 2});
     node_.emplace(Node::Parts{.store = store_.get(),
                               .leases = &*leases_,
                               .alarms = &*alarms_,
                               .quota = &*quota_,
                               .workers = workers_.get(),
-                              .identity = *identity});
+                              .identity = *identity,
+                              .auth = &*auth_});
     auto server = H2Server::Start(
         &*node_, &meter_,
         [](const HttpRequest& page) {
@@ -146,6 +152,7 @@ class H2ServerTest : public ::testing::Test {
   std::optional<lease::LeaseStore> leases_;
   std::optional<Alarms> alarms_;
   std::optional<Quota> quota_;
+  std::optional<AuthStore> auth_;
   std::unique_ptr<WorkerPool> workers_;
   std::optional<Node> node_;
   std::unique_ptr<H2Server> server_;
