@@ -127,8 +127,13 @@ class InplaceSetTest(PlaneTest):
         path = self.path("inplacesets", "web", "scale")
         scale = eventually(lambda: (s := self.plane.call("GET", path))["status"].get("selector") and s, "the selector is filled")
         self.assertEqual((scale["kind"], scale["spec"]["replicas"], scale["status"]["selector"]), ("Scale", 1, "app=web"))
-        scale["spec"]["replicas"] = 2
-        self.plane.call("PUT", path, scale)
+
+        # The controller may write the status between the two calls: then the newest is taken again.
+        def write():
+            newest = self.plane.call("GET", path)
+            newest["spec"]["replicas"] = 2
+            return self.plane.request("PUT", path, newest)[0] == 200
+        eventually(write, "the scale is written")
         self.await_ready(2)
         self.refused(409, "PUT", path, scale)
 
