@@ -42,7 +42,7 @@ std::string BatchSweep(const MvccBenchOptions& options) {
         OpenFresh(options, {.batch_interval_nanos = setting.interval_millis * kNanosPerMilli,
                             .batch_limit = setting.limit});
     Fill(store.get(), options.keys, kValueBytes);
-    const uint64_t before = BytesWritten();
+    const uint64_t before = BytesWritten(options.dir);
     const Histogram latency =
         AtRateAsync(kPutRate, options.seconds, [&](uint64_t n, std::function<void()> done) {
           store->Put(
@@ -54,7 +54,7 @@ std::string BatchSweep(const MvccBenchOptions& options) {
         });
     all.push_back({.setting = setting,
                    .latency = latency,
-                   .bytes_per_put = static_cast<double>(BytesWritten() - before) /
+                   .bytes_per_put = static_cast<double>(BytesWritten(options.dir) - before) /
                                     static_cast<double>(latency.count())});
   }
   double most = 1;

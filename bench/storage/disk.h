@@ -9,9 +9,10 @@
 
 namespace socle::bench {
 
-// wchar of /proc/self/io: what this process, whichever thread, handed to the kernel by write calls; no peer writes
-// through a mapping. Not write_bytes: with large folios the kernel counts the whole folio that a small write lies in.
-uint64_t BytesWritten();
+// What the disk below `dir` was given to write since the machine started, by whomever: measure on a quiet machine.
+// A process's own counters won't do: write calls leave out what is written through a mapping, and write_bytes counts
+// the whole large folio that a small write lies in. Where no disk is found (an overlay) it is write_bytes all the same.
+uint64_t BytesWritten(const std::string& dir);
 
 // RssAnon of /proc/self/status.
 uint64_t ResidentAnonymousBytes();

@@ -31,14 +31,14 @@ void RunRandomKeys(const WorkloadOptions& options, StorageReport* report) {
   for (int round = 0; round < options.rounds; ++round) {
     for (size_t i = 0; i < std::size(kPeers); ++i) {
       const ScratchDir scratch(options.dir, "random");
-      const uint64_t before = BytesWritten();
+      const uint64_t before = BytesWritten(options.dir);
       const auto peer = OpenPeer(kPeers[i], {.dir = scratch.path(), .lazy_pages = true});
       const Stopwatch watch;
       PutScattered(peer.get(), options.keys, options.per_commit);
       acknowledged[i].push_back(keys / watch.Seconds());
       peer->Settle();
       settled[i].push_back(keys / watch.Seconds());
-      written[i].push_back(static_cast<double>(BytesWritten() - before) / payload);
+      written[i].push_back(static_cast<double>(BytesWritten(options.dir) - before) / payload);
       ExpectEntries(peer.get(), kPeers[i], options.keys);
     }
   }
