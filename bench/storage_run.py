@@ -22,7 +22,7 @@ def record(flags, table):
     text = f"""
 ## storage, {datetime.date.today().isoformat()}, commit {commit}
 
-    {' '.join(['./dev bench storage', *flags])}
+    {' '.join(['./dev bench storage', *(flag for flag in flags if not flag.startswith('--dir='))])}
 
 {os.cpu_count()} cores ({platform.machine()}), Debian's LMDB and RocksDB (with XXH3 checksums) in the same process, every acknowledgement
 synced to disk. A ratio is the median of the rounds' ratios.
