@@ -178,7 +178,9 @@ TEST_F(LeaseRestartTest, AStormLeavesWritersAloneAndTakesEachLeaseInARevisionOfI
     ++puts;
   }
   ASSERT_THAT(store_->Put({.key = "behind", .value = ""}), IsOk());
-  EXPECT_GE(puts, kLeases / static_cast<int64_t>(Expirer::kInFlightMax));
+  // How many of them pass between two steps of the storm is the scheduler's; that a step is bounded
+  // is expirer_test's.
+  EXPECT_GE(puts, 1);
   EXPECT_EQ(store_->current_revision(), before + kLeases + puts + 1);
   const auto left = store_->Range({.key = "leased/", .range_end = "leased0"});
   ASSERT_THAT(left, IsOk());
