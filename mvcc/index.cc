@@ -32,20 +32,6 @@ void DeleteSeparator(void* separator) {
   Separator::Delete(static_cast<Separator*>(separator));
 }
 
-template <typename Array>
-void OpenGap(Array* array, size_t position, size_t count) {
-  std::move_backward(array->begin() + static_cast<std::ptrdiff_t>(position),
-                     array->begin() + static_cast<std::ptrdiff_t>(count),
-                     array->begin() + static_cast<std::ptrdiff_t>(count + 1));
-}
-
-template <typename Array>
-void CloseGap(Array* array, size_t position, size_t count) {
-  std::move(array->begin() + static_cast<std::ptrdiff_t>(position + 1),
-            array->begin() + static_cast<std::ptrdiff_t>(count),
-            array->begin() + static_cast<std::ptrdiff_t>(position));
-}
-
 // How many of the oldest items no read at `main` or later can need.
 uint32_t UnreachableOlder(const KeyEntry& entry, int64_t main) {
   uint32_t below = 0;
@@ -151,7 +137,6 @@ void Index::AddLive(Path* path, int64_t change) {
     Step& step = path->steps[i];
     step.node->live[step.child] += static_cast<uint64_t>(change);
   }
-  path->leaf->live += static_cast<uint32_t>(change);
   live_ += static_cast<uint64_t>(change);
 }
 
@@ -160,8 +145,7 @@ Index::Added Index::Add(std::string_view key, Revision revision, bool is_tombsto
   Added added;
   const HistoryItem item(revision, is_tombstone);
   Path path = OwnPath(key);
-  const size_t position = path.leaf->LowerBound(key);
-  const bool is_known = position < path.leaf->count && path.leaf->entries[position]->key() == key;
+  const auto [position, is_known] = path.leaf->Find(key);
   KeyEntry* entry = nullptr;
   bool was_live = false;
   if (is_known) {
@@ -171,7 +155,7 @@ Index::Added Index::Add(std::string_view key, Revision revision, bool is_tombsto
     added.superseded = old->newest;
     CHECK(was_live || !is_tombstone);
     entry = NewerEntry(*old, item);
-    path.leaf->entries[position] = entry;
+    path.leaf->Replace(position, entry);
     DropEntry(old);
   } else {
     entry = KeyEntry::New(working_, key);
@@ -234,11 +218,9 @@ void Index::InsertEntry(Path* path, size_t position, KeyEntry* entry) {
   if (path->leaf->count == kLeafMax) {
     SplitLeaf(path);
     *path = OwnPath(entry->key());  // The separator decides to which half the entry belongs.
-    position = path->leaf->LowerBound(entry->key());
+    position = path->leaf->Find(entry->key()).position;
   }
-  OpenGap(&path->leaf->entries, position, path->leaf->count);
-  path->leaf->entries[position] = entry;
-  ++path->leaf->count;
+  path->leaf->Insert(position, entry);
   if (entry->is_live()) {
     AddLive(path, 1);
   }
@@ -255,24 +237,18 @@ void Index::SplitLeaf(Path* path) {
     is_last = is_last && path->steps[i].child + 1U == path->steps[i].node->count;
   }
   const size_t keep = is_last ? kLeafMax - 1 : kLeafMax / 2;
-  std::copy(left->entries.begin() + static_cast<std::ptrdiff_t>(keep), left->entries.end(),
-            right->entries.begin());
-  right->count = static_cast<uint16_t>(kLeafMax - keep);
-  left->count = static_cast<uint16_t>(keep);
-  right->live = CountLive(*right);
-  left->live -= right->live;
+  right->Append(*left, keep);
+  left->Truncate(keep);
   Separator* const separator = Separator::New(
       working_, ShortestAbove(left->entries[keep - 1]->key(), right->entries[0]->key()));
-  InsertChild(path, separator, right, right->live);
+  InsertChild(path, separator, right, right->live());
 }
 
 void Index::InsertChild(Path* path, Separator* separator, IndexNode* right, uint64_t right_live) {
   if (path->depth == 0) {
     auto* const root = new IndexInner;
     root->birth = working_;
-    root->count = 1;
-    root->children[0] = root_;
-    root->live[0] = live_;
+    root->Begin(root_, live_);
     root_ = root;
     path->steps[path->depth++] = {.node = root, .child = 0};
   } else if (path->steps[path->depth - 1].node->count == kInnerMax) {
@@ -280,15 +256,8 @@ void Index::InsertChild(Path* path, Separator* separator, IndexNode* right, uint
   }
   Step& step = path->steps[path->depth - 1];
   IndexInner* const inner = step.node;
-  const size_t position = step.child + 1;
-  OpenGap(&inner->children, position, inner->count);
-  OpenGap(&inner->separators, position, inner->count);
-  OpenGap(&inner->live, position, inner->count);
-  inner->children[position] = right;
-  inner->separators[position] = separator;
-  inner->live[position] = right_live;
   inner->live[step.child] -= right_live;
-  ++inner->count;
+  inner->Insert(step.child + 1, separator, right, right_live);
 }
 
 // Splits the lowest inner node of the path; the path then leads through the half that has its
@@ -299,13 +268,7 @@ void Index::SplitInner(Path* path) {
   auto* const right = new IndexInner;
   right->birth = working_;
   const size_t keep = lowest.child + 1U == kInnerMax ? kInnerMax - 2 : kInnerMax / 2;
-  const auto from = static_cast<std::ptrdiff_t>(keep);
-  std::copy(left->children.begin() + from, left->children.end(), right->children.begin());
-  std::copy(left->separators.begin() + from, left->separators.end(), right->separators.begin());
-  std::copy(left->live.begin() + from, left->live.end(), right->live.begin());
-  right->count = static_cast<uint16_t>(kInnerMax - keep);
-  left->count = static_cast<uint16_t>(keep);
-  Separator* const separator = std::exchange(right->separators[0], nullptr);
+  Separator* const separator = left->MoveTail(keep, right);
   Path above = *path;
   --above.depth;
   InsertChild(&above, separator, right, LiveOf(*right));
@@ -328,7 +291,7 @@ void Index::Compact(std::string_view key, int64_t main) {
     return;
   }
   Path path = OwnPath(key);
-  const size_t position = path.leaf->LowerBound(key);
+  const size_t position = path.leaf->Find(key).position;
   KeyEntry* const old = path.leaf->entries[position];
   if (is_gone) {
     if (old->history != nullptr) {
@@ -369,8 +332,7 @@ KeyEntry* Index::WithoutOldest(const KeyEntry& old, uint32_t drop) {
 
 void Index::RemoveEntry(Path* path, size_t position) {
   IndexLeaf* const leaf = path->leaf;
-  CloseGap(&leaf->entries, position, leaf->count);
-  --leaf->count;
+  leaf->Erase(position);
   if (leaf->count == 0) {
     DropNode(leaf);
     RemoveChild(path);
@@ -395,14 +357,9 @@ void Index::RemoveChild(Path* path) {
   }
   // The separator that goes is the one left of the child, or for the first child the one right of
   // it.
-  DropSeparator(inner->separators[std::max<size_t>(step.child, 1)]);
-  if (step.child == 0) {
-    inner->separators[1] = nullptr;
-  }
-  CloseGap(&inner->children, step.child, inner->count);
-  CloseGap(&inner->live, step.child, inner->count);
-  CloseGap(&inner->separators, step.child, inner->count);
-  --inner->count;
+  const size_t separator = std::max<size_t>(step.child, 1);
+  DropSeparator(inner->separators[separator]);
+  inner->Erase(step.child, separator);
   if (path->depth == 1 && inner->count == 1) {
     root_ = inner->children[0];
     DropNode(inner);
@@ -428,10 +385,7 @@ void Index::MergeLeaf(Path* path) {
   IndexLeaf* const left = OwnLeaf(inner->children[left_child]);
   inner->children[left_child] = left;
   auto* const right = static_cast<IndexLeaf*>(inner->children[left_child + 1]);
-  std::copy(right->entries.begin(), right->entries.begin() + right->count,
-            left->entries.begin() + left->count);
-  left->count = static_cast<uint16_t>(sum);
-  left->live += right->live;
+  left->Append(*right, 0);
   inner->live[left_child] += inner->live[left_child + 1];
   DropNode(right);
   step.child = left_child + 1;

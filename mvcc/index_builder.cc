@@ -22,7 +22,7 @@ KeyEntry* IndexBuilder::AppendKey(std::string_view key) {
   }
   IndexLeaf* const leaf = leaves_.back();
   KeyEntry* const entry = KeyEntry::New(birth_, key);
-  leaf->entries[leaf->count++] = entry;
+  leaf->Insert(leaf->count, entry);
   return entry;
 }
 
@@ -35,8 +35,8 @@ std::vector<IndexBuilder::Child> IndexBuilder::LeafLevel() {
   std::vector<Child> level;
   level.reserve(leaves_.size());
   for (size_t i = 0; i < leaves_.size(); ++i) {
-    leaves_[i]->live = CountLive(*leaves_[i]);
-    level.push_back({.node = leaves_[i], .live = leaves_[i]->live, .first_leaf = i});
+    leaves_[i]->NoteLive();
+    level.push_back({.node = leaves_[i], .live = leaves_[i]->live(), .first_leaf = i});
   }
   return level;
 }
@@ -53,12 +53,12 @@ std::vector<IndexBuilder::Child> IndexBuilder::LevelAbove(const std::vector<Chil
     if (inner->count > 0) {
       const IndexLeaf& left = *leaves_[level[i].first_leaf - 1];
       const IndexLeaf& right = *leaves_[level[i].first_leaf];
-      inner->separators[inner->count] = Separator::New(
+      Separator* const separator = Separator::New(
           birth_, ShortestAbove(left.entries[left.count - 1U]->key(), right.entries[0]->key()));
+      inner->Insert(inner->count, separator, level[i].node, level[i].live);
+    } else {
+      inner->Begin(level[i].node, level[i].live);
     }
-    inner->children[inner->count] = level[i].node;
-    inner->live[inner->count] = level[i].live;
-    ++inner->count;
     above.back().live += level[i].live;
   }
   return above;

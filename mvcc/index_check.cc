@@ -24,19 +24,22 @@ Totals CheckNode(const IndexNode& node, const std::string_view* low, const std::
   CHECK_GT(node.count, 0);
   if (node.is_leaf) {
     const auto& leaf = static_cast<const IndexLeaf&>(node);
+    CHECK(leaf.heads.IsRight(leaf.count, leaf.KeyAt()));
     for (size_t i = 0; i < leaf.count; ++i) {
       const KeyEntry& entry = *leaf.entries[i];
       CHECK(low == nullptr || *low <= entry.key());
       CHECK(high == nullptr || entry.key() < *high);
       CHECK(i == 0 || leaf.entries[i - 1]->key() < entry.key());
       CheckEntry(entry);
+      CHECK_EQ((leaf.live_bits >> i & 1U) != 0, entry.is_live());
       totals.live += entry.is_live() ? 1 : 0;
       ++totals.keys;
     }
-    CHECK_EQ(totals.live, leaf.live);
+    CHECK_EQ(totals.live, leaf.live());
     return totals;
   }
   const auto& inner = static_cast<const IndexInner&>(node);
+  CHECK(inner.heads.IsRight(inner.count - 1U, inner.SeparatorAt()));
   for (size_t i = 0; i < inner.count; ++i) {
     const std::string_view child_low = i > 0 ? inner.separators[i]->view() : std::string_view();
     const bool has_high = i + 1U < inner.count;

@@ -6,6 +6,25 @@
 #include "kv/base/check.h"
 
 namespace socle::mvcc {
+namespace {
+
+std::ptrdiff_t Offset(size_t i) {
+  return static_cast<std::ptrdiff_t>(i);
+}
+
+template <typename Array>
+void OpenGap(Array* array, size_t position, size_t count) {
+  std::move_backward(array->begin() + Offset(position), array->begin() + Offset(count),
+                     array->begin() + Offset(count + 1));
+}
+
+template <typename Array>
+void CloseGap(Array* array, size_t position, size_t count) {
+  std::move(array->begin() + Offset(position + 1), array->begin() + Offset(count),
+            array->begin() + Offset(position));
+}
+
+}  // namespace
 
 Separator* Separator::New(uint64_t birth, std::string_view key) {
   void* const memory = ::operator new(sizeof(Separator) + key.size());
@@ -19,21 +38,82 @@ void Separator::Delete(Separator* separator) {
   ::operator delete(separator);
 }
 
-size_t IndexLeaf::LowerBound(std::string_view key) const {
-  const auto end = entries.begin() + count;
-  const auto at =
-      std::lower_bound(entries.begin(), end, key,
-                       [](const KeyEntry* entry, std::string_view k) { return entry->key() < k; });
-  return static_cast<size_t>(at - entries.begin());
+void IndexLeaf::Insert(size_t position, KeyEntry* entry) {
+  DCHECK(count < kLeafMax);
+  heads.Insert(count, position, entry->key(), KeyAt());
+  OpenGap(&entries, position, count);
+  entries[position] = entry;
+  ++count;
+  const uint64_t below = (uint64_t{1} << position) - 1;
+  live_bits = (live_bits & below) | ((live_bits & ~below) << 1U) |
+              (uint64_t{entry->is_live() ? 1U : 0U} << position);
 }
 
-size_t IndexInner::ChildFor(std::string_view key) const {
-  const auto begin = separators.begin() + 1;
-  const auto end = separators.begin() + count;
-  const auto at = std::upper_bound(
-      begin, end, key,
-      [](std::string_view k, const Separator* separator) { return k < separator->view(); });
-  return static_cast<size_t>(at - separators.begin()) - 1;
+void IndexLeaf::Replace(size_t position, KeyEntry* entry) {
+  entries[position] = entry;
+  const uint64_t bit = uint64_t{1} << position;
+  live_bits = entry->is_live() ? live_bits | bit : live_bits & ~bit;
+}
+
+void IndexLeaf::Erase(size_t position) {
+  heads.Erase(count, position);
+  CloseGap(&entries, position, count);
+  --count;
+  const uint64_t below = (uint64_t{1} << position) - 1;
+  live_bits = (live_bits & below) | ((live_bits >> 1U) & ~below);
+}
+
+void IndexLeaf::Append(const IndexLeaf& from, size_t first) {
+  std::copy(from.entries.begin() + Offset(first), from.entries.begin() + from.count,
+            entries.begin() + count);
+  live_bits |= (from.live_bits >> first) << count;
+  count = static_cast<uint16_t>(count + from.count - first);
+  heads.Rebuild(count, KeyAt());
+}
+
+void IndexLeaf::Truncate(size_t new_count) {
+  count = static_cast<uint16_t>(new_count);
+  live_bits &= (uint64_t{1} << new_count) - 1;
+  heads.Rebuild(count, KeyAt());
+}
+
+void IndexLeaf::NoteLive() {
+  live_bits = 0;
+  for (size_t i = 0; i < count; ++i) {
+    live_bits |= uint64_t{entries[i]->is_live() ? 1U : 0U} << i;
+  }
+}
+
+void IndexInner::Insert(size_t position, Separator* separator, IndexNode* child,
+                        uint64_t child_live) {
+  DCHECK(count < kInnerMax);
+  heads.Insert(count - 1U, position - 1, separator->view(), SeparatorAt());
+  OpenGap(&children, position, count);
+  OpenGap(&separators, position, count);
+  OpenGap(&live, position, count);
+  children[position] = child;
+  separators[position] = separator;
+  live[position] = child_live;
+  ++count;
+}
+
+void IndexInner::Erase(size_t position, size_t separator) {
+  heads.Erase(count - 1U, separator - 1);
+  CloseGap(&separators, separator, count);
+  CloseGap(&children, position, count);
+  CloseGap(&live, position, count);
+  --count;
+}
+
+Separator* IndexInner::MoveTail(size_t first, IndexInner* to) {
+  std::copy(children.begin() + Offset(first), children.begin() + count, to->children.begin());
+  std::copy(separators.begin() + Offset(first), separators.begin() + count, to->separators.begin());
+  std::copy(live.begin() + Offset(first), live.begin() + count, to->live.begin());
+  to->count = static_cast<uint16_t>(count - first);
+  count = static_cast<uint16_t>(first);
+  heads.Rebuild(count - 1U, SeparatorAt());
+  to->heads.Rebuild(to->count - 1U, to->SeparatorAt());
+  return to->separators[0];
 }
 
 const KeyEntry* IndexRoot::Find(std::string_view key) const {
@@ -46,11 +126,8 @@ const KeyEntry* IndexRoot::Find(std::string_view key) const {
     at = inner->children[inner->ChildFor(key)];
   }
   const auto* const leaf = static_cast<const IndexLeaf*>(at);
-  const size_t position = leaf->LowerBound(key);
-  if (position == leaf->count || leaf->entries[position]->key() != key) {
-    return nullptr;
-  }
-  return leaf->entries[position];
+  const IndexLeaf::Place place = leaf->Find(key);
+  return place.is_equal ? leaf->entries[place.position] : nullptr;
 }
 
 uint64_t IndexRoot::LiveBelow(std::string_view key) const {
@@ -68,11 +145,7 @@ uint64_t IndexRoot::LiveBelow(std::string_view key) const {
     at = inner->children[child];
   }
   const auto* const leaf = static_cast<const IndexLeaf*>(at);
-  const size_t position = leaf->LowerBound(key);
-  for (size_t i = 0; i < position; ++i) {
-    below += leaf->entries[i]->is_live() ? 1 : 0;
-  }
-  return below;
+  return below + leaf->LiveBelow(leaf->Find(key).position);
 }
 
 void IndexIterator::Seek(std::string_view key) {
@@ -90,7 +163,7 @@ void IndexIterator::Seek(std::string_view key) {
     at = inner->children[child];
   }
   leaf_ = static_cast<const IndexLeaf*>(at);
-  position_ = leaf_->LowerBound(key);
+  position_ = leaf_->Find(key).position;
   if (position_ == leaf_->count) {
     NextLeaf();
   }
@@ -150,19 +223,7 @@ void DeleteTree(IndexNode* node) {
 }
 
 std::string_view ShortestAbove(std::string_view left, std::string_view right) {
-  size_t same = 0;
-  while (same < left.size() && same < right.size() && left[same] == right[same]) {
-    ++same;
-  }
-  return right.substr(0, std::min(right.size(), same + 1));
-}
-
-uint32_t CountLive(const IndexLeaf& leaf) {
-  uint32_t live = 0;
-  for (size_t i = 0; i < leaf.count; ++i) {
-    live += leaf.entries[i]->is_live() ? 1 : 0;
-  }
-  return live;
+  return right.substr(0, std::min(right.size(), SharedPrefix(left, right) + 1));
 }
 
 }  // namespace socle::mvcc

@@ -4,21 +4,25 @@
 //   ci-1),
 //          live0 … liven-1 (live keys under each child at the newest revision)
 //   leaf:  key entries in key order
+//   both:  the heads of their keys (key_heads.h): a search touches one key per node
 //
 // Laws     1. A node reachable from a published root never changes.
 //          2. live counts are of the newest revision of that root: count and skip in O(log n)
 //             there.
+//          3. What changes a node's keys goes through its functions, which keep the heads right.
 // Threads  immutable once published.
 // Source   DESIGN 3 (mvcc); google/btree's ownership token.
 #ifndef SOCLE_MVCC_INDEX_NODE_H_
 #define SOCLE_MVCC_INDEX_NODE_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "mvcc/key_entry.h"
+#include "mvcc/key_heads.h"
 
 namespace socle::mvcc {
 
@@ -43,24 +47,68 @@ struct IndexNode {
 };
 
 struct IndexLeaf : IndexNode {
-  uint32_t live = 0;
-  std::array<KeyEntry*, kLeafMax> entries{};
+  uint64_t live_bits = 0;  // bit i: entries[i] is live
+  KeyHeads<kLeafMax> heads;
+  std::array<KeyEntry*, kLeafMax> entries;  // the first `count`
 
-  // First position whose key is >= `key`.
-  size_t LowerBound(std::string_view key) const;
+  using Place = KeyHeads<kLeafMax>::Place;
+
+  auto KeyAt() const {
+    return [this](size_t i) { return entries[i]->key(); };
+  }
+
+  Place Find(std::string_view key) const { return heads.Find(count, key, KeyAt()); }
+
+  uint32_t live() const { return static_cast<uint32_t>(std::popcount(live_bits)); }
+
+  uint32_t LiveBelow(size_t position) const {
+    const uint64_t below = position == kLeafMax ? ~uint64_t{0} : (uint64_t{1} << position) - 1;
+    return static_cast<uint32_t>(std::popcount(live_bits & below));
+  }
+
+  void Insert(size_t position, KeyEntry* entry);
+  // By another entry of the same key.
+  void Replace(size_t position, KeyEntry* entry);
+  void Erase(size_t position);
+  void Append(const IndexLeaf& from, size_t first);
+  void Truncate(size_t new_count);
+  // Looks at each entry again, after they were filled in place.
+  void NoteLive();
 };
+
+static_assert(kLeafMax == 64, "IndexLeaf::live_bits has 64");
 
 struct IndexInner : IndexNode {
-  std::array<IndexNode*, kInnerMax> children{};
-  std::array<Separator*, kInnerMax> separators{};  // [0] is unused
-  std::array<uint64_t, kInnerMax> live{};
+  KeyHeads<kInnerMax> heads;                     // of the separators: the i-th is separators[i + 1]
+  std::array<IndexNode*, kInnerMax> children;    // the first `count`, as of all three
+  std::array<Separator*, kInnerMax> separators;  // [0] is unused
+  std::array<uint64_t, kInnerMax> live;
+
+  auto SeparatorAt() const {
+    return [this](size_t i) { return separators[i + 1]->view(); };
+  }
 
   // The child under which `key` belongs.
-  size_t ChildFor(std::string_view key) const;
-};
+  size_t ChildFor(std::string_view key) const {
+    const auto place = heads.Find(count - 1U, key, SeparatorAt());
+    return place.position + (place.is_equal ? 1 : 0);
+  }
 
-// How many entries of the leaf are live.
-uint32_t CountLive(const IndexLeaf& leaf);
+  // The first child of an empty node.
+  void Begin(IndexNode* child, uint64_t child_live) {
+    children[0] = child;
+    live[0] = child_live;
+    count = 1;
+  }
+
+  // The child comes to `position` >= 1, behind its separator.
+  void Insert(size_t position, Separator* separator, IndexNode* child, uint64_t child_live);
+  // The child goes with the separator at `separator` >= 1; needs two children.
+  void Erase(size_t position, size_t separator);
+  // Children from `first` on, and the separators between them, to an empty node. The separator in
+  // front of them is returned.
+  Separator* MoveTail(size_t first, IndexInner* to);
+};
 
 // The shortest prefix of `right` that is still above `left`: separators stay short.
 std::string_view ShortestAbove(std::string_view left, std::string_view right);

@@ -14,8 +14,10 @@
 namespace socle::mvcc {
 namespace {
 
-// Obsolete revisions dropped between two looks at the queue: well under a millisecond.
-constexpr int64_t kCompactionStep = 128;
+// A step of compaction ends after so long, looked at once a piece: what a write may wait for it.
+constexpr int64_t kCompactionStepNanos = 50'000;
+constexpr int64_t kCompactionPiece = 16;   // obsolete revisions
+constexpr int64_t kCompactionPieces = 16;  // at most in a step
 // Bytes of operations put into one batch: bounds how long the last one waits for its neighbours.
 constexpr size_t kBatchBytesMax = size_t{8} << 20U;
 
@@ -126,6 +128,7 @@ void WriteLoop::Loop() {
   std::vector<std::unique_ptr<Proposal>> batch;
   while (TakeWork(&batch)) {
     if (!batch.empty()) {
+      others_wrote_ = true;
       RunBatch(batch);
       batch.clear();
     }
@@ -139,15 +142,22 @@ void WriteLoop::Loop() {
   Finish();
 }
 
+// Negative: nothing is due before somebody comes.
+int64_t WriteLoop::NanosUntilWork() const {
+  int64_t wait = backend_->IsCommitting() ? -1 : backend_->NanosUntilSeal();
+  if (applier_->is_compacting()) {
+    const int64_t pause = std::max<int64_t>(compact_after_nanos_ - clock_->MonotonicNanos(), 0);
+    wait = wait < 0 ? pause : std::min(wait, pause);
+  }
+  return wait;
+}
+
 bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
   MutexLock lock(&mu_);
   while (queue_.empty() && !is_stopping_ && !commit_finished_ && new_commit_waiters_.empty() &&
          new_compact_waiters_.empty()) {
-    if (applier_->is_compacting() && status_.ok()) {
-      break;  // Nobody waits: compaction goes on at once.
-    }
-    const int64_t wait = status_.ok() ? backend_->NanosUntilSeal() : -1;
-    if (wait < 0 || backend_->IsCommitting()) {
+    const int64_t wait = status_.ok() ? NanosUntilWork() : -1;
+    if (wait < 0) {
       changed_.Wait(&mu_);
     } else if (wait == 0 || !changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait))) {
       break;
@@ -262,27 +272,36 @@ void WriteLoop::StepCompaction() {
   if (!applier_->is_compacting() || !status().ok()) {
     return;
   }
-  if (compact_after_nanos_ != 0) {
-    bool is_idle = false;
-    {
-      MutexLock lock(&mu_);
-      is_idle = queue_.empty();
-    }
-    if (!is_idle && clock_->MonotonicNanos() < compact_after_nanos_) {
-      return;
-    }
-    compact_after_nanos_ = 0;
-  }
-  MakeRoom();
-  const absl::StatusOr<bool> finished = applier_->CompactStep(kCompactionStep);
-  if (!finished.ok()) {
-    Fail(finished.status());
+  const int64_t start = clock_->MonotonicNanos();
+  if (start < compact_after_nanos_) {
     return;
   }
-  compacted_in_batch_ += kCompactionStep;
-  if (compacted_in_batch_ >= options_.compaction_batch_limit) {
+  MakeRoom();
+  const int64_t piece = std::min(kCompactionPiece, options_.compaction_batch_limit);
+  int64_t now = start;
+  bool is_finished = false;
+  for (int64_t i = 0; i < kCompactionPieces && !is_finished; ++i) {
+    const absl::StatusOr<bool> finished = applier_->CompactStep(piece);
+    if (!finished.ok()) {
+      Fail(finished.status());
+      return;
+    }
+    is_finished = *finished;
+    compacted_in_batch_ += piece;
+    now = clock_->MonotonicNanos();
+    if (now - start >= kCompactionStepNanos ||
+        compacted_in_batch_ >= options_.compaction_batch_limit) {
+      break;
+    }
+  }
+  compacting_nanos_in_batch_ += now - start;
+  if (is_finished || compacted_in_batch_ >= options_.compaction_batch_limit) {
+    // While others write, at most half of the time goes to a compaction.
+    const int64_t pause = std::min(compacting_nanos_in_batch_, options_.compaction_sleep_nanos);
+    compact_after_nanos_ = others_wrote_ && !is_finished ? now + pause : 0;
+    others_wrote_ = false;
     compacted_in_batch_ = 0;
-    compact_after_nanos_ = clock_->MonotonicNanos() + options_.compaction_sleep_nanos;
+    compacting_nanos_in_batch_ = 0;
   }
 }
 

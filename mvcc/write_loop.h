@@ -98,6 +98,7 @@ class WriteLoop {
   };
 
   void Loop();
+  int64_t NanosUntilWork() const;
   // Waits for something to do and takes the queue. False: stop.
   bool TakeWork(std::vector<std::unique_ptr<Proposal>>* batch);
   void RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch);
@@ -139,8 +140,10 @@ class WriteLoop {
   // The loop's.
   std::vector<CommitWaiter> commit_waiters_;
   std::vector<Waiter> compact_waiters_;
-  int64_t compact_after_nanos_ = 0;  // pause between steps while writes come in
+  int64_t compact_after_nanos_ = 0;  // end of the pause after a batch of compaction
   int64_t compacted_in_batch_ = 0;
+  int64_t compacting_nanos_in_batch_ = 0;
+  bool others_wrote_ = false;  // in this batch
   uint64_t published_seq_ = UINT64_MAX;
   const kv::BackendSnapshot* published_storage_ = nullptr;
 

@@ -287,12 +287,12 @@ constexpr std::array kRows = {
          "How much is kept: a duration or hours, or revisions; 0 switches it off.",
          &SetText<&S::auto_compaction_retention>),
     Used(kCompaction, "compaction-batch-limit", "1000",
-         "Revisions removed in one step of a compaction.",
+         "Revisions removed before a compaction may pause.",
          &SetInteger<&S::compaction_batch_limit, 1, kMaxInt>,
          "experimental-compaction-batch-limit"),
     Used(kCompaction, "compaction-sleep-interval", "10ms",
-         "Pause between two steps of a compaction.", &SetDuration<&S::compaction_sleep_nanos, 0>,
-         "experimental-compaction-sleep-interval"),
+         "Longest pause of a compaction, for those who write; nobody does: none.",
+         &SetDuration<&S::compaction_sleep_nanos, 0>, "experimental-compaction-sleep-interval"),
 
     Used(kAuth, "auth-token", "simple",
          "simple, or jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m (any of HS, RS, PS, "
