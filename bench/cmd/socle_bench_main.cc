@@ -42,6 +42,7 @@ struct Flags {
   std::string from_path;
 
   LeaseShape leases;
+  bool renews_once = false;
   int64_t first_lease = 0;
 };
 
@@ -112,6 +113,8 @@ void AddLeaseCommands(CLI::App* app, Flags* flags) {
     command->add_option("--leases", flags->leases.leases, "how many leases; then from the first on")
         ->capture_default_str();
   }
+  renew->add_flag("--once", flags->renews_once,
+                  "a stream for each renewal instead of one for each client");
   grant->add_option("--ttl", flags->leases.ttl_seconds, "seconds that a lease lives")
       ->capture_default_str();
   grant->add_option("--expire-after", flags->leases.expire_after_seconds,
@@ -248,7 +251,7 @@ int RunLeases(bool grants, const Flags& flags) {
     LeaseGrantSource source(flags.leases);
     return RunLoad("lease-grant", what, std::nullopt, flags, &source);
   }
-  LeaseKeepAliveSource source(flags.leases);
+  LeaseKeepAliveSource source(flags.leases, flags.renews_once);
   return RunLoad("lease-keepalive", what, std::nullopt, flags, &source);
 }
 

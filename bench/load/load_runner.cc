@@ -96,23 +96,52 @@ void LoadRunner::Send(size_t index, int64_t due_nanos, int64_t now_nanos) {
   client.sequence = next_++;
   client.due_nanos = due_nanos;
   client.sent_nanos = now_nanos;
+  if (source_->keeps_stream()) {
+    SendOnStream(index);
+    return;
+  }
   client.channel->Unary(source_->path(), source_->Build(client.sequence), call_options_,
                         [this, index](const absl::Status& status, std::string_view response) {
-                          OnAnswer(index, status, response.size());
+                          OnAnswer(index, status, response);
                         });
 }
 
-void LoadRunner::OnAnswer(size_t index, const absl::Status& status, size_t response_bytes) {
+void LoadRunner::SendOnStream(size_t index) {
+  Client& client = clients_[index];
+  if (client.stream == nullptr || client.stream->is_ended()) {
+    // No deadline: the stream lives for as long as the run. A server that falls silent leaves its
+    // requests unanswered, which is reported.
+    client.stream = client.channel->OpenStream(
+        source_->path(), {},
+        {.on_message =
+             [this, index](std::string_view message) {
+               OnAnswer(index, absl::OkStatus(), message);
+             },
+         .on_end =
+             [this, index](const absl::Status& status) {
+               if (clients_[index].is_busy) {
+                 OnAnswer(
+                     index,
+                     status.ok() ? absl::UnavailableError("the server ended the stream") : status,
+                     {});
+               }
+             }});
+  }
+  client.stream->Send(source_->Build(client.sequence));
+}
+
+void LoadRunner::OnAnswer(size_t index, const absl::Status& end, std::string_view response) {
   if (is_finished_) {
     return;
   }
+  const absl::Status status = end.ok() ? source_->Judge(response) : end;
   Client& client = clients_[index];
   client.is_busy = false;
   const int64_t now = Clock::Real()->MonotonicNanos();
   if (status.ok()) {
     result_.latency.Record(now - client.due_nanos);
     result_.service_time.Record(now - client.sent_nanos);
-    result_.response_bytes += response_bytes;
+    result_.response_bytes += response.size();
     ++result_.succeeded;
     last_success_nanos_ = now;
   } else {
@@ -154,6 +183,9 @@ void LoadRunner::Finish() {
   }
   is_finished_ = true;
   for (const Client& client : clients_) {
+    if (client.stream != nullptr) {
+      client.stream->HalfClose();
+    }
     if (client.is_busy) {
       ++result_.errors["unanswered when the run was stopped"];
       KeepFailed(client.sequence);

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,15 @@ class RequestSource {
   virtual std::string_view path() const = 0;
   // Valid until the next call.
   virtual const google::protobuf::MessageLite& Build(uint64_t sequence) = 0;
+
+  // Whether each client keeps one stream for all of its requests, each answered by one message.
+  virtual bool keeps_stream() const { return false; }
+
+  // What the server's message says, when it can say no with an OK status.
+  virtual absl::Status Judge(std::string_view response) const {
+    static_cast<void>(response);
+    return absl::OkStatus();
+  }
 };
 
 struct LoadOptions {
@@ -88,6 +98,7 @@ class LoadRunner {
  private:
   struct Client {
     server::Channel* channel = nullptr;
+    std::shared_ptr<server::ClientStream> stream;  // of a source that keeps one
     bool is_busy = false;
     uint64_t sequence = 0;
     int64_t due_nanos = 0;
@@ -96,7 +107,8 @@ class LoadRunner {
 
   void SendDue();
   void Send(size_t client, int64_t due_nanos, int64_t now_nanos);
-  void OnAnswer(size_t client, const absl::Status& status, size_t response_bytes);
+  void SendOnStream(size_t client);
+  void OnAnswer(size_t client, const absl::Status& status, std::string_view response);
   void KeepFailed(uint64_t sequence);
   void StopSending(const std::string& reason);
   void Finish();

@@ -14,6 +14,7 @@
 #include "bench/report/watch_report.h"
 #include "bench/workload/check.h"
 #include "bench/workload/drive.h"
+#include "bench/workload/lease.h"
 #include "bench/workload/put.h"
 #include "bench/workload/range.h"
 #include "bench/workload/watch_load.h"
@@ -216,6 +217,28 @@ TEST_F(AgainstEtcd, TheProgramPutsRangesAndChecks) {
       RunBench(fmt::format("range 0 1 {} --total 20 --limit 10 --consistency s --rate 500", where));
   EXPECT_EQ(range.exit_code, 0) << range.output;
   EXPECT_THAT(range.output, HasSubstr("[\"0\", \"1\"), serializable, limit 10"));
+}
+
+TEST_F(AgainstEtcd, RenewalsOnStreamsAndByOneEachSayWhichLeasesAreGone) {
+  const LeaseShape shape{.first_id = 7'000, .leases = 30, .ttl_seconds = 600};
+  drive_.total = 30;
+  LeaseGrantSource grants(shape);
+  ASSERT_TRUE(Drive(drive_, &grants).ok());
+  drive_.total = 200;
+  for (const bool once : {false, true}) {
+    LeaseKeepAliveSource renewals(shape, once);
+    const absl::StatusOr<DriveResult> run = Drive(drive_, &renewals);
+    ASSERT_TRUE(run.ok()) << run.status();
+    EXPECT_EQ(run->load.succeeded, 200U);
+    EXPECT_EQ(run->load.latency.count(), 200U);
+    // Numbers 30 to 39 of each forty were never granted.
+    LeaseKeepAliveSource more({.first_id = 7'000, .leases = 40, .ttl_seconds = 600}, once);
+    const absl::StatusOr<DriveResult> partly = Drive(drive_, &more);
+    ASSERT_TRUE(partly.ok()) << partly.status();
+    EXPECT_EQ(partly->load.succeeded, 150U);
+    EXPECT_THAT(partly->load.errors,
+                testing::ElementsAre(testing::Pair("NOT_FOUND: the lease is gone", 50U)));
+  }
 }
 
 TEST(SocleBench, AnswersBadInputWithOneLineAndAnExitCode) {

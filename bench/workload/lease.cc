@@ -44,4 +44,12 @@ const google::protobuf::MessageLite& LeaseKeepAliveSource::Build(uint64_t sequen
   return request_;
 }
 
+absl::Status LeaseKeepAliveSource::Judge(std::string_view response) const {
+  etcdserverpb::LeaseKeepAliveResponse answer;
+  if (!answer.ParseFromArray(response.data(), static_cast<int>(response.size()))) {
+    return absl::InternalError("a LeaseKeepAliveResponse that can't be read");
+  }
+  return answer.ttl() > 0 ? absl::OkStatus() : absl::NotFoundError("the lease is gone");
+}
+
 }  // namespace socle::bench

@@ -41,16 +41,23 @@ class LeaseGrantSource final : public RequestSource {
   etcdserverpb::LeaseGrantRequest request_;
 };
 
-// Each renewal is a stream of one message, as clients do that renew once.
+// Each client renews on one stream, as client libraries do, or opens one for each renewal (`once`),
+// as etcd's own benchmark does.
 class LeaseKeepAliveSource final : public RequestSource {
  public:
-  explicit LeaseKeepAliveSource(const LeaseShape& shape) : shape_(shape) {}
+  LeaseKeepAliveSource(const LeaseShape& shape, bool once) : shape_(shape), once_(once) {}
 
   std::string_view path() const override;
   const google::protobuf::MessageLite& Build(uint64_t sequence) override;
 
+  bool keeps_stream() const override { return !once_; }
+
+  // A lease that is gone is renewed for 0 seconds.
+  absl::Status Judge(std::string_view response) const override;
+
  private:
   const LeaseShape shape_;
+  const bool once_;
   etcdserverpb::LeaseKeepAliveRequest request_;
 };
 
