@@ -44,6 +44,7 @@ struct Flags {
   LeaseShape leases;
   bool renews_once = false;
   int64_t first_lease = 0;
+  int64_t lease = 0;
 };
 
 void Print(std::FILE* stream, std::string_view text) {
@@ -98,9 +99,13 @@ void AddPutCommand(CLI::App* app, Flags* flags) {
   AddRunFlags(put, flags);
   AddShapeFlags(put, flags);
   put->add_option("--val-size", flags->shape.val_size, "bytes of a value")->capture_default_str();
-  put->add_option("--first-lease", flags->first_lease,
-                  "attach the key of the n-th request to the lease of this id plus n")
-      ->check(CLI::NonNegativeNumber);
+  CLI::Option* const first =
+      put->add_option("--first-lease", flags->first_lease,
+                      "attach the key of the n-th request to the lease of this id plus n")
+          ->check(CLI::NonNegativeNumber);
+  put->add_option("--lease", flags->lease, "attach every key to the lease of this id")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(first);
 }
 
 void AddLeaseCommands(CLI::App* app, Flags* flags) {
@@ -214,7 +219,9 @@ int RunPut(Flags flags) {
   if (!valid.ok()) {
     return Complain(valid);
   }
-  PutSource source(flags.shape, flags.first_lease);
+  const PutLeases leases =
+      flags.lease != 0 ? PutLeases{flags.lease, 0} : PutLeases{flags.first_lease, 1};
+  PutSource source(flags.shape, leases);
   return RunLoad("put",
                  fmt::format("{}, {}-byte values", DescribeKeys(flags.shape), flags.shape.val_size),
                  flags.shape, flags, &source);

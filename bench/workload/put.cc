@@ -11,8 +11,8 @@ std::string_view PutSource::path() const {
 const google::protobuf::MessageLite& PutSource::Build(uint64_t sequence) {
   shape_.AssignKey(shape_.KeyIndexOf(sequence), request_.mutable_key());
   shape_.AssignValue(sequence, request_.mutable_value());
-  if (first_lease_ != 0) {
-    request_.set_lease(first_lease_ + static_cast<int64_t>(sequence));
+  if (leases_.first != 0) {
+    request_.set_lease(leases_.first + static_cast<int64_t>(sequence) * leases_.step);
   }
   return request_;
 }

@@ -13,18 +13,23 @@
 
 namespace socle::bench {
 
+// The key of request n is attached to the lease first + n * step; first 0: to none.
+struct PutLeases {
+  int64_t first = 0;
+  int64_t step = 0;
+};
+
 class PutSource final : public RequestSource {
  public:
-  // With `first_lease` the key of request n is attached to the lease first_lease + n.
-  explicit PutSource(const WriteShape& shape, int64_t first_lease = 0)
-      : shape_(shape), first_lease_(first_lease) {}
+  explicit PutSource(const WriteShape& shape, PutLeases leases = {})
+      : shape_(shape), leases_(leases) {}
 
   std::string_view path() const override;
   const google::protobuf::MessageLite& Build(uint64_t sequence) override;
 
  private:
   const WriteShape shape_;
-  const int64_t first_lease_;
+  const PutLeases leases_;
   etcdserverpb::PutRequest request_;
 };
 
