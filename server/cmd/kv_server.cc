@@ -27,6 +27,7 @@
 #include "server/ops/ops_pages.h"
 #include "server/service/alarms.h"
 #include "server/service/auto_compactor.h"
+#include "server/service/corruption_monitor.h"
 #include "server/service/identity.h"
 #include "server/service/node.h"
 #include "server/service/worker_pool.h"
@@ -107,6 +108,7 @@ class SingleKvServer final : public KvServer {
       grpc_->Stop();
     }
     compactor_.reset();
+    corruption_monitor_.reset();
     auth_workers_.reset();
     workers_.reset();
     if (expirer_ != nullptr) {
@@ -211,20 +213,9 @@ class SingleKvServer final : public KvServer {
                               .txn_ops_max = settings_.max_txn_ops,
                               .auth = &*auth_,
                               .auth_workers = auth_workers_.get()});
-    if (!store_->Corruption().ok()) {
-      RaiseCorruptAlarm();
-    }
+    corruption_monitor_.emplace(store_.get(), &*alarms_, node_->identity().member.id,
+                                settings_.corrupt_check_nanos);
     return absl::OkStatus();
-  }
-
-  // Stays until it is disarmed, restarts included, as etcd's.
-  void RaiseCorruptAlarm() {
-    alarms_->Activate({.member_id = node_->identity().member.id, .type = etcdserverpb::CORRUPT},
-                      [](const absl::Status& raised) {
-                        if (!raised.ok()) {
-                          LogError("the CORRUPT alarm could not be stored", {{"error", raised}});
-                        }
-                      });
   }
 
   absl::Status Serve() {
@@ -275,6 +266,7 @@ class SingleKvServer final : public KvServer {
   std::unique_ptr<lease::Expirer> expirer_;
   std::optional<Node> node_;
   std::unique_ptr<AutoCompactor> compactor_;
+  std::optional<CorruptionMonitor> corruption_monitor_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<H2Server> h2_;
   std::optional<OpsPages> pages_;

@@ -10,7 +10,10 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "kv/bolt/bolt_engine.h"
+#include "kv/env/env.h"
 #include "kv/testing/temp_dir.h"
+#include "mvcc/revision.h"
 #include "server/service/node.h"
 
 namespace socle::server {
@@ -79,6 +82,45 @@ TEST_P(KvServerTest, RefusesTooLargeRequestsAndEmptyKeysWithEtcdsTexts) {
   const grpc::Status beyond = Put("k", std::string(3'000'000, 'x'), &put);
   EXPECT_EQ(beyond.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_EQ(Put("", "v", &put).error_message(), "etcdserver: key is not provided");
+}
+
+TEST_P(KvServerTest, PagesThatLostARecordRaiseTheCorruptAlarmUntilItIsDisarmed) {
+  Start();
+  pb::PutResponse put;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(Put("k", "v", &put).ok());
+  }
+  const uint64_t member_id = put.header().member_id();
+  server_.reset();
+  {
+    auto engine = kv::OpenBolt(Env::Posix(), dir_.path() + "/member/snap/db", {});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    auto txn = (*engine)->BeginWrite();
+    ASSERT_TRUE(txn.ok()) << txn.status();
+    ASSERT_TRUE((*txn)->Delete("key", mvcc::RevisionKey({10, 0}).view()).ok());
+    ASSERT_TRUE((*txn)->Commit().ok());
+  }
+  for (int start = 0; start < 2;
+       ++start) {  // It is stored: the second start finds it, not the loss.
+    Start();
+    grpc::Status refused = Put("k", "v", &put);
+    for (int i = 0; refused.ok() && i < 100; ++i) {  // It is raised while serving begins.
+      refused = Put("k", "v", &put);
+    }
+    EXPECT_EQ(refused.error_code(), grpc::DATA_LOSS);
+    EXPECT_EQ(refused.error_message(), "etcdserver: corrupt cluster");
+    if (start == 0) {
+      server_.reset();
+    }
+  }
+  grpc::ClientContext context;
+  pb::AlarmRequest request;
+  pb::AlarmResponse response;
+  request.set_action(pb::AlarmRequest::DEACTIVATE);
+  request.set_memberid(member_id);
+  request.set_alarm(pb::CORRUPT);
+  ASSERT_TRUE(pb::Maintenance::NewStub(channel_)->Alarm(&context, request, &response).ok());
+  EXPECT_TRUE(Put("k", "v", &put).ok());
 }
 
 TEST_P(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {

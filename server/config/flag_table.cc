@@ -263,6 +263,10 @@ constexpr std::array kRows = {
          "Part of the file that may be free before it is shrunk while running; 0: only Defragment "
          "shrinks.",
          &SetRatio<&S::auto_shrink_free_ratio>),
+    Used(kStorage, "corrupt-check-time", "0s",
+         "How often a running server holds its pages against the sum of what was written; every "
+         "start does. What differs raises the CORRUPT alarm.",
+         &SetDuration<&S::corrupt_check_nanos, 0>, "experimental-corrupt-check-time"),
     UsedBool(
         kStorage, "page-checksums",
         "Keep checksums of the database's pages beside it, and verify pages when they are read.",
@@ -345,7 +349,6 @@ constexpr std::array kRows = {
              "experimental-warning-apply-duration"),
     NoEffect("warning-unary-request-duration", "300ms", "slow requests show in the metrics",
              "experimental-warning-unary-request-duration"),
-    NoEffect("corrupt-check-time", "0s", kNoPeers, "experimental-corrupt-check-time"),
     NoEffect("compact-hash-check-enabled", "false", kNoPeers,
              "experimental-compact-hash-check-enabled"),
     NoEffect("compact-hash-check-time", "1m0s", kNoPeers, "experimental-compact-hash-check-time"),

@@ -30,6 +30,7 @@ struct Settings {
   double auto_shrink_free_ratio = 0;
   std::string backend;  // empty: what the data directory holds, bolt in a new one
   bool page_checksums = false;
+  int64_t corrupt_check_nanos = 0;  // 0: at the start only
   bool unsafe_no_fsync = false;
 
   int64_t max_request_bytes = 1'572'864;
