@@ -240,6 +240,29 @@ def run_ways(arguments):
     return done.stdout.strip()
 
 
+def run_index(arguments):
+    """The index alone, at ten times the keys for the pause: what a key takes, what a search costs, how long a compaction holds up a writer."""
+    def figures(keys, wanted):
+        done = subprocess.run([arguments.bin / "index_bench", f"--benchmark_filter={wanted}", "--benchmark_format=json"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, env={**os.environ, "SOCLE_BENCH_KEYS": str(keys)}, text=True, check=True)
+        return {one["name"].split("/iterations")[0]: one for one in json.loads(done.stdout)["benchmarks"]}
+
+    keys, many = arguments.keys, 10 * arguments.keys
+    small = figures(keys, "Find|LiveBelow|Supersede|Memory")
+    large = figures(many, "CompactionPause")
+    step, walk = large["BM_CompactionPause/walk:0"], large["BM_CompactionPause/walk:1"]
+    memory = small["BM_Memory"]["bytes_per_key"]
+    text = "\n".join([
+        f"index of {keys:,} keys: a search {small['BM_Find']['cpu_time']:.0f} ns, a count below a key {small['BM_LiveBelow']['cpu_time']:.0f} ns, "
+        f"a new revision {small['BM_Supersede']['cpu_time']:.0f} ns",
+        f"bytes per key beyond its own 32: {memory:.0f}   at most 120: {'met' if memory <= 120 else 'missed'}",
+        f"index of {many:,} keys, compaction of a revision of each: a writer waits {step['pause_p50_us']:.0f} us (p99.9 {step['pause_p99.9_us']:.0f}, longest "
+        f"{step['pause_max_us']:.0f}); by the walk at once {walk['pause_max_us']:,.0f} us   p99.9 under 100: "
+        f"{'met' if step['pause_p99.9_us'] < 100 else 'missed'}"])
+    print(text + "\n", flush=True)
+    return text
+
+
 def run_both(arguments, measure, *sizes):
     rounds = {"etcd": [], "socle": []}
     for _ in range(arguments.rounds):
@@ -252,17 +275,19 @@ def run_both(arguments, measure, *sizes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of socle-kv, socle-bench and ways_bench")
+    parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of socle-kv, socle-bench, ways_bench and index_bench")
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--leases", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", choices=["ways", "servers", "leases"])
+    parser.add_argument("--only", choices=["index", "ways", "servers", "leases"])
     parser.add_argument("--dir", help="folder on the disk that ways_bench measures")
     parser.add_argument("--record", action="store_true", help="append the tables to bench/RESULTS.md")
     arguments = parser.parse_args()
     texts = []
     try:
+        if arguments.only in (None, "index"):
+            texts.append(run_index(arguments))
         if arguments.only in (None, "ways"):
             texts.append(run_ways(arguments))
         if arguments.only in (None, "servers"):

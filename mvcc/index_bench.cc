@@ -29,7 +29,8 @@ namespace socle::mvcc {
 namespace {
 
 // As the write loop does it between two looks at its queue.
-constexpr int kCompactionStep = 128;
+constexpr int kCompactionPiece = 16;
+constexpr int64_t kCompactionStepNanos = 50'000;
 
 uint64_t KeyCount() {
   const char* const text = std::getenv("SOCLE_BENCH_KEYS");  // NOLINT(concurrency-mt-unsafe)
@@ -118,6 +119,18 @@ void BM_Memory(benchmark::State& state) {
   }
 }
 
+// False: nothing is left.
+bool CompactPiece(Index* index, GarbageQueue* garbage, int64_t main) {
+  for (int i = 0; i < kCompactionPiece; ++i) {
+    const auto item = garbage->PopUpTo(main);
+    if (!item) {
+      return false;
+    }
+    index->Compact(KeyOf(static_cast<uint64_t>(item->main() - 2)), main);
+  }
+  return true;
+}
+
 // Every key has an older revision that a compaction takes. range(0): 0 in steps, 1 by the walk.
 void BM_CompactionPause(benchmark::State& state) {
   Clock* const clock = Clock::Real();
@@ -142,13 +155,9 @@ void BM_CompactionPause(benchmark::State& state) {
       bool is_done = false;
       while (!is_done) {
         const int64_t start = clock->MonotonicNanos();
-        for (int i = 0; i < kCompactionStep && !is_done; ++i) {
-          const auto item = garbage.PopUpTo(main);
-          is_done = !item.has_value();
-          if (item) {
-            index.Compact(KeyOf(static_cast<uint64_t>(item->main() - 2)), main);
-          }
-        }
+        do {
+          is_done = !CompactPiece(&index, &garbage, main);
+        } while (!is_done && clock->MonotonicNanos() - start < kCompactionStepNanos);
         index.NoteViewClosed(open);
         open = index.Publish().version;
         index.Collect();
