@@ -5,7 +5,7 @@
 //          2. Readers walk a published IndexRoot, which never changes; they take no lock.
 //          3. Revisions come in ascending order; a tombstone is only put on a live key.
 // Threads  confined to the write loop (readers have their IndexRoot).
-// Memory   about 64 bytes per live key beyond the key itself, plus leaf slots; 16 more per older
+// Memory   about 100 bytes per live key beyond the key itself (index_bench), 16 more per older
 //          revision.
 // Source   DESIGN 3 (mvcc); spec etcd 4.5.
 #ifndef SOCLE_MVCC_INDEX_H_
