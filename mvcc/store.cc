@@ -16,6 +16,7 @@
 #include "kv/open_engine.h"
 #include "kv/wal/wal.h"
 #include "mvcc/applier.h"
+#include "mvcc/foreign_log.h"
 #include "mvcc/hash.h"
 #include "mvcc/key_digest.h"
 #include "mvcc/log_entry.h"
@@ -96,26 +97,6 @@ size_t RestoreThreads(int wanted) {
   }
   return static_cast<size_t>(
       std::clamp(static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)), 1, kMost));
-}
-
-// A directory that an etcd server wrote may hold entries that are only in its own log.
-absl::Status RefuseEtcdLog(Env* env, const std::string& directory) {
-  const std::string wal = Join(directory, "member/wal");
-  ASSIGN_OR_RETURN(const bool exists, env->Exists(wal));
-  if (!exists) {
-    return absl::OkStatus();
-  }
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, env->List(wal));
-  for (const std::string& name : names) {
-    if (name.ends_with(".wal")) {
-      return absl::FailedPreconditionError(fmt::format(
-          "{} is the log of an etcd server, which is not replayed here: stop etcd, take "
-          "'etcdctl snapshot save FILE' and start on a new directory with the snapshot as "
-          "member/snap/db",
-          wal));
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -392,8 +373,8 @@ absl::Status StoreImpl::Init() {
 
 absl::Status StoreImpl::OpenPages() {
   const std::string snap = Join(options_.directory, "member/snap");
+  RETURN_IF_ERROR(RefuseEtcdLog(env_, options_.directory, options_.wal_directory));
   RETURN_IF_ERROR(env_->CreateDirs(snap));
-  RETURN_IF_ERROR(RefuseEtcdLog(env_, options_.directory));
   ASSIGN_OR_RETURN(std::unique_ptr<kv::Engine> engine,
                    kv::OpenEngine(env_, snap, options_.engine,
                                   {.freelist_type = options_.freelist_type,

@@ -223,6 +223,21 @@ def log_broken_in_the_middle(bench):
     return bench.refusal([], folder, mention="wal|log")
 
 
+def etcd_directory(bench, elsewhere=False):
+    """The line has the command that takes the directory over."""
+    folder = bench.copy(bench.clean, "etcd-elsewhere" if elsewhere else "etcd")
+    wal = folder / ("log" if elsewhere else "member/wal")
+    wal.mkdir()
+    # The head of a segment: a checksum of 0, framed and padded; then zeros, as etcd preallocates.
+    (wal / "0000000000000000-0000000000000000.wal").write_bytes(b"\x04\0\0\0\0\0\0\x84\x08\x04\x10\0" + b"\0" * 500)
+    said = re.escape(f"'soclectl import {folder}{f' --wal-dir {wal}' if elsewhere else ''} --data-dir {folder}.socle'")
+    return bench.refusal([f"--wal-dir={wal}"] if elsewhere else [], folder, mention=said)
+
+
+def etcd_directory_with_its_log_elsewhere(bench):
+    return etcd_directory(bench, elsewhere=True)
+
+
 def log_torn_at_its_end_is_repaired(bench):
     folder = bench.copy(bench.killed, "torn")
     path = bench.last_log_segment(folder)
@@ -252,7 +267,7 @@ CASES = [
     unknown_flag, flag_value_that_is_no_number, flag_value_that_is_no_duration, listen_url_without_scheme, port_taken,
     data_dir_is_a_file, data_dir_not_writable, locked_by_another_server, database_of_somebody_else, database_empty_text,
     database_both_checksums_wrong, database_of_a_newer_format, database_pages_broken, database_cut_short,
-    log_broken_in_the_middle, log_torn_at_its_end_is_repaired,
+    log_broken_in_the_middle, log_torn_at_its_end_is_repaired, etcd_directory, etcd_directory_with_its_log_elsewhere,
 ]
 
 

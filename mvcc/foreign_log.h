@@ -1,0 +1,24 @@
+// ForeignLog: a data directory that etcd's own log belongs to, which is not opened as if it were ours.
+//
+// Threads  pure function.
+// Errors   FailedPrecondition with the command that takes the directory over.
+// Source   spec etcd 2.1, 2.6, 2.7.
+#ifndef SOCLE_MVCC_FOREIGN_LOG_H_
+#define SOCLE_MVCC_FOREIGN_LOG_H_
+
+#include <string>
+
+#include <absl/status/status.h>
+
+#include "kv/env/env.h"
+
+namespace socle::mvcc {
+
+// A directory that an etcd server wrote may hold entries that are only in its own log. `wal_directory`: where ours is
+// to be, when that was said; people name etcd's.
+absl::Status RefuseEtcdLog(Env* env, const std::string& directory,
+                           const std::string& wal_directory);
+
+}  // namespace socle::mvcc
+
+#endif  // SOCLE_MVCC_FOREIGN_LOG_H_
