@@ -122,6 +122,11 @@ absl::StatusOr<std::string> AuthStore::HashFor(bool no_password, std::string_vie
 absl::Status AuthStore::AddUser(const std::string& name, std::string_view password,
                                 const authpb::UserAddOptions& options) {
   ASSIGN_OR_RETURN(const std::string hash, HashFor(options.no_password(), password));
+  return AddHashedUser(name, hash, options);
+}
+
+absl::Status AuthStore::AddHashedUser(const std::string& name, std::string_view hash,
+                                      const authpb::UserAddOptions& options) {
   return Change([&](AuthState* next) {
     if (name.empty()) {
       return WireStatus(EtcdError::kUserNameEmpty);
@@ -131,7 +136,9 @@ absl::Status AuthStore::AddUser(const std::string& name, std::string_view passwo
     }
     authpb::User user;
     user.set_name(name);
-    user.set_password(hash);
+    if (!options.no_password()) {
+      user.set_password(hash.data(), hash.size());
+    }
     *user.mutable_options() = options;
     next->PutUser(std::move(user));
     next->NextRevision();
@@ -160,13 +167,17 @@ absl::Status AuthStore::ChangePassword(const std::string& name, std::string_view
   const AuthUser* const known = before->FindUser(name);
   const bool no_password = known != nullptr && known->record.options().no_password();
   ASSIGN_OR_RETURN(const std::string hash, HashFor(no_password, password));
+  return ChangeHash(name, hash);
+}
+
+absl::Status AuthStore::ChangeHash(const std::string& name, std::string_view hash) {
   RETURN_IF_ERROR(Change([&](AuthState* next) {
     const AuthUser* const user = next->FindUser(name);
     if (user == nullptr) {
       return WireStatus(EtcdError::kUserNotFound);
     }
     authpb::User record = user->record;
-    record.set_password(record.options().no_password() ? std::string() : hash);
+    record.set_password(record.options().no_password() ? std::string() : std::string(hash));
     next->PutUser(std::move(record));
     next->NextRevision();
     return absl::OkStatus();
@@ -251,6 +262,11 @@ absl::Status AuthStore::GrantPermission(const std::string& role_name,
   if (!IsGrantableRange(permission.key(), permission.range_end())) {
     return WireStatus(EtcdError::kInvalidAuthManagement);
   }
+  return GrantLoggedPermission(role_name, permission);
+}
+
+absl::Status AuthStore::GrantLoggedPermission(const std::string& role_name,
+                                              const authpb::Permission& permission) {
   return Change([&](AuthState* next) {
     const authpb::Role* const role = next->FindRole(role_name);
     if (role == nullptr) {

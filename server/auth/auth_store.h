@@ -61,12 +61,18 @@ class AuthStore {
                        const authpb::UserAddOptions& options);
   absl::Status DeleteUser(const std::string& name);
   absl::Status ChangePassword(const std::string& name, std::string_view password);
+  // The same two with the password's bcrypt hash, as it stands in an etcd log.
+  absl::Status AddHashedUser(const std::string& name, std::string_view hash,
+                             const authpb::UserAddOptions& options);
+  absl::Status ChangeHash(const std::string& name, std::string_view hash);
   absl::Status GrantRole(const std::string& user, const std::string& role);
   absl::Status RevokeRole(const std::string& user, const std::string& role);
   absl::Status AddRole(const std::string& name);
   absl::Status DeleteRole(const std::string& name);
   // Replaces the type of a permission on the same range.
   absl::Status GrantPermission(const std::string& role, const authpb::Permission& permission);
+  // The same for what stands in an etcd log: 3.4 took ranges without a first or without any key, too.
+  absl::Status GrantLoggedPermission(const std::string& role, const authpb::Permission& permission);
   absl::Status RevokePermission(const std::string& role, std::string_view key,
                                 std::string_view range_end);
 

@@ -8,11 +8,13 @@
 #include <CLI/CLI.hpp>
 
 #include "server/cmd/soclectl_db.h"
+#include "server/cmd/soclectl_migrate.h"
 
 namespace socle::server {
 namespace {
 
-constexpr const char* kAbout = R"(soclectl: looks after the data files of socle-kv and etcd.
+constexpr const char* kAbout =
+    R"(soclectl: looks after the data files of socle-kv and etcd, and moves data between them.
 
 Exit codes: 0 done, and nothing is wrong with the file; 1 the file is broken; 2 nothing was looked at
 (wrong usage, no such file, in use by a server, no database file).
@@ -31,7 +33,10 @@ constexpr const char* kExamples = R"(Examples:
   soclectl db check /var/lib/socle                     is everything in order?
   soclectl db stats backup.db                          where the space went
   soclectl db dump backup.db --bucket key --decode-revisions
-  soclectl db page backup.db 17 --path                 what is on page 17, and who points there)";
+  soclectl db page backup.db 17 --path                 what is on page 17, and who points there
+  soclectl import /var/lib/etcd --data-dir /var/lib/socle
+  soclectl snapshot save backup.db --endpoints 127.0.0.1:2379
+  soclectl snapshot restore backup.db --data-dir /var/lib/socle)";
 
 constexpr const char* kMoreOnCheck =
     R"(Every page is in use once or free, never both; pages are what the ones above take them for; keys
@@ -59,7 +64,36 @@ constexpr const char* kMoreOnConvert =
 one, read back and compared; only then the directory is the new engine's, and socle-kv --backend=... takes
 it. The old files stay: remove them, or move them away before you convert back.)";
 
+constexpr const char* kMoreOnImport =
+    R"(DIR is the data directory of a stopped etcd 3.4 to 3.7 that was alone in its cluster. Its database is verified and copied, and
+the entries of its log that are not in the database yet are applied as etcd would at its next start: keys and their history,
+leases, users and roles, alarms, the member's id. DIR is only read; the new directory appears when it is whole. Refused, with
+what to do instead: several voters, damaged files (file, record and offset are named), keys of the v2 API, entries of a newer
+etcd. server/MIGRATION.md is the whole way, there and back.)";
+
+constexpr const char* kMoreOnSnapshot =
+    R"(Snapshots are etcd's: what save writes goes into etcdctl and etcdutl snapshot restore, and what theirs write goes into restore
+here. Users, leases and alarms are part of it. server/MIGRATION.md has the whole way from and to etcd.)";
+
+constexpr const char* kMoreOnSave =
+    R"(Asks the server for a snapshot of this moment; it goes on serving meanwhile. FILE appears when it is whole and its digest was
+verified; until then there is FILE.part. With authentication on, only a root user may.)";
+
+constexpr const char* kMoreOnStatus =
+    R"(Verifies the file's structure, then prints hash, revision, total keys (entries of all buckets) and total size as
+etcdctl snapshot status does, so that the lines can be compared.)";
+
+constexpr const char* kMoreOnRestore =
+    R"(Makes the data directory of a new member that serves alone, for socle-kv; for the members of an etcd cluster give the same file
+to etcdctl snapshot restore or etcdutl snapshot restore. With --bump-revision N --mark-compacted the store goes on N revisions
+higher, and watches of what was before are told that it is gone: clients that saw a newer state than the
+snapshot's notice. N is more than the writes that are lost.)";
+
 struct Flags {
+  ImportCommand import;
+  SnapshotSaveCommand save;
+  SnapshotStatusCommand status;
+  SnapshotRestoreCommand restore;
   CheckOptions check;
   PagesOptions pages;
   PageOptions page;
@@ -127,6 +161,71 @@ void AddDbCommands(CLI::App* db, Flags* flags) {
       ->check(CLI::IsMember({"bolt", "lmdb", "rocksdb"}));
 }
 
+CLI::App* AddImportCommand(CLI::App* app, ImportCommand* import) {
+  CLI::App* command =
+      app->add_subcommand("import", "make a data directory of socle-kv out of a stopped etcd's");
+  command->footer(kMoreOnImport);
+  command->add_option("DIR", import->path, "data directory of etcd")->required();
+  command->add_option("--data-dir", import->data_dir,
+                      "the new directory; DIR.socle when not given");
+  command->add_option("--wal-dir", import->wal_dir, "etcd's log, when it is not in DIR/member/wal");
+  return command;
+}
+
+CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
+  CLI::App* snapshot = app->add_subcommand("snapshot", "save, look at and restore snapshots");
+  snapshot->require_subcommand(1);
+  snapshot->footer(kMoreOnSnapshot);
+
+  CLI::App* save = snapshot->add_subcommand("save", "save a snapshot of a running server");
+  save->footer(kMoreOnSave);
+  save->add_option("FILE", flags->save.path, "where to")->required();
+  save->add_option("--endpoints", flags->save.endpoint, "the server: HOST:PORT, one")
+      ->envname("ETCDCTL_ENDPOINTS")
+      ->capture_default_str();
+  save->add_option("--user", flags->save.user, "NAME:PASSWORD")->envname("ETCDCTL_USER");
+
+  CLI::App* status = snapshot->add_subcommand("status", "verify a snapshot and say what is in it");
+  status->footer(kMoreOnStatus);
+  status->add_option("FILE", flags->status.path, "the snapshot")->required();
+  status->add_option("-w,--write-out", flags->status.format, "how to print it")
+      ->check(CLI::IsMember({"simple", "table", "json", "fields"}))
+      ->capture_default_str();
+
+  SnapshotRestoreCommand* options = &flags->restore;
+  CLI::App* restore =
+      snapshot->add_subcommand("restore", "make a data directory of socle-kv out of a snapshot");
+  restore->footer(kMoreOnRestore);
+  restore->add_option("FILE", options->path, "the snapshot")->required();
+  restore->add_option("--data-dir", options->data_dir,
+                      "the new directory; NAME.socle when not given");
+  restore->add_option("--name", options->name, "of the member")->capture_default_str();
+  restore->add_option("--initial-cluster", options->initial_cluster,
+                      "NAME=URL, of this member only; more are refused");
+  restore
+      ->add_option("--initial-cluster-token", options->initial_cluster_token,
+                   "part of what the member's id is made of")
+      ->capture_default_str();
+  restore
+      ->add_option("--initial-advertise-peer-urls", options->initial_advertise_peer_urls,
+                   "the other part of it")
+      ->capture_default_str();
+  restore->add_flag("--skip-hash-check", options->skip_hash_check,
+                    "FILE has no digest at its end: it is a copied member/snap/db");
+  restore->add_option("--bump-revision", options->bump_revision, "revisions to leave out");
+  restore->add_flag("--mark-compacted", options->mark_compacted,
+                    "everything up to the last revision left out is compacted");
+  return snapshot;
+}
+
+int RunSnapshot(const CLI::App& snapshot, const Flags& flags, const Console& console) {
+  if (snapshot.get_subcommand("save")->parsed()) {
+    return SnapshotSave(flags.save, console);
+  }
+  return snapshot.get_subcommand("status")->parsed() ? SnapshotStatus(flags.status, console)
+                                                     : SnapshotRestore(flags.restore, console);
+}
+
 int Run(const CLI::App& db, const Flags& flags, const Console& console) {
   const auto called = [&](const char* name) { return db.get_subcommand(name)->parsed(); };
   if (called("check")) {
@@ -158,6 +257,8 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
   db->footer(std::string(kMoreOnDb) + "\n\n" + kExamples);
   Flags flags;
   AddDbCommands(db, &flags);
+  const CLI::App* import = AddImportCommand(&app, &flags.import);
+  const CLI::App* snapshot = AddSnapshotCommands(&app, &flags);
   try {
     // CLI11 takes them from the back.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -170,10 +271,13 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
       return kExitDone;
     }
     std::string what = error.what();
-    console.Complain(what + "; soclectl --help and soclectl db COMMAND --help say more");
+    console.Complain(what + "; soclectl --help, and --help behind a command, say more");
     return kExitNothing;
   }
-  return Run(*db, flags, console);
+  if (import->parsed()) {
+    return Import(flags.import, console);
+  }
+  return snapshot->parsed() ? RunSnapshot(*snapshot, flags, console) : Run(*db, flags, console);
 }
 
 }  // namespace socle::server

@@ -1,6 +1,7 @@
 // Soclectl: the offline tool, as a function of its arguments and surroundings.
 //
-// Laws     1. Nothing is created or changed by any command but `db convert`.
+// Laws     1. No command changes a file that it is shown; `db convert`, `import`, `snapshot save` and `snapshot restore`
+//             make new ones.
 //          2. Exit code 0: done, and nothing is wrong with the file. 1: the file is broken. 2: nothing was looked at
 //             (wrong usage, no such file, in use, no bbolt file), or the output could not be written.
 // Threads  confined to the caller.

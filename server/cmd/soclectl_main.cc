@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kv/base/clock.h"
+#include "kv/base/log.h"
 #include "kv/env/env.h"
 #include "server/cmd/soclectl.h"
 
@@ -31,6 +32,13 @@ int main(int argc, char** argv) {
   struct sigaction action = {};
   action.sa_handler = OnBusError;
   ::sigaction(SIGBUS, &action, nullptr);
+  // What the store would tell a server's operator is not for this console; errors come as results.
+  socle::LogOptions quiet;
+  quiet.level = socle::LogLevel::kError;
+  if (const absl::Status log = socle::InitLog(quiet); !log.ok()) {
+    std::fputs("soclectl: the log could not be set up\n", stderr);
+    return kExitNothing;
+  }
   const auto print = [](std::FILE* stream) {
     return [stream](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); };
   };

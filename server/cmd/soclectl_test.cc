@@ -26,7 +26,9 @@ TEST(Soclectl, SaysWhatIsWrongWithItsArguments) {
   SoclectlBench bench(WholeFile());
   for (const char* line :
        {"", "db", "db check", "db page /d/db", "db page /d/db x", "db frobnicate",
-        "db check /d/db --limit 0", "db dump /d/db --hex --json", "db pages /d/db --type blue"}) {
+        "db check /d/db --limit 0", "db dump /d/db --hex --json", "db pages /d/db --type blue",
+        "import", "snapshot", "snapshot save", "snapshot status /d/db -w yaml",
+        "snapshot restore"}) {
     SCOPED_TRACE(line);
     const Outcome outcome = bench.Run(line);
     EXPECT_EQ(outcome.code, 2);
@@ -39,7 +41,9 @@ TEST(Soclectl, ExplainsEveryCommand) {
   SoclectlBench bench(WholeFile());
   for (const char* line :
        {"--help", "db --help", "db check --help", "db pages --help", "db page --help",
-        "db buckets --help", "db stats --help", "db dump --help", "db convert --help"}) {
+        "db buckets --help", "db stats --help", "db dump --help", "db convert --help",
+        "import --help", "snapshot --help", "snapshot save --help", "snapshot status --help",
+        "snapshot restore --help"}) {
     SCOPED_TRACE(line);
     const Outcome outcome = bench.Run(line);
     EXPECT_EQ(outcome.code, 0);
@@ -143,6 +147,52 @@ TEST(Soclectl, NamesAMissingBucketOrPage) {
   const Outcome page = bench.Run("db page /d/db 100000");
   EXPECT_EQ(page.code, 2);
   EXPECT_THAT(page.err, HasSubstr("there is no page 100000: the file has pages 0 to "));
+}
+
+TEST(Soclectl, ImportsAndRestoresNothingWithoutKnowingWhatFor) {
+  SoclectlBench bench(WholeFile());
+
+  struct Case {
+    const char* line;
+    const char* says;
+  };
+
+  const Case cases[] = {
+      {"import /d", "is no data directory of etcd: there is no /d/member/snap/db"},
+      {"snapshot restore /d/db", "snapshot missing hash but --skip-hash-check=false"},
+      {"snapshot restore /d/db --bump-revision 5",
+       "--bump-revision and --mark-compacted go together"},
+      {"snapshot restore /d/db --mark-compacted",
+       "--bump-revision and --mark-compacted go together"},
+      {"snapshot restore /d/db --initial-cluster a=http://x:1,b=http://y:1 --name a",
+       "b=http://y:1 is not member a: socle-kv serves alone; etcd's own restore"},
+      {"snapshot restore /d/db --initial-cluster default=http://x:1",
+       "must give default the URLs of --initial-advertise-peer-urls (http://localhost:2380)"},
+      {"snapshot save /d/s.db --endpoints https://127.0.0.1:1", "TLS"},
+      {"snapshot save /d/s.db --user root", "--user is NAME:PASSWORD"},
+      {"snapshot status /d/none", "/d/none"},
+  };
+  const uint64_t changes = bench.env()->mutating_calls();
+  for (const Case& row : cases) {
+    SCOPED_TRACE(row.line);
+    const Outcome outcome = bench.Run(row.line);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.out, IsEmpty());
+    EXPECT_THAT(outcome.err, HasSubstr(row.says));
+  }
+  EXPECT_EQ(bench.env()->mutating_calls(), changes);
+}
+
+TEST(Soclectl, PrintsTheStatusOfASnapshotInFourWays) {
+  SoclectlBench bench(WholeFile());
+  const std::string simple = bench.Run("snapshot status /d/db").out;
+  EXPECT_THAT(simple, HasSubstr(", 4, 46, 14 kB\n"));
+  const std::string hash = simple.substr(0, simple.find(','));
+  EXPECT_THAT(bench.Run("snapshot status /d/db -w table").out,
+              HasSubstr("| " + hash + " |        4 |         46 |      14 kB |\n+"));
+  EXPECT_THAT(bench.Run("snapshot status /d/db -w json").out,
+              HasSubstr(R"(,"revision":4,"totalKey":46,"totalSize":)"));
+  EXPECT_THAT(bench.Run("snapshot status /d/db -w fields").out, HasSubstr("\"Keys\" : 46\n"));
 }
 
 // Two minutes pass between any two looks at this clock.

@@ -5,41 +5,14 @@
 #include <memory>
 #include <utility>
 
-#include <openssl/evp.h>
-
 #include "kv/base/check.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/service/error_table.h"
 #include "server/service/identity.h"
+#include "server/service/sha256.h"
 
 namespace socle::server {
-namespace {
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    CHECK(context_ != nullptr);
-    CHECK_EQ(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr), 1);
-  }
-
-  void Update(std::string_view bytes) {
-    CHECK_EQ(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()), 1);
-  }
-
-  std::string Finish() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    CHECK_EQ(EVP_DigestFinal_ex(context_.get(), digest.data(), &size), 1);
-    return {reinterpret_cast<const char*>(digest.data()), size};
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
-
-}  // namespace
-
 SnapshotStream::SnapshotStream(mvcc::Store* store, std::function<void()> on_ready)
     : store_(store), on_ready_(std::move(on_ready)), reader_("snapshot", [this] { Run(); }) {}
 
