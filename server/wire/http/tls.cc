@@ -195,7 +195,7 @@ class TlsStream final : public ByteStream {
   }
 
   ~TlsStream() override {
-    if (!is_broken_ && !has_shaken_hands() && has_heard()) {
+    if (!is_broken_ && !has_shaken_hands_ && has_heard()) {
       rejections_->Note(peer_, server_name(), "the handshake was not finished in time");
     }
     ::close(fd_);
@@ -204,11 +204,17 @@ class TlsStream final : public ByteStream {
   int fd() const override { return fd_; }
 
   Result Read(std::span<char> into) override {
+    if (const Result shaken = ShakeHands(); shaken.state != State::kDone) {
+      return shaken;
+    }
     const int size = static_cast<int>(std::min<size_t>(into.size(), INT_MAX));
     return ResultOf(SSL_read(ssl_.get(), into.data(), size));
   }
 
   Result Write(std::string_view bytes) override {
+    if (const Result shaken = ShakeHands(); shaken.state != State::kDone) {
+      return shaken;
+    }
     const int size = static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX));
     return ResultOf(SSL_write(ssl_.get(), bytes.data(), size));
   }
@@ -232,7 +238,7 @@ class TlsStream final : public ByteStream {
 
   std::string_view peer_name() override {
     // Without SSL_VERIFY_PEER no certificate is asked for, so that none was seen unverified.
-    if (!has_peer_name_ && has_shaken_hands()) {
+    if (!has_peer_name_ && has_shaken_hands_) {
       has_peer_name_ = true;
       const X509* const certificate = SSL_get0_peer_certificate(ssl_.get());
       if (certificate != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK) {
@@ -243,6 +249,16 @@ class TlsStream final : public ByteStream {
   }
 
  private:
+  // Apart from reading: an error afterwards makes OpenSSL forget that it was ever done.
+  Result ShakeHands() {
+    if (has_shaken_hands_) {
+      return {};
+    }
+    const Result result = ResultOf(SSL_do_handshake(ssl_.get()));
+    has_shaken_hands_ = result.state == State::kDone;
+    return result;
+  }
+
   Result ResultOf(int done) {
     if (done > 0) {
       return {.bytes = static_cast<size_t>(done)};
@@ -252,15 +268,13 @@ class TlsStream final : public ByteStream {
       ERR_clear_error();
       return {.state = State::kAgain, .wants_write = error == SSL_ERROR_WANT_WRITE};
     }
-    if (!is_broken_ && !has_shaken_hands() && has_heard()) {
+    if (!is_broken_ && !has_shaken_hands_ && has_heard()) {
       rejections_->Note(peer_, server_name(), WhyBroken());
     }
     ERR_clear_error();
     is_broken_ = true;
     return {.state = State::kClosed};
   }
-
-  bool has_shaken_hands() const { return SSL_is_init_finished(ssl_.get()) != 0; }
 
   bool has_heard() const { return BIO_number_read(SSL_get_rbio(ssl_.get())) > 0; }
 
@@ -283,6 +297,7 @@ class TlsStream final : public ByteStream {
   const int fd_;
   const std::string peer_;  // asked for at once: a socket that was reset has none
   bool is_broken_ = false;
+  bool has_shaken_hands_ = false;
   bool has_peer_name_ = false;  // looked for after the handshake
   std::string peer_name_;
 };

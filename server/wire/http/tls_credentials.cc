@@ -102,6 +102,7 @@ int NoPassphrase(char* /*out*/, int /*size*/, int /*is_writing*/, void* was_aske
 absl::StatusOr<OpenSslPtr<EVP_PKEY>> ReadKey(const std::string& path) {
   constexpr std::string_view kWhat = "private key";
   ASSIGN_OR_RETURN(std::string bytes, ReadAll(kWhat, path));
+  const bool has_one = bytes.find("PRIVATE KEY-----") != std::string::npos;
   bool was_asked = false;
   OpenSslPtr<EVP_PKEY> key(
       PEM_read_bio_PrivateKey(Reader(bytes).get(), nullptr, NoPassphrase, &was_asked));
@@ -110,9 +111,8 @@ absl::StatusOr<OpenSslPtr<EVP_PKEY>> ReadKey(const std::string& path) {
     return BadFile(kWhat, path, "it is encrypted: give one without a passphrase");
   }
   if (key == nullptr) {
-    const bool has_none = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     const std::string text = OpenSslText();
-    return BadFile(kWhat, path, has_none ? "there is no PEM private key in it" : text);
+    return BadFile(kWhat, path, has_one ? text : "there is no PEM private key in it");
   }
   ERR_clear_error();
   return key;
