@@ -130,10 +130,13 @@ absl::Status CheckListening(const Settings& s, Warnings* warnings) {
           url));
     }
   }
+  // Probes and scrapers mostly have no certificate: these URLs are often plain on purpose.
+  bool may_be_plain = false;
+  RETURN_IF_ERROR(
+      CheckUrls("listen-metrics-urls", s.listen_metrics_urls, s, &has_secure, &may_be_plain));
   RETURN_IF_ERROR(CheckPolicy(s));
   WarnOfUnused(s, has_secure, has_plain, warnings);
-  // Probes and scrapers mostly have no certificate: these URLs are often plain on purpose.
-  return CheckUrls("listen-metrics-urls", s.listen_metrics_urls, s, &has_secure, &has_plain);
+  return absl::OkStatus();
 }
 
 }  // namespace socle::server

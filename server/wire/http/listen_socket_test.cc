@@ -18,6 +18,7 @@
 #include "kv/base/check.h"
 #include "kv/base/status_macros.h"
 #include "server/wire/http/testing/clients.h"
+#include "server/wire/http/testing/test_site.h"
 
 namespace socle::server::http {
 namespace {
@@ -81,6 +82,27 @@ TEST_F(ListenSocketTest, ReplacesOnlyTheSocketOfAServerThatIsGone) {
   EXPECT_THAT(std::string(MessageOf(ListenSocket::OpenUnix(Path("file")).status())),
               HasSubstr("not a socket"));
   EXPECT_EQ(std::filesystem::file_size(Path("file")), 8U);
+}
+
+TEST_F(ListenSocketTest, OfAUnixPathServesClientsThatCallItTheirAuthority) {
+  TestSite site;
+  auto socket = ListenSocket::OpenUnix(Path("s"));
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  site.server()->Accept(*std::move(socket), {.handler = &site});
+  Http2Client client(0, {.unix_path = Path("s"), .authority = Path("s")});
+  EXPECT_EQ(client.Await(client.Request("POST", "/echo", "abc")).body, "POST /echo abc");
+
+  // What nghttp2 refuses elsewhere is refused here too.
+  const auto error_of = [&client](std::string_view method, const Http2Client::Fields& fields) {
+    return client.Await(client.Request(method, "/echo", "", fields)).error;
+  };
+  EXPECT_NE(error_of("GET", {{"x-bad", "a\nb"}}), 0U);
+  EXPECT_NE(error_of("GET", {{"x bad", "a"}}), 0U);
+  EXPECT_NE(error_of("", {}), 0U);
+  EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+
+  Http2Client by_tcp(site.port(), {.authority = Path("s")});
+  EXPECT_NE(by_tcp.Await(by_tcp.Request("GET", "/echo")).error, 0U);
 }
 
 TEST_F(ListenSocketTest, RefusesPathsThatAreNone) {
