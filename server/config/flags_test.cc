@@ -180,6 +180,7 @@ TEST(Flags, OfTlsAndListeningGoTogetherOrAreRefused) {
       {{https, "--auto-tls", "--listen-metrics-urls=http://127.0.0.1:2"}},
       {{https, "--auto-tls", "--listen-client-http-urls=https://127.0.0.1:2"}},
       {{"--listen-metrics-urls=", "--listen-client-http-urls="}},
+      {{"--listen-client-urls=http://127.0.0.1:0,http://127.0.0.1:0"}},
 
       {{https}, "--listen-client-urls: 'https://127.0.0.1:1': a URL with TLS needs --cert-file"},
       {{"--listen-client-urls=unixs://s"}, "a URL with TLS needs"},
@@ -196,6 +197,9 @@ TEST(Flags, OfTlsAndListeningGoTogetherOrAreRefused) {
       {{https, "--auto-tls", "--client-cert-allowed-hostname=a"}, "would let nobody in"},
       {{https, "--auto-tls", "--experimental-transport=grpc"}, "grpc serves no TLS"},
       {{"--listen-client-http-urls=http://localhost:2379"}, "cannot bind both"},
+      {{"--auto-tls", "--listen-client-urls=http://127.0.0.1:1,https://127.0.0.1:1"},
+       "'http://127.0.0.1:1' and 'https://127.0.0.1:1' are at one address"},
+      {{"--listen-metrics-urls=http://localhost:2379"}, "are at one address"},
 
       {{"--cert-file=c", "--key-file=k"}, "", "the certificate is not used"},
       {{https, "--cert-file=c", "--key-file=k", "--auto-tls"}, "", "--auto-tls has no effect"},

@@ -1,7 +1,7 @@
 #include "server/config/listen_rules.h"
 
 #include <algorithm>
-#include <array>
+#include <map>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -43,6 +43,26 @@ absl::Status CheckUrls(std::string_view flag, const std::vector<std::string>& ur
     if (!is_address) {
       return Refuse(fmt::format(
           "--{}: '{}': the host to listen on must be an IP address or localhost", flag, text));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Ports of 0 are never the same.
+absl::Status CheckThatAddressesDiffer(const Settings& s) {
+  std::map<std::string, std::string> url_of;
+  for (const auto* urls :
+       {&s.listen_client_urls, &s.listen_client_http_urls, &s.listen_metrics_urls}) {
+    for (const std::string& text : *urls) {
+      ASSIGN_OR_RETURN(const Url url, ParseUrl(text));
+      const std::string place =
+          url.is_unix() ? url.path : fmt::format("{} port {}", url.host, url.port);
+      const auto [other, is_new] = url_of.emplace(place, text);
+      if (!is_new && (url.is_unix() || url.port != 0)) {
+        return Refuse(
+            fmt::format("listen URLs '{}' and '{}' are at one address: give each a port of its own",
+                        other->second, text));
+      }
     }
   }
   return absl::OkStatus();
@@ -134,6 +154,7 @@ absl::Status CheckListening(const Settings& s, Warnings* warnings) {
   bool may_be_plain = false;
   RETURN_IF_ERROR(
       CheckUrls("listen-metrics-urls", s.listen_metrics_urls, s, &has_secure, &may_be_plain));
+  RETURN_IF_ERROR(CheckThatAddressesDiffer(s));
   RETURN_IF_ERROR(CheckPolicy(s));
   WarnOfUnused(s, has_secure, has_plain, warnings);
   return absl::OkStatus();

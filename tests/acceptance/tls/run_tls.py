@@ -257,6 +257,13 @@ def http_on_every_url(lab):
         if OK in etcdctl(server, *lab.as_nobody, "put", "k", "v"):
             raise AssertionError("the HTTP URL takes gRPC")
         server.stop()
+    http_url = f"https://127.0.0.1:{free_port()}"
+    with lab.server("http", lab.tls + [f"--listen-client-http-urls={http_url}", "--experimental-transport=grpc"]) as server:
+        expect(answer(server, []), OK, "the stock gRPC server on a URL of its own")
+        expect(curl(f"{http_url}/health", *ca).splitlines()[-1], "200 2", "/health on the HTTP URL")
+        if "200" in curl(f"{server.url}/health"):
+            raise AssertionError("the stock gRPC server's URL answers HTTP/1")
+        server.stop()
     metrics = f"https://127.0.0.1:{free_port()}"
     with lab.server("http", lab.tls) as server:
         server.stop()
