@@ -221,15 +221,16 @@ class SingleKvServer final : public KvServer {
                               .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos,
                               .certificate_names_user = settings_.client_cert_auth}));
     const bool has_pages = ports.client_http.empty();
-    const auto listen = [&](std::vector<Port>* list, H2Serves serves) {
+    const auto listen = [&](std::vector<Port>* list, H2Server::Site site) {
       for (Port& port : *list) {
-        h2_->Listen(std::move(port.socket), port.url.is_secure() ? ports.tls : nullptr, serves);
+        site.tls = port.url.is_secure() ? ports.tls : nullptr;
+        h2_->Listen(std::move(port.socket), site);
       }
     };
-    listen(&ports.metrics, H2Serves::kPages);
-    listen(&ports.client_http, H2Serves::kPages);
+    listen(&ports.metrics, {.has_calls = false});
+    listen(&ports.client_http, {.has_calls = false});
     if (settings_.transport == "h2") {
-      listen(&ports.client, has_pages ? H2Serves::kAll : H2Serves::kCalls);
+      listen(&ports.client, {.has_pages = has_pages});
     } else {
       RETURN_IF_ERROR(ServeStock(std::move(ports.client), has_pages));
     }

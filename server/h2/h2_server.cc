@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "kv/base/mutex.h"
 #include "kv/base/probe.h"
 #include "server/h2/grpc_frame.h"
 #include "server/h2/method_table.h"
@@ -44,17 +46,18 @@ std::optional<std::string> TokenOfRequest(const http::Request& request) {
 
 class EtcdHandler final : public http::Handler {
  public:
-  EtcdHandler(h2::Services* services, const H2Server::Pages* pages, H2Serves serves,
+  EtcdHandler(h2::Services* services, const H2Server::Pages* pages, const H2Server::Site& site,
               bool certificate_names_user)
       : services_(services),
         pages_(pages),
-        serves_(serves),
+        has_calls_(site.has_calls),
+        has_pages_(site.has_pages),
         certificate_names_user_(certificate_names_user) {}
 
   std::shared_ptr<http::Receiver> Begin(const http::Request& request,
                                         const std::shared_ptr<http::Exchange>& exchange) override {
     const bool is_call = IsGrpc(request);
-    if (serves_ == (is_call ? H2Serves::kPages : H2Serves::kCalls)) {
+    if (is_call ? !has_calls_ : !has_pages_) {
       PROBE("h2: a request that belongs to another URL");
       exchange->Respond(421, {},
                         is_call ? "no gRPC here: see --listen-client-urls\n"
@@ -127,7 +130,8 @@ class EtcdHandler final : public http::Handler {
 
   h2::Services* const services_;
   const H2Server::Pages* const pages_;
-  const H2Serves serves_;
+  const bool has_calls_;
+  const bool has_pages_;
   const bool certificate_names_user_;
 };
 
@@ -136,9 +140,8 @@ class FastServer final : public H2Server {
   FastServer(Node* node, RpcMeter* meter, Pages pages, bool certificate_names_user)
       : services_(node, meter),
         pages_(std::move(pages)),
-        all_(&services_, &pages_, H2Serves::kAll, certificate_names_user),
-        calls_only_(&services_, &pages_, H2Serves::kCalls, certificate_names_user),
-        pages_only_(&services_, &pages_, H2Serves::kPages, certificate_names_user) {}
+        certificate_names_user_(certificate_names_user),
+        everything_(&services_, &pages_, {}, certificate_names_user) {}
 
   ~FastServer() override { Stop(); }
 
@@ -154,7 +157,7 @@ class FastServer final : public H2Server {
     }
     http.limits.pings.min_interval_nanos = options.keepalive_min_time_nanos;
     absl::StatusOr<std::unique_ptr<http::Server>> server =
-        http::Server::Start(std::move(http), &all_);
+        http::Server::Start(std::move(http), &everything_);
     if (!server.ok()) {
       return server.status();
     }
@@ -162,12 +165,12 @@ class FastServer final : public H2Server {
     return absl::OkStatus();
   }
 
-  void Listen(http::ListenSocket socket, std::shared_ptr<http::TlsContext> tls,
-              H2Serves serves) override {
-    EtcdHandler& handler = serves == H2Serves::kCalls   ? calls_only_
-                           : serves == H2Serves::kPages ? pages_only_
-                                                        : all_;
-    server_->Accept(std::move(socket), {.handler = &handler, .tls = std::move(tls)});
+  void Listen(http::ListenSocket socket, Site site) override {
+    auto handler =
+        std::make_unique<EtcdHandler>(&services_, &pages_, site, certificate_names_user_);
+    server_->Accept(std::move(socket), {.handler = handler.get(), .tls = std::move(site.tls)});
+    MutexLock lock(&mu_);
+    handlers_.push_back(std::move(handler));
   }
 
   void Adopt(int fd) override { server_->Adopt(fd); }
@@ -181,9 +184,10 @@ class FastServer final : public H2Server {
  private:
   h2::Services services_;
   const Pages pages_;
-  EtcdHandler all_;
-  EtcdHandler calls_only_;
-  EtcdHandler pages_only_;
+  const bool certificate_names_user_;
+  EtcdHandler everything_;  // of Adopt
+  Mutex mu_;
+  std::vector<std::unique_ptr<EtcdHandler>> handlers_ ABSL_GUARDED_BY(mu_);  // one for each socket
   std::unique_ptr<http::Server> server_;
 };
 

@@ -33,18 +33,21 @@ struct H2Options {
   bool certificate_names_user = false;  // --client-cert-auth
 };
 
-// What is answered on a listening socket.
-enum class H2Serves { kAll, kCalls, kPages };
-
 class H2Server {
  public:
   // Runs on a loop: it must be quick.
   using Pages = std::function<HttpResponse(const HttpRequest&)>;
 
+  // What is served on a listening socket.
+  struct Site {
+    std::shared_ptr<http::TlsContext> tls = {};  // null: plain
+    bool has_calls = true;
+    bool has_pages = true;
+  };
+
   virtual ~H2Server() = default;
-  // Begins to accept; `tls` null: plain.
-  virtual void Listen(http::ListenSocket socket, std::shared_ptr<http::TlsContext> tls,
-                      H2Serves serves) = 0;
+  // Begins to accept.
+  virtual void Listen(http::ListenSocket socket, Site site) = 0;
   // Takes over a connected non-blocking socket from which nothing was read; it serves all.
   virtual void Adopt(int fd) = 0;
   // Answers what is under way, ends the streams, closes the connections.

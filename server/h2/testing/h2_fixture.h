@@ -117,7 +117,7 @@ class H2ServerTest : public ::testing::Test {
     auto socket = http::ListenSocket::OpenTcp("127.0.0.1", 0);
     CHECK_OK(socket.status());
     port_ = socket->port();
-    server_->Listen(*std::move(socket), nullptr, H2Serves::kAll);
+    server_->Listen(*std::move(socket), {});
     client_ = Open();
   }
 
