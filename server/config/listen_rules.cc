@@ -14,8 +14,8 @@ namespace {
 
 using Warnings = std::vector<std::string>;
 
-absl::Status Refuse(std::string text) {
-  return absl::InvalidArgumentError(std::move(text));
+absl::Status Refuse(const std::string& text) {
+  return absl::InvalidArgumentError(text);
 }
 
 bool HasCertificate(const Settings& s) {

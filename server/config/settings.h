@@ -24,18 +24,6 @@ struct Settings {
   std::vector<std::string> initial_advertise_peer_urls = {"http://localhost:2380"};
   std::string initial_cluster_token = "etcd-cluster";
 
-  std::string cert_file;
-  std::string key_file;
-  bool client_cert_auth = false;
-  std::string trusted_ca_file;
-  std::string client_crl_file;
-  std::vector<std::string> client_cert_allowed_hostnames;
-  bool auto_tls = false;
-  int64_t self_signed_cert_validity_years = 1;
-  std::vector<std::string> cipher_suites;
-  std::string tls_min_version = "TLS1.2";
-  std::string tls_max_version;  // empty: the highest there is
-
   int64_t quota_backend_bytes = 0;
   int64_t backend_batch_limit = 10'000;
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
@@ -45,6 +33,18 @@ struct Settings {
   bool page_checksums = false;
   int64_t corrupt_check_nanos = 0;  // 0: at the start only
   bool unsafe_no_fsync = false;
+
+  bool client_cert_auth = false;
+  bool auto_tls = false;
+  std::string cert_file;
+  std::string key_file;
+  std::string trusted_ca_file;
+  std::string client_crl_file;
+  std::vector<std::string> client_cert_allowed_hostnames;
+  int64_t self_signed_cert_validity_years = 1;
+  std::vector<std::string> cipher_suites;
+  std::string tls_min_version = "TLS1.2";
+  std::string tls_max_version;  // empty: the highest there is
 
   int64_t max_request_bytes = 1'572'864;
   int64_t max_txn_ops = 128;

@@ -84,7 +84,7 @@ absl::StatusOr<int> BoundSocket(const Address& address, const std::string& where
     ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &is_v6_only, sizeof(is_v6_only));
   }
   if (::bind(fd, address.get(), address.size) != 0 || ::listen(fd, kBacklog) != 0) {
-    const absl::Status status = CannotListen(where, ErrorText(errno));
+    absl::Status status = CannotListen(where, ErrorText(errno));
     ::close(fd);
     return status;
   }

@@ -61,7 +61,7 @@ bool Fill(X509* certificate, EVP_PKEY* key, std::span<const std::string> hosts, 
 
 std::string ContentsOf(BIO* memory) {
   char* text = nullptr;
-  const long size = BIO_get_mem_data(memory, &text);
+  const auto size = BIO_get_mem_data(memory, &text);
   return {text, static_cast<size_t>(size)};
 }
 

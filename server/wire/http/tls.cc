@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -79,28 +80,32 @@ std::string PeerText(int fd) {
 class RejectionLog {
  public:
   void Note(const std::string& peer, const char* server_name, std::string_view error) {
-    uint64_t left_out = 0;
-    {
-      MutexLock lock(&mu_);
-      const int64_t now = Clock::Real()->MonotonicNanos();
-      if (lines_ == 0 || now - since_nanos_ >= kWindowNanos) {
-        since_nanos_ = now;
-        lines_ = 0;
-      }
-      if (++lines_ > kLinesMax) {
-        PROBE("tls: more rejections than log lines");
-        ++left_out_;
-        return;
-      }
-      left_out = std::exchange(left_out_, 0);
+    const std::optional<uint64_t> left_out = TakeLine();
+    if (left_out.has_value()) {
+      LogWarning("rejected connection", {{"remote-addr", peer},
+                                         {"server-name", server_name != nullptr ? server_name : ""},
+                                         {"error", error},
+                                         {"left-out-before", *left_out}});
     }
-    LogWarning("rejected connection", {{"remote-addr", peer},
-                                       {"server-name", server_name != nullptr ? server_name : ""},
-                                       {"error", error},
-                                       {"left-out-before", left_out}});
   }
 
  private:
+  // How many were left out before this line; nullopt: this one is too.
+  std::optional<uint64_t> TakeLine() {
+    MutexLock lock(&mu_);
+    const int64_t now = Clock::Real()->MonotonicNanos();
+    if (lines_ == 0 || now - since_nanos_ >= kWindowNanos) {
+      since_nanos_ = now;
+      lines_ = 0;
+    }
+    if (++lines_ > kLinesMax) {
+      PROBE("tls: more rejections than log lines");
+      ++left_out_;
+      return std::nullopt;
+    }
+    return std::exchange(left_out_, 0);
+  }
+
   static constexpr int64_t kWindowNanos = 60 * kNanosPerSecond;
   static constexpr int kLinesMax = 10;
 
@@ -189,8 +194,8 @@ class TlsStream final : public ByteStream {
         peer_(PeerText(fd)) {
     CHECK(ssl_ != nullptr);
     SSL_set_app_data(ssl_.get(), &refusal_);
-    SSL_set_bio(ssl_.get(), bio.get(), bio.get());
-    bio.release();
+    BIO* const owned_by_ssl = bio.release();
+    SSL_set_bio(ssl_.get(), owned_by_ssl, owned_by_ssl);
     SSL_set_accept_state(ssl_.get());
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -60,8 +61,8 @@ std::string EndOf(X509* certificate) {
   const OpenSslPtr<BIO> out(BIO_new(BIO_s_mem()));
   ASN1_TIME_print_ex(out.get(), X509_get0_notAfter(certificate), ASN1_DTFLGS_ISO8601);
   char* text = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &text);
-  return {text, static_cast<size_t>(std::max(size, 0L))};
+  const auto size = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<size_t>(size)};
 }
 
 std::string HexOf(const ASN1_INTEGER* serial) {
@@ -200,7 +201,7 @@ std::string CommonNameOf(const X509& certificate) {
 
 absl::StatusOr<std::shared_ptr<const TlsCredentials>> TlsCredentials::Load(
     const TlsFiles& files, const TlsPolicy& policy) {
-  const std::shared_ptr<TlsCredentials> loaded(new TlsCredentials());
+  std::shared_ptr<TlsCredentials> loaded(new TlsCredentials());
   ERR_clear_error();
   loaded->context_.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* const context = loaded->context_.get();
@@ -310,7 +311,7 @@ absl::Status TlsCredentials::LoadRevoked(const std::string& path) {
   bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   if (lists.empty()) {
     const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
-    lists.emplace_back(d2i_X509_CRL(nullptr, &at, static_cast<long>(bytes.size())));
+    lists.emplace_back(d2i_X509_CRL(nullptr, &at, static_cast<int64_t>(bytes.size())));
     is_at_end = lists.front() != nullptr;
   }
   ERR_clear_error();

@@ -11,11 +11,11 @@ namespace socle::server::http {
 namespace {
 
 // So that what has expired was valid once.
-constexpr long kAgeSeconds = 7'200;
+constexpr int64_t kAgeSeconds = 7'200;
 
 std::string ContentsOf(BIO* memory) {
   char* text = nullptr;
-  const long size = BIO_get_mem_data(memory, &text);
+  const auto size = BIO_get_mem_data(memory, &text);
   return {text, static_cast<size_t>(size)};
 }
 
@@ -32,7 +32,7 @@ void AddExtension(X509* certificate, int nid, const std::string& value) {
   X509_EXTENSION_free(extension);
 }
 
-OpenSslPtr<X509> Unsigned(const std::string& name, long serial, int64_t valid_seconds,
+OpenSslPtr<X509> Unsigned(const std::string& name, int64_t serial, int64_t valid_seconds,
                           EVP_PKEY* key) {
   OpenSslPtr<X509> certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
@@ -88,14 +88,14 @@ PemPair Authority::Issue(const Wish& wish) const {
   return {PemOf(leaf.get()), ContentsOf(key_out.get())};
 }
 
-std::string Authority::Revoke(const std::vector<long>& serials, bool is_der) const {
+std::string Authority::Revoke(const std::vector<int64_t>& serials, bool is_der) const {
   const OpenSslPtr<X509_CRL> list(X509_CRL_new());
   X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
   X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate_.get()));
   ASN1_TIME* const now = X509_gmtime_adj(nullptr, 0);
   X509_CRL_set1_lastUpdate(list.get(), now);
   X509_CRL_set1_nextUpdate(list.get(), now);
-  for (const long serial : serials) {
+  for (const int64_t serial : serials) {
     X509_REVOKED* const entry = X509_REVOKED_new();
     ASN1_INTEGER* const number = ASN1_INTEGER_new();
     ASN1_INTEGER_set(number, serial);

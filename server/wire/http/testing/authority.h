@@ -20,7 +20,7 @@ class Authority {
 
   struct Wish {
     std::string common_name;
-    long serial = 1;
+    int64_t serial = 1;
     std::string alternative_names = {};  // OpenSSL's spelling: "DNS:a,IP:127.0.0.1"
     int64_t valid_seconds = 3'600;
   };
@@ -29,7 +29,7 @@ class Authority {
   // The certificate of an authority below this one, and that authority.
   Authority Below(const std::string& name) const;
   // A list in PEM, or in DER.
-  std::string Revoke(const std::vector<long>& serials, bool is_der = false) const;
+  std::string Revoke(const std::vector<int64_t>& serials, bool is_der = false) const;
 
   const std::string& certificate() const { return certificate_pem_; }
 
