@@ -136,7 +136,7 @@ class Server(LocalProcess):
                 return self
             code = self.process.poll()
             self.kill()
-            if "address already in use" not in self.log_tail() or attempt == 2:
+            if "address already in use" not in self.log_tail().lower() or attempt == 2:
                 raise ServerFailed(f"{self.binary} not ready (exit code {code}); its log ends with:\n{self.log_tail()}")
             self.choose_ports()
         return self

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,10 +17,9 @@
 #include "mvcc/store.h"
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
-#include "server/config/flag_table.h"
+#include "server/cmd/ports.h"
 #include "server/grpc/grpc_server.h"
 #include "server/h2/h2_server.h"
-#include "server/ops/http_server.h"
 #include "server/ops/listener.h"
 #include "server/ops/metrics.h"
 #include "server/ops/ops_pages.h"
@@ -34,21 +32,6 @@
 
 namespace socle::server {
 namespace {
-
-absl::StatusOr<std::unique_ptr<Listener>> OpenListener(const std::vector<std::string>& texts) {
-  std::vector<Url> urls;
-  for (const std::string& text : texts) {
-    ASSIGN_OR_RETURN(Url url, ParseUrl(text));
-    const bool is_loopback = url.host == "localhost" || url.host == "::1" ||
-                             std::string_view(url.host).starts_with("127.");
-    if (!is_loopback) {
-      LogWarning("serving without TLS on an address that others may reach",
-                 {{"url", url.ToString()}});
-    }
-    urls.push_back(std::move(url));
-  }
-  return Listener::Open(urls);
-}
 
 mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lessor) {
   mvcc::StoreOptions options;
@@ -78,6 +61,14 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   return options;
 }
 
+std::vector<Url> UrlsOf(const std::vector<Port>& ports) {
+  std::vector<Url> urls;
+  for (const Port& port : ports) {
+    urls.push_back(port.url);
+  }
+  return urls;
+}
+
 std::string Joined(const std::vector<Url>& urls) {
   std::string text;
   for (const Url& url : urls) {
@@ -95,12 +86,9 @@ class SingleKvServer final : public KvServer {
     if (store_ != nullptr) {
       store_->StopShrinking();  // a Defragment may take long; whoever asked is told
     }
-    for (const auto& listener : {listener_.get(), metrics_listener_.get()}) {
-      if (listener != nullptr) {
-        listener->Stop();
-      }
+    if (listener_ != nullptr) {
+      listener_->Stop();
     }
-    http_.reset();
     if (h2_ != nullptr) {
       h2_->Stop();
     }
@@ -132,20 +120,24 @@ class SingleKvServer final : public KvServer {
     if (!tokens.ok()) {
       return Annotate(tokens.status(), "--auth-token");
     }
-    ASSIGN_OR_RETURN(listener_, OpenListener(settings_.listen_client_urls));
-    ASSIGN_OR_RETURN(metrics_listener_, OpenListener(settings_.listen_metrics_urls));
+    ASSIGN_OR_RETURN(Ports ports, Ports::Open(settings_));
+    client_urls_ = UrlsOf(ports.client);
+    client_http_urls_ = UrlsOf(ports.client_http);
+    metrics_urls_ = UrlsOf(ports.metrics);
     RETURN_IF_ERROR(OpenStore());
     RETURN_IF_ERROR(LoadUsers(*std::move(tokens)));
     RETURN_IF_ERROR(MakeNode());
     if (plan.has_value()) {
       compactor_ = std::make_unique<AutoCompactor>(*plan, store_.get());
     }
-    return Serve();
+    return Serve(std::move(ports));
   }
 
-  std::vector<Url> client_urls() const override { return listener_->urls(); }
+  std::vector<Url> client_urls() const override { return client_urls_; }
 
-  std::vector<Url> metrics_urls() const override { return metrics_listener_->urls(); }
+  std::vector<Url> client_http_urls() const override { return client_http_urls_; }
+
+  std::vector<Url> metrics_urls() const override { return metrics_urls_; }
 
   std::string Summary() const override {
     const mvcc::StoreStats stats = store_->Stats();
@@ -155,10 +147,10 @@ class SingleKvServer final : public KvServer {
         "  data     {}: revision {}, {} keys, {:.1f} MiB\n"
         "  member   {} {:x} in cluster {:x}\n"
         "  try      ETCDCTL_API=3 etcdctl --endpoints={} put hello world\n",
-        kServerVersion, Joined(listener_->urls()), settings_.data_dir, stats.current_revision,
+        kServerVersion, Joined(client_urls_), settings_.data_dir, stats.current_revision,
         stats.keys, static_cast<double>(stats.db_size_bytes) / (1024.0 * 1024.0),
         identity.member.name, identity.member.id, identity.cluster_id,
-        listener_->urls().front().ToString());
+        client_urls_.front().ToString());
   }
 
  private:
@@ -218,36 +210,57 @@ class SingleKvServer final : public KvServer {
     return absl::OkStatus();
   }
 
-  absl::Status Serve() {
+  absl::Status Serve(Ports ports) {
     pages_.emplace(&*node_, &lessor_, &metrics_);
-    const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
-    ASSIGN_OR_RETURN(http_, HttpServer::Start(answer_page));
-    const auto adopt_http1 = [this](int fd) { http_->Adopt(fd); };
-    metrics_listener_->Start({.http2 = {}, .http1 = adopt_http1});
+    ASSIGN_OR_RETURN(
+        h2_, H2Server::Start(&*node_, metrics_.meter(),
+                             [this](const HttpRequest& request) { return pages_->Answer(request); },
+                             {.max_concurrent_streams = settings_.max_concurrent_streams,
+                              .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
+                              .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
+                              .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos,
+                              .certificate_names_user = settings_.client_cert_auth}));
+    const bool has_pages = ports.client_http.empty();
+    const auto listen = [&](std::vector<Port>* list, H2Server::Site site) {
+      for (Port& port : *list) {
+        site.tls = port.url.is_secure() ? ports.tls : nullptr;
+        h2_->Listen(std::move(port.socket), site);
+      }
+    };
+    listen(&ports.metrics, {.has_calls = false});
+    listen(&ports.client_http, {.has_calls = false});
     if (settings_.transport == "h2") {
-      ASSIGN_OR_RETURN(
-          h2_, H2Server::Start(&*node_, metrics_.meter(), answer_page,
-                               {.max_concurrent_streams = settings_.max_concurrent_streams,
-                                .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
-                                .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
-                                .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
-      const auto adopt = [this](int fd) { h2_->Adopt(fd); };
-      listener_->Start({.http2 = adopt, .http1 = adopt});
+      listen(&ports.client, {.has_pages = has_pages});
     } else {
-      ASSIGN_OR_RETURN(
-          grpc_, GrpcServer::Start(&*node_, metrics_.meter(),
-                                   {.max_concurrent_streams = settings_.max_concurrent_streams,
-                                    .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
-                                    .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
-                                    .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
-      listener_->Start({.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = adopt_http1});
+      RETURN_IF_ERROR(ServeStock(std::move(ports.client), has_pages));
     }
     LogInfo("ready to serve client requests",
-            {{"urls", Joined(listener_->urls())},
+            {{"urls", Joined(client_urls_)},
              {"data-dir", settings_.data_dir},
              {"member-id", fmt::format("{:x}", node_->identity().member.id)},
              {"cluster-id", fmt::format("{:x}", node_->identity().cluster_id)},
              {"revision", store_->current_revision()}});
+    return absl::OkStatus();
+  }
+
+  // The stock gRPC server takes what begins as HTTP/2; our own has the pages.
+  absl::Status ServeStock(std::vector<Port> ports, bool has_pages) {
+    ASSIGN_OR_RETURN(
+        grpc_, GrpcServer::Start(&*node_, metrics_.meter(),
+                                 {.max_concurrent_streams = settings_.max_concurrent_streams,
+                                  .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
+                                  .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
+                                  .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
+    std::vector<http::ListenSocket> sockets;
+    for (Port& port : ports) {
+      sockets.push_back(std::move(port.socket));
+    }
+    ASSIGN_OR_RETURN(listener_, Listener::Make(std::move(sockets)));
+    Listener::Callbacks callbacks{.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = {}};
+    if (has_pages) {
+      callbacks.http1 = [this](int fd) { h2_->Adopt(fd); };
+    }
+    listener_->Start(std::move(callbacks));
     return absl::OkStatus();
   }
 
@@ -270,9 +283,10 @@ class SingleKvServer final : public KvServer {
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<H2Server> h2_;
   std::optional<OpsPages> pages_;
-  std::unique_ptr<HttpServer> http_;
-  std::unique_ptr<Listener> listener_;
-  std::unique_ptr<Listener> metrics_listener_;
+  std::unique_ptr<Listener> listener_;  // of the stock gRPC server
+  std::vector<Url> client_urls_;
+  std::vector<Url> client_http_urls_;
+  std::vector<Url> metrics_urls_;
 };
 
 }  // namespace

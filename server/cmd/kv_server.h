@@ -26,6 +26,7 @@ class KvServer {
 
   // With the ports really bound.
   virtual std::vector<Url> client_urls() const = 0;
+  virtual std::vector<Url> client_http_urls() const = 0;
   virtual std::vector<Url> metrics_urls() const = 0;
   // The lines that a person wants to see at start.
   virtual std::string Summary() const = 0;

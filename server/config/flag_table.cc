@@ -86,16 +86,20 @@ absl::Status SetDuration(std::string_view text, Settings* settings) {
 }
 
 template <auto kMember>
-absl::Status SetUrls(std::string_view text, Settings* settings) {
+absl::Status SetMoreUrls(std::string_view text, Settings* settings) {
   const std::vector<std::string> urls = SplitByComma(text);
-  if (urls.empty()) {
-    return absl::InvalidArgumentError("needs at least one URL");
-  }
   for (const std::string& url : urls) {
     RETURN_IF_ERROR(ParseUrl(url).status());
   }
   settings->*kMember = urls;
   return absl::OkStatus();
+}
+
+template <auto kMember>
+absl::Status SetUrls(std::string_view text, Settings* settings) {
+  RETURN_IF_ERROR(SetMoreUrls<kMember>(text, settings));
+  return (settings->*kMember).empty() ? absl::InvalidArgumentError("needs at least one URL")
+                                      : absl::OkStatus();
 }
 
 template <auto kMember>
@@ -139,6 +143,15 @@ absl::Status SetCompactionMode(std::string_view text, Settings* settings) {
   return SetOneOf({"periodic", "revision"}, text, &settings->auto_compaction_mode);
 }
 
+absl::Status SetTlsMinVersion(std::string_view text, Settings* settings) {
+  return SetOneOf({"TLS1.2", "TLS1.3"}, text, &settings->tls_min_version);
+}
+
+absl::Status SetTlsMaxVersion(std::string_view text, Settings* settings) {
+  return text.empty() ? absl::OkStatus()
+                      : SetOneOf({"TLS1.2", "TLS1.3"}, text, &settings->tls_max_version);
+}
+
 absl::Status SetTransport(std::string_view text, Settings* settings) {
   return SetOneOf({"grpc", "h2"}, text, &settings->transport);
 }
@@ -149,6 +162,7 @@ constexpr int64_t kMinInt = std::numeric_limits<int64_t>::min();
 
 constexpr std::string_view kMember = "Member";
 constexpr std::string_view kListen = "Listening";
+constexpr std::string_view kTls = "TLS";
 constexpr std::string_view kStorage = "Storage";
 constexpr std::string_view kLimits = "Limits";
 constexpr std::string_view kCompaction = "Compaction";
@@ -160,7 +174,8 @@ constexpr std::string_view kNotYet = "Not supported yet: refused unless left at 
 
 constexpr std::string_view kNoPeers = "there are no peers: socle-kv is a single member";
 constexpr std::string_view kNoRaft = "there is no raft log to replicate";
-constexpr std::string_view kNoTls = "TLS is not supported yet";
+constexpr std::string_view kNoDialing =
+    "the server never calls itself, so it needs no client certificate";
 constexpr std::string_view kNoTracing = "distributed tracing is not supported";
 
 constexpr FlagRow Used(std::string_view group, std::string_view name, std::string_view default_text,
@@ -222,12 +237,16 @@ constexpr std::array kRows = {
          "Token; only the member id is derived from it.", &SetText<&S::initial_cluster_token>),
 
     Used(kListen, "listen-client-urls", "http://localhost:2379",
-         "Where clients are served: gRPC and HTTP on one port.", &SetUrls<&S::listen_client_urls>),
+         "Where clients are served, gRPC and HTTP on one port: http, https, unix or unixs URLs.",
+         &SetUrls<&S::listen_client_urls>),
+    Used(kListen, "listen-client-http-urls", "",
+         "Where HTTP is served to clients; then --listen-client-urls are for gRPC only.",
+         &SetMoreUrls<&S::listen_client_http_urls>),
     Used(kListen, "advertise-client-urls", "",
          "What clients are told in the member list; the listen URLs when not given.",
          &SetUrls<&S::advertise_client_urls>),
     Used(kListen, "listen-metrics-urls", "", "More places for /metrics and the health checks.",
-         &SetUrls<&S::listen_metrics_urls>),
+         &SetMoreUrls<&S::listen_metrics_urls>),
     Used(kListen, "experimental-transport", "h2",
          "What serves the client URLs: h2 (Socle's own server) or grpc (the stock gRPC server).",
          &SetTransport),
@@ -242,6 +261,33 @@ constexpr std::array kRows = {
     Used(kListen, "grpc-keepalive-timeout", "20s",
          "How long the answer to a ping is waited for; 0 switches it off.",
          &SetDuration<&S::keepalive_timeout_nanos, 0>),
+
+    Used(kTls, "cert-file", "", "Certificate of the server and those above it (PEM).",
+         &SetText<&S::cert_file>),
+    Used(kTls, "key-file", "", "Private key of --cert-file (PEM).", &SetText<&S::key_file>),
+    UsedBool(kTls, "client-cert-auth",
+             "Clients must show a certificate; its common name is the user of a call without a "
+             "token.",
+             &SetBool<&S::client_cert_auth>),
+    Used(kTls, "trusted-ca-file", "",
+         "Authorities that sign clients' certificates (PEM); clients must show one.",
+         &SetText<&S::trusted_ca_file>),
+    Used(kTls, "client-crl-file", "", "Certificates that are revoked: a list in PEM or DER.",
+         &SetText<&S::client_crl_file>),
+    Used(kTls, "client-cert-allowed-hostname", "",
+         "Host names or addresses, with commas: clients' certificates must be made out to one.",
+         &SetList<&S::client_cert_allowed_hostnames>),
+    UsedBool(kTls, "auto-tls",
+             "Makes a self-signed certificate in the data directory when --cert-file is not given.",
+             &SetBool<&S::auto_tls>),
+    Used(kTls, "self-signed-cert-validity", "1", "Years that a certificate of --auto-tls is valid.",
+         &SetInteger<&S::self_signed_cert_validity_years, 0, 100>),
+    Used(kTls, "cipher-suites", "",
+         "Cipher suites by IANA's names, with commas; OpenSSL's choice when not given.",
+         &SetList<&S::cipher_suites>),
+    Used(kTls, "tls-min-version", "TLS1.2", "TLS1.2 or TLS1.3.", &SetTlsMinVersion),
+    Used(kTls, "tls-max-version", "", "TLS1.2 or TLS1.3; the highest when not given.",
+         &SetTlsMaxVersion),
 
     Used(kStorage, "quota-backend-bytes", "0",
          "Size of the database that raises the NOSPACE alarm; 0 is 2 GiB, negative is no limit.",
@@ -368,8 +414,8 @@ constexpr std::array kRows = {
     NoEffect("feature-gates", "", "there are no feature gates"),
     NoEffect("set-member-localaddr", "false", kNoPeers, "experimental-set-member-localaddr"),
     NoEffect("v2-deprecation", "write-only", "the v2 API does not exist any more"),
-    NoEffect("auto-tls-self-signed-years", "1", kNoTls),
-    NoEffect("self-signed-cert-validity", "1", kNoTls),
+    NoEffect("client-cert-file", "", kNoDialing),
+    NoEffect("client-key-file", "", kNoDialing),
     NoEffect("peer-cert-file", "", kNoPeers),
     NoEffect("peer-key-file", "", kNoPeers),
     NoEffect("peer-client-cert-file", "", kNoPeers),
@@ -385,20 +431,7 @@ constexpr std::array kRows = {
 
     Missing("config-file", "", "configuration files are not supported yet"),
     Missing("force-new-cluster", "false", "directories of real clusters are not opened yet"),
-    Missing("listen-client-http-urls", "", "gRPC and HTTP share the client URLs"),
     Missing("enable-grpc-gateway", "true", "the JSON gateway is not supported yet"),
-    Missing("cert-file", "", kNoTls),
-    Missing("key-file", "", kNoTls),
-    Missing("client-cert-file", "", kNoTls),
-    Missing("client-key-file", "", kNoTls),
-    Missing("client-cert-auth", "false", kNoTls),
-    Missing("client-crl-file", "", kNoTls),
-    Missing("client-cert-allowed-hostname", "", kNoTls),
-    Missing("trusted-ca-file", "", kNoTls),
-    Missing("auto-tls", "false", kNoTls),
-    Missing("cipher-suites", "", kNoTls),
-    Missing("tls-min-version", "TLS1.2", kNoTls),
-    Missing("tls-max-version", "", kNoTls),
     Missing("cors", "*", "the JSON gateway is not supported yet"),
     Missing("host-whitelist", "*", "the JSON gateway is not supported yet"),
     Missing("enable-log-rotation", "false", "log files are not rotated: use logrotate"),

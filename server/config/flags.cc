@@ -9,7 +9,7 @@
 
 #include "kv/base/status_macros.h"
 #include "server/config/flag_table.h"
-#include "server/config/url.h"
+#include "server/config/listen_rules.h"
 
 namespace socle::server {
 namespace {
@@ -101,24 +101,6 @@ absl::Status ApplyArguments(std::span<const std::string> arguments, ParsedFlags*
   return absl::OkStatus();
 }
 
-absl::Status CheckListenUrls(std::string_view flag, const std::vector<std::string>& urls) {
-  for (const std::string& text : urls) {
-    ASSIGN_OR_RETURN(const Url url, ParseUrl(text));
-    if (url.scheme != "http") {
-      return absl::InvalidArgumentError(
-          fmt::format("--{}: '{}': TLS is not supported yet, use http://", flag, text));
-    }
-    const bool is_address =
-        url.host == "localhost" ||
-        url.host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos;
-    if (!is_address) {
-      return absl::InvalidArgumentError(fmt::format(
-          "--{}: '{}': the host to listen on must be an IP address or localhost", flag, text));
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<ParsedFlags> ParseFlags(std::span<const std::string> arguments,
@@ -127,8 +109,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(std::span<const std::string> arguments,
   RETURN_IF_ERROR(ApplyEnvironment(environment, &parsed));
   RETURN_IF_ERROR(ApplyArguments(arguments, &parsed));
   Settings& settings = parsed.settings;
-  RETURN_IF_ERROR(CheckListenUrls("listen-client-urls", settings.listen_client_urls));
-  RETURN_IF_ERROR(CheckListenUrls("listen-metrics-urls", settings.listen_metrics_urls));
+  RETURN_IF_ERROR(CheckListening(settings, &parsed.warnings));
   if (settings.data_dir.empty()) {
     settings.data_dir = settings.name + ".etcd";
   }

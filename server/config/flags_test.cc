@@ -68,6 +68,8 @@ TEST(Flags, EveryDefaultOfTheTableIsTheDefaultOfTheSettings) {
     EXPECT_EQ(settings.compaction_sleep_nanos, fresh.compaction_sleep_nanos);
     EXPECT_EQ(settings.auto_compaction_mode, fresh.auto_compaction_mode);
     EXPECT_EQ(settings.auto_compaction_retention, fresh.auto_compaction_retention);
+    EXPECT_EQ(settings.self_signed_cert_validity_years, fresh.self_signed_cert_validity_years);
+    EXPECT_EQ(settings.tls_min_version, fresh.tls_min_version);
     EXPECT_EQ(settings.log_level, fresh.log_level);
     EXPECT_EQ(settings.log_format, fresh.log_format);
     EXPECT_EQ(settings.log_outputs, fresh.log_outputs);
@@ -132,14 +134,13 @@ TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
       {{"--auto-shrink-free-ratio=nan"}, "'nan' is not a number from 0 to below 1"},
       {{"--backend=sqlite"}, "--backend: 'sqlite' is not one of bolt, lmdb, rocksdb"},
       {{"--listen-client-urls=localhost:2379"}, "is not a URL"},
-      {{"--listen-client-urls=https://127.0.0.1:2379"}, "TLS is not supported yet"},
-      {{"--listen-client-urls=unix://x:1"}, "Unix socket"},
+      {{"--listen-client-urls=ftp://127.0.0.1:2379"}, "unknown scheme"},
+      {{"--listen-client-urls=unix://"}, "has no path of a socket"},
       {{"--listen-client-urls=http://example.com:2379"}, "must be an IP address or localhost"},
       {{"--listen-client-urls=http://127.0.0.1:99999"}, "port"},
       {{"--listen-client-urls=http://127.0.0.1"}, "no port"},
       {{"--listen-client-urls="}, "needs at least one URL"},
-      {{"--cert-file=x.pem"}, "--cert-file: TLS is not supported yet"},
-      {{"--client-cert-auth"}, "--client-cert-auth: TLS is not supported yet"},
+      {{"--tls-min-version=TLS1.1"}, "--tls-min-version: 'TLS1.1' is not one of TLS1.2, TLS1.3"},
       {{"--auth-token="}, "--auth-token: must not be empty"},
       {{"--bcrypt-cost=3"}, "--bcrypt-cost: 3 is not between 4 and 31"},
       {{"--config-file=x.yaml"}, "--config-file: configuration files are not supported yet"},
@@ -151,6 +152,74 @@ TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
     EXPECT_EQ(flags.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(MessageOf(flags.status())), HasSubstr(c.message));
     EXPECT_EQ(MessageOf(flags.status()).find('\n'), std::string_view::npos);
+  }
+}
+
+TEST(Flags, OfTlsAndListeningGoTogetherOrAreRefused) {
+  const std::string https = "--listen-client-urls=https://127.0.0.1:1";
+
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* refusal = "";
+    const char* warning = "";
+  };
+
+  const Case kCases[] = {
+      {{https, "--cert-file=c", "--key-file=k"}},
+      {{https, "--auto-tls"}},
+      {{https, "--auto-tls", "--self-signed-cert-validity=3"}},
+      {{"--listen-client-urls=unixs:///run/s", "--auto-tls"}},
+      {{"--listen-client-urls=unix:///run/s"}},
+      {{"--listen-client-urls=unix://localhost:2379"}},
+      {{https, "--cert-file=c", "--key-file=k", "--trusted-ca-file=a"}},
+      {{https, "--cert-file=c", "--key-file=k", "--trusted-ca-file=a", "--client-crl-file=l"}},
+      {{https, "--cert-file=c", "--key-file=k", "--trusted-ca-file=a",
+        "--client-cert-allowed-hostname=a,b"}},
+      {{https, "--auto-tls", "--tls-min-version=TLS1.2", "--tls-max-version=TLS1.2",
+        "--cipher-suites=A,B"}},
+      {{https, "--auto-tls", "--listen-metrics-urls=http://127.0.0.1:2"}},
+      {{https, "--auto-tls", "--listen-client-http-urls=https://127.0.0.1:2"}},
+      {{"--listen-metrics-urls=", "--listen-client-http-urls="}},
+      {{"--listen-client-urls=http://127.0.0.1:0,http://127.0.0.1:0"}},
+
+      {{https}, "--listen-client-urls: 'https://127.0.0.1:1': a URL with TLS needs --cert-file"},
+      {{"--listen-client-urls=unixs://s"}, "a URL with TLS needs"},
+      {{"--listen-metrics-urls=https://127.0.0.1:2"}, "--listen-metrics-urls: 'https"},
+      {{"--listen-client-http-urls=https://127.0.0.1:2"}, "--listen-client-http-urls: 'https"},
+      {{https, "--cert-file=c"}, "--key-file is missing"},
+      {{https, "--key-file=k"}, "--cert-file is missing"},
+      {{https, "--auto-tls", "--client-cert-auth"}, "--auto-tls can't ask clients"},
+      {{https, "--auto-tls", "--trusted-ca-file=a"}, "--auto-tls can't ask clients"},
+      {{https, "--auto-tls", "--self-signed-cert-validity=0"}, "must be at least 1 year"},
+      {{https, "--auto-tls", "--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"}, "is above"},
+      {{https, "--auto-tls", "--tls-min-version=TLS1.3", "--cipher-suites=A"},
+       "leaves only TLS 1.3"},
+      {{https, "--auto-tls", "--client-cert-allowed-hostname=a"}, "would let nobody in"},
+      {{https, "--auto-tls", "--experimental-transport=grpc"}, "grpc serves no TLS"},
+      {{"--listen-client-http-urls=http://localhost:2379"}, "cannot bind both"},
+      {{"--auto-tls", "--listen-client-urls=http://127.0.0.1:1,https://127.0.0.1:1"},
+       "'http://127.0.0.1:1' and 'https://127.0.0.1:1' are at one address"},
+      {{"--listen-metrics-urls=http://localhost:2379"}, "are at one address"},
+
+      {{"--cert-file=c", "--key-file=k"}, "", "the certificate is not used"},
+      {{https, "--cert-file=c", "--key-file=k", "--auto-tls"}, "", "--auto-tls has no effect"},
+      {{"--client-cert-auth"}, "", "are not asked for certificates"},
+      {{https, "--cert-file=c", "--key-file=k", "--client-cert-auth"}, "", "any authority"},
+      {{https, "--auto-tls", "--client-crl-file=l"}, "", "--client-crl-file has no effect"},
+      {{"--client-cert-file=c"}, "", "--client-cert-file has no effect"},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(testing::PrintToString(c.arguments));
+    const auto flags = Parse(c.arguments);
+    const bool is_refused = std::string_view(c.refusal).size() > 0;
+    ASSERT_EQ(flags.ok(), !is_refused) << flags.status();
+    if (is_refused) {
+      EXPECT_THAT(std::string(MessageOf(flags.status())), HasSubstr(c.refusal));
+    } else if (std::string_view(c.warning).empty()) {
+      EXPECT_THAT(flags->warnings, IsEmpty());
+    } else {
+      EXPECT_THAT(flags->warnings, ElementsAre(HasSubstr(c.warning)));
+    }
   }
 }
 
@@ -232,6 +301,18 @@ TEST(Url, ReadsIpv6InBrackets) {
   EXPECT_FALSE(ParseUrl("http://::1:2379").ok());
   EXPECT_FALSE(ParseUrl("http://user@host:1").ok());
   EXPECT_FALSE(ParseUrl("http://host:1/path").ok());
+}
+
+TEST(Url, OfAUnixSocketIsItsPath) {
+  for (const char* text : {"unix:///run/s.sock", "unixs://relative/s", "unix://localhost:2379"}) {
+    const auto url = ParseUrl(text);
+    ASSERT_TRUE(url.ok()) << url.status();
+    EXPECT_TRUE(url->is_unix());
+    EXPECT_EQ(url->is_secure(), url->scheme == "unixs");
+    EXPECT_EQ(url->ToString(), text);
+  }
+  EXPECT_EQ(ParseUrl("unix:///run/s.sock")->path, "/run/s.sock");
+  EXPECT_EQ(ParseUrl("unix://localhost:2379")->path, "localhost:2379");
 }
 
 }  // namespace

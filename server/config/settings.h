@@ -18,7 +18,8 @@ struct Settings {
   std::string wal_dir;
 
   std::vector<std::string> listen_client_urls = {"http://localhost:2379"};
-  std::vector<std::string> advertise_client_urls;  // empty: the listen URLs
+  std::vector<std::string> advertise_client_urls;    // empty: the listen URLs
+  std::vector<std::string> listen_client_http_urls;  // empty: HTTP is on the client URLs
   std::vector<std::string> listen_metrics_urls;
   std::vector<std::string> initial_advertise_peer_urls = {"http://localhost:2380"};
   std::string initial_cluster_token = "etcd-cluster";
@@ -32,6 +33,18 @@ struct Settings {
   bool page_checksums = false;
   int64_t corrupt_check_nanos = 0;  // 0: at the start only
   bool unsafe_no_fsync = false;
+
+  bool client_cert_auth = false;
+  bool auto_tls = false;
+  std::string cert_file;
+  std::string key_file;
+  std::string trusted_ca_file;
+  std::string client_crl_file;
+  std::vector<std::string> client_cert_allowed_hostnames;
+  int64_t self_signed_cert_validity_years = 1;
+  std::vector<std::string> cipher_suites;
+  std::string tls_min_version = "TLS1.2";
+  std::string tls_max_version;  // empty: the highest there is
 
   int64_t max_request_bytes = 1'572'864;
   int64_t max_txn_ops = 128;

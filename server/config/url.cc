@@ -7,6 +7,9 @@
 namespace socle::server {
 
 std::string Url::ToString() const {
+  if (is_unix()) {
+    return fmt::format("{}://{}", scheme, path);
+  }
   const bool is_v6 = host.find(':') != std::string::npos;
   return is_v6 ? fmt::format("{}://[{}]:{}", scheme, host, port)
                : fmt::format("{}://{}:{}", scheme, host, port);
@@ -22,11 +25,15 @@ absl::StatusOr<Url> ParseUrl(std::string_view text) {
     return bad("is not a URL: it needs the form http://host:port");
   }
   url.scheme = std::string(text.substr(0, scheme_end));
-  if (url.scheme == "unix" || url.scheme == "unixs") {
-    return bad("is a Unix socket, which is not supported yet: use http://host:port");
+  if (url.is_unix()) {
+    url.path = std::string(text.substr(scheme_end + 3));
+    if (url.path.empty() || url.path.find_first_of("?#") != std::string::npos) {
+      return bad("has no path of a socket: it needs the form unix:///run/socle.sock");
+    }
+    return url;
   }
   if (url.scheme != "http" && url.scheme != "https") {
-    return bad("has an unknown scheme: use http://host:port");
+    return bad("has an unknown scheme: use http, https, unix or unixs");
   }
   std::string_view rest = text.substr(scheme_end + 3);
   if (rest.ends_with('/')) {

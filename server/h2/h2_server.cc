@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "kv/base/mutex.h"
 #include "kv/base/probe.h"
 #include "server/h2/grpc_frame.h"
 #include "server/h2/method_table.h"
@@ -28,7 +30,7 @@ bool IsGrpc(const http::Request& request) {
 }
 
 // One look at the fields: every call pays for it.
-Caller CallerOf(const http::Request& request) {
+std::optional<std::string> TokenOfRequest(const http::Request& request) {
   std::optional<std::string_view> token;
   std::optional<std::string_view> authorization;
   for (size_t i = 0; i < request.field_count(); ++i) {
@@ -39,20 +41,43 @@ Caller CallerOf(const http::Request& request) {
       authorization = field.value;
     }
   }
-  return {.token = TokenOf(token, authorization)};
+  return TokenOf(token, authorization);
 }
 
 class EtcdHandler final : public http::Handler {
  public:
-  EtcdHandler(Node* node, RpcMeter* meter, H2Server::Pages pages)
-      : services_(node, meter), pages_(std::move(pages)) {}
+  EtcdHandler(h2::Services* services, const H2Server::Pages* pages, const H2Server::Site& site,
+              bool certificate_names_user)
+      : services_(services),
+        pages_(pages),
+        has_calls_(site.has_calls),
+        has_pages_(site.has_pages),
+        certificate_names_user_(certificate_names_user) {}
 
   std::shared_ptr<http::Receiver> Begin(const http::Request& request,
                                         const std::shared_ptr<http::Exchange>& exchange) override {
-    return IsGrpc(request) ? BeginCall(request, exchange) : BeginPage(request, exchange);
+    const bool is_call = IsGrpc(request);
+    if (is_call ? !has_calls_ : !has_pages_) {
+      PROBE("h2: a request that belongs to another URL");
+      exchange->Respond(421, {},
+                        is_call ? "no gRPC here: see --listen-client-urls\n"
+                                : "only gRPC here: see --listen-client-http-urls\n");
+      return nullptr;
+    }
+    return is_call ? BeginCall(request, exchange) : BeginPage(request, exchange);
   }
 
  private:
+  Caller CallerOf(const http::Request& request, const http::Exchange& exchange) const {
+    Caller caller{.token = TokenOfRequest(request)};
+    if (certificate_names_user_) {
+      caller.certificate_name = std::string(exchange.peer_name());
+      // etcd's gateway sends this with its own certificate, which speaks for nobody.
+      caller.is_gateway = !request.Find("grpcgateway-accept").empty();
+    }
+    return caller;
+  }
+
   std::shared_ptr<http::Receiver> BeginCall(const http::Request& request,
                                             const std::shared_ptr<http::Exchange>& exchange) {
     if (request.version() != http::Version::kHttp2) {
@@ -79,8 +104,8 @@ class EtcdHandler final : public http::Handler {
       }
       deadline_nanos = exchange->loop()->now_nanos() + *timeout_nanos;
     }
-    std::shared_ptr<h2::GrpcCall> call = row->make(&services_, exchange);
-    call->Begin(CallerOf(request), request.Find("grpc-encoding"), deadline_nanos);
+    std::shared_ptr<h2::GrpcCall> call = row->make(services_, exchange);
+    call->Begin(CallerOf(request, *exchange), request.Find("grpc-encoding"), deadline_nanos);
     return call;
   }
 
@@ -96,20 +121,27 @@ class EtcdHandler final : public http::Handler {
   }
 
   void AnswerPage(const HttpRequest& page, http::Exchange* exchange) const {
-    HttpResponse answer = pages_(page);
+    HttpResponse answer = (*pages_)(page);
     const std::array fields = {http::Field{"content-type", answer.content_type},
                                http::Field{"allow", answer.allow}};
     exchange->Respond(answer.status, http::Fields(fields).first(answer.allow.empty() ? 1 : 2),
                       std::move(answer.body));
   }
 
-  h2::Services services_;
-  const H2Server::Pages pages_;
+  h2::Services* const services_;
+  const H2Server::Pages* const pages_;
+  const bool has_calls_;
+  const bool has_pages_;
+  const bool certificate_names_user_;
 };
 
 class FastServer final : public H2Server {
  public:
-  FastServer(Node* node, RpcMeter* meter, Pages pages) : handler_(node, meter, std::move(pages)) {}
+  FastServer(Node* node, RpcMeter* meter, Pages pages, bool certificate_names_user)
+      : services_(node, meter),
+        pages_(std::move(pages)),
+        certificate_names_user_(certificate_names_user),
+        everything_(&services_, &pages_, {}, certificate_names_user) {}
 
   ~FastServer() override { Stop(); }
 
@@ -125,12 +157,20 @@ class FastServer final : public H2Server {
     }
     http.limits.pings.min_interval_nanos = options.keepalive_min_time_nanos;
     absl::StatusOr<std::unique_ptr<http::Server>> server =
-        http::Server::Start(std::move(http), &handler_);
+        http::Server::Start(std::move(http), &everything_);
     if (!server.ok()) {
       return server.status();
     }
     server_ = *std::move(server);
     return absl::OkStatus();
+  }
+
+  void Listen(http::ListenSocket socket, Site site) override {
+    auto handler =
+        std::make_unique<EtcdHandler>(&services_, &pages_, site, certificate_names_user_);
+    server_->Accept(std::move(socket), {.handler = handler.get(), .tls = std::move(site.tls)});
+    MutexLock lock(&mu_);
+    handlers_.push_back(std::move(handler));
   }
 
   void Adopt(int fd) override { server_->Adopt(fd); }
@@ -142,7 +182,12 @@ class FastServer final : public H2Server {
   }
 
  private:
-  EtcdHandler handler_;
+  h2::Services services_;
+  const Pages pages_;
+  const bool certificate_names_user_;
+  EtcdHandler everything_;  // of Adopt
+  Mutex mu_;
+  std::vector<std::unique_ptr<EtcdHandler>> handlers_ ABSL_GUARDED_BY(mu_);  // one for each socket
   std::unique_ptr<http::Server> server_;
 };
 
@@ -150,7 +195,8 @@ class FastServer final : public H2Server {
 
 absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Pages pages,
                                                           const H2Options& options) {
-  auto server = std::make_unique<FastServer>(node, meter, std::move(pages));
+  auto server =
+      std::make_unique<FastServer>(node, meter, std::move(pages), options.certificate_names_user);
   if (absl::Status opened = server->Open(options); !opened.ok()) {
     return opened;
   }

@@ -1,9 +1,10 @@
 // H2Server: the fast transport of socle-kv: gRPC and the operator's pages on our own HTTP server.
 //
-// Laws     1. It opens no port: sockets come through Adopt, of HTTP/2 and HTTP/1 alike.
+// Laws     1. It opens no port: whoever does gives it bound sockets (Listen), or accepted ones (Adopt).
 //          2. Requests of content type application/grpc are calls; every other one is a page.
 //          3. Limits and keepalive enforcement are etcd's.
-// Threads  Adopt is thread-safe. Stop is to be called once, before the services' parts go.
+//          4. The name in a client's certificate is the caller's only where the options say so.
+// Threads  Listen and Adopt are thread-safe. Stop is to be called once, before the services' parts go.
 // Source   spec etcd 1.2.
 #ifndef SOCLE_SERVER_H2_H2_SERVER_H_
 #define SOCLE_SERVER_H2_H2_SERVER_H_
@@ -15,9 +16,11 @@
 
 #include <absl/status/statusor.h>
 
-#include "server/ops/http_server.h"
+#include "server/ops/page.h"
 #include "server/ops/rpc_meter.h"
 #include "server/service/node.h"
+#include "server/wire/http/listen_socket.h"
+#include "server/wire/http/tls.h"
 
 namespace socle::server {
 
@@ -27,6 +30,7 @@ struct H2Options {
   int64_t keepalive_min_time_nanos = 0;
   int64_t keepalive_interval_nanos = 0;
   int64_t keepalive_timeout_nanos = 0;
+  bool certificate_names_user = false;  // --client-cert-auth
 };
 
 class H2Server {
@@ -34,8 +38,17 @@ class H2Server {
   // Runs on a loop: it must be quick.
   using Pages = std::function<HttpResponse(const HttpRequest&)>;
 
+  // What is served on a listening socket.
+  struct Site {
+    std::shared_ptr<http::TlsContext> tls = {};  // null: plain
+    bool has_calls = true;
+    bool has_pages = true;
+  };
+
   virtual ~H2Server() = default;
-  // Takes over a connected non-blocking socket from which nothing was read.
+  // Begins to accept.
+  virtual void Listen(http::ListenSocket socket, Site site) = 0;
+  // Takes over a connected non-blocking socket from which nothing was read; it serves all.
   virtual void Adopt(int fd) = 0;
   // Answers what is under way, ends the streams, closes the connections.
   virtual void Stop() = 0;

@@ -245,5 +245,27 @@ TEST(MethodTable, HasARowForEveryCountedMethod) {
   }
 }
 
+TEST_F(H2ServerTest, AnswersOnASocketOnlyWhatItIsFor) {
+  const auto listen = [this](const H2Server::Site& site) {
+    auto socket = http::ListenSocket::OpenTcp("127.0.0.1", 0);
+    CHECK_OK(socket.status());
+    const uint16_t bound = socket->port();
+    server_->Listen(*std::move(socket), site);
+    return bound;
+  };
+  const http::Http2Client::Fields grpc = {{"content-type", "application/grpc"}};
+  http::Http2Client calls(listen({.has_pages = false}));
+  EXPECT_EQ(calls.Await(calls.Request("POST", "/etcdserverpb.KV/Range", Framed(""), grpc))
+                .fields.at("grpc-status"),
+            "3");
+  const auto& page = calls.Await(calls.Request("GET", "/health"));
+  EXPECT_EQ(page.fields.at(":status"), "421");
+  EXPECT_THAT(page.body, HasSubstr("only gRPC here"));
+  http::Http2Client pages(listen({.has_calls = false}));
+  EXPECT_EQ(pages.Await(pages.Request("GET", "/health")).body, "GET /health ");
+  const auto& call = pages.Await(pages.Request("POST", "/etcdserverpb.KV/Range", Framed(""), grpc));
+  EXPECT_EQ(call.fields.at(":status"), "421");
+}
+
 }  // namespace
 }  // namespace socle::server

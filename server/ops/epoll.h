@@ -23,7 +23,6 @@ class Epoll {
 
   // Each event carries the descriptor in data.fd.
   bool Add(int fd, uint32_t events);
-  void Change(int fd, uint32_t events);
   void Remove(int fd);
   // Waits up to `timeout_ms` and fills the front of `events`; wake-ups are swallowed.
   size_t Wait(std::span<epoll_event> events, int timeout_ms);

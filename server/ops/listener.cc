@@ -1,6 +1,5 @@
 #include "server/ops/listener.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -17,7 +16,6 @@
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
-#include <fmt/format.h>
 
 #include "kv/base/clock.h"
 #include "kv/base/log.h"
@@ -31,93 +29,26 @@ namespace {
 
 constexpr std::string_view kHttp2Start = "PRI";
 constexpr size_t kUndecidedMax = 1'024;
-constexpr int kBacklog = 1'024;
 
 std::string ErrorText() {
   return std::generic_category().message(errno);
 }
 
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-absl::StatusOr<Address> AddressOf(const Url& url) {
-  Address address;
-  const std::string host = url.host == "localhost" ? "127.0.0.1" : url.host;
-  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  if (::inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(url.port);
-    address.size = sizeof(*v4);
-  } else if (::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(url.port);
-    address.size = sizeof(*v6);
-  } else {
-    return absl::InvalidArgumentError(
-        fmt::format("cannot listen on {}: '{}' is not an IP address", url.ToString(), url.host));
-  }
-  return address;
-}
-
-uint16_t BoundPort(int fd) {
-  Address address;
-  address.size = sizeof(address.storage);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) {
-    return 0;
-  }
-  return ntohs(address.storage.ss_family == AF_INET
-                   ? reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_port
-                   : reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_port);
-}
-
-// A listening socket; `url->port` becomes the bound one.
-absl::StatusOr<int> ListenOn(Url* url) {
-  ASSIGN_OR_RETURN(const Address address, AddressOf(*url));
-  const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) {
-    return absl::UnavailableError(
-        fmt::format("cannot listen on {}: {}", url->ToString(), ErrorText()));
-  }
-  const int on = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (address.storage.ss_family == AF_INET6) {
-    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-  }
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 ||
-      ::listen(fd, kBacklog) != 0) {
-    const absl::Status status = absl::UnavailableError(
-        fmt::format("cannot listen on {}: {}", url->ToString(), ErrorText()));
-    ::close(fd);
-    return status;
-  }
-  url->port = BoundPort(fd);
-  return fd;
-}
-
 class PeekingListener final : public Listener {
  public:
-  PeekingListener(std::unique_ptr<Epoll> epoll, std::vector<Url> urls, std::vector<int> sockets,
+  PeekingListener(std::unique_ptr<Epoll> epoll, std::vector<http::ListenSocket> sockets,
                   int64_t silence_nanos)
-      : silence_nanos_(silence_nanos),
-        epoll_(std::move(epoll)),
-        urls_(std::move(urls)),
-        sockets_(sockets.begin(), sockets.end()) {}
-
-  ~PeekingListener() override {
-    Stop();
-    for (const int fd : sockets_) {
-      ::close(fd);
+      : silence_nanos_(silence_nanos), epoll_(std::move(epoll)), sockets_(std::move(sockets)) {
+    for (const http::ListenSocket& socket : sockets_) {
+      listening_.insert(socket.fd());
     }
   }
 
-  std::vector<Url> urls() const override { return urls_; }
+  ~PeekingListener() override { Stop(); }
 
   void Start(Callbacks callbacks) override {
     callbacks_ = std::move(callbacks);
-    for (const int fd : sockets_) {
+    for (const int fd : listening_) {
       epoll_->Add(fd, EPOLLIN);
     }
     thread_ = Thread("listener", [this] { Run(); });
@@ -142,7 +73,7 @@ class PeekingListener final : public Listener {
       const size_t found = epoll_->Wait(events, undecided_.empty() ? -1 : tick_ms);
       for (size_t i = 0; i < found; ++i) {
         const int fd = events[i].data.fd;
-        if (sockets_.contains(fd)) {
+        if (listening_.contains(fd)) {
           AcceptFrom(fd);
         } else if (undecided_.contains(fd)) {
           Decide(fd, (events[i].events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0);
@@ -239,9 +170,9 @@ class PeekingListener final : public Listener {
   Clock* const clock_ = Clock::Real();
   const int64_t silence_nanos_;
   const std::unique_ptr<Epoll> epoll_;
-  const std::vector<Url> urls_;
-  const absl::flat_hash_set<int> sockets_;
-  Callbacks callbacks_;  // set by Start, before the thread
+  const std::vector<http::ListenSocket> sockets_;
+  absl::flat_hash_set<int> listening_;  // their descriptors
+  Callbacks callbacks_;                 // set by Start, before the thread
   // Of the thread, and of Stop after it.
   absl::flat_hash_map<int, int64_t> undecided_;       // socket → accepted at
   std::deque<std::pair<int64_t, int>> silent_since_;  // oldest first; decided ones are skipped
@@ -251,23 +182,10 @@ class PeekingListener final : public Listener {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::vector<Url>& wanted,
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Make(std::vector<http::ListenSocket> sockets,
                                                          int64_t silence_nanos) {
   ASSIGN_OR_RETURN(std::unique_ptr<Epoll> epoll, Epoll::Make());
-  std::vector<Url> urls = wanted;
-  std::vector<int> sockets;
-  for (Url& url : urls) {
-    const absl::StatusOr<int> fd = ListenOn(&url);
-    if (!fd.ok()) {
-      for (const int opened : sockets) {
-        ::close(opened);
-      }
-      return fd.status();
-    }
-    sockets.push_back(*fd);
-  }
-  return std::make_unique<PeekingListener>(std::move(epoll), std::move(urls), std::move(sockets),
-                                           silence_nanos);
+  return std::make_unique<PeekingListener>(std::move(epoll), std::move(sockets), silence_nanos);
 }
 
 }  // namespace socle::server

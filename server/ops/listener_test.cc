@@ -18,9 +18,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kv/base/check.h"
 #include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
-#include "server/ops/http_server.h"
+#include "server/ops/page.h"
 
 namespace socle::server {
 namespace {
@@ -111,25 +112,41 @@ class Decisions {
   std::vector<std::pair<std::string, std::string>> decisions_ ABSL_GUARDED_BY(mu_);
 };
 
-std::unique_ptr<Listener> OpenLoopback(int64_t silence_nanos = 10 * kNanosPerSecond) {
-  auto listener =
-      Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}}, silence_nanos);
-  EXPECT_TRUE(listener.ok()) << listener.status();
-  return *std::move(listener);
-}
+// A listener on a free port of loopback.
+class Loopback {
+ public:
+  explicit Loopback(int64_t silence_nanos = 10 * kNanosPerSecond) {
+    auto socket = http::ListenSocket::OpenTcp("127.0.0.1", 0);
+    CHECK_OK(socket.status());
+    port_ = socket->port();
+    std::vector<http::ListenSocket> sockets;
+    sockets.push_back(*std::move(socket));
+    auto listener = Listener::Make(std::move(sockets), silence_nanos);
+    CHECK_OK(listener.status());
+    listener_ = *std::move(listener);
+  }
+
+  uint16_t port() const { return port_; }
+
+  Listener* operator->() const { return listener_.get(); }
+
+ private:
+  std::unique_ptr<Listener> listener_;
+  uint16_t port_ = 0;
+};
 
 TEST(Listener, ClosesAConnectionThatSaysNothing) {
   Decisions decisions;
-  const auto listener = OpenLoopback(/*silence_nanos=*/20 * kNanosPerMilli);
+  const Loopback listener(/*silence_nanos=*/20 * kNanosPerMilli);
   listener->Start(decisions.callbacks());
-  const Client client(listener->urls().front().port);
+  const Client client(listener.port());
   ASSERT_TRUE(client.is_connected());
   EXPECT_EQ(client.ReadUntil("never"), "<closed>");
 }
 
 TEST(Listener, ServesAgainWhenDescriptorsAreBack) {
   Decisions decisions;
-  const auto listener = OpenLoopback();
+  const Loopback listener;
   listener->Start(decisions.callbacks());
   // The lowest free descriptor becomes the client's, and the last that the process may have.
   const int lowest = ::dup(STDERR_FILENO);
@@ -139,7 +156,7 @@ TEST(Listener, ServesAgainWhenDescriptorsAreBack) {
   rlimit tight = before;
   tight.rlim_cur = static_cast<rlim_t>(lowest) + 1;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
-  const Client client(listener->urls().front().port);
+  const Client client(listener.port());
   client.Send("GET");
   Clock::Real()->SleepFor(30 * kNanosPerMilli);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
@@ -149,9 +166,9 @@ TEST(Listener, ServesAgainWhenDescriptorsAreBack) {
 
 TEST(Listener, SortsConnectionsByTheirFirstBytesWithoutTakingThem) {
   Decisions decisions;
-  const auto listener = OpenLoopback();
+  const Loopback listener;
   listener->Start(decisions.callbacks());
-  const uint16_t port = listener->urls().front().port;
+  const uint16_t port = listener.port();
 
   struct Case {
     const char* bytes;
@@ -177,9 +194,9 @@ TEST(Listener, SortsConnectionsByTheirFirstBytesWithoutTakingThem) {
 
 TEST(Listener, WaitsForEnoughBytesToDecide) {
   Decisions decisions;
-  const auto listener = OpenLoopback();
+  const Loopback listener;
   listener->Start(decisions.callbacks());
-  const uint16_t port = listener->urls().front().port;
+  const uint16_t port = listener.port();
   const Client slow(port);
   slow.Send("P");
   const Client fast(port);
@@ -191,70 +208,11 @@ TEST(Listener, WaitsForEnoughBytesToDecide) {
 
 TEST(Listener, ClosesConnectionsThatEndBeforeTheySaySomething) {
   Decisions decisions;
-  const auto listener = OpenLoopback();
+  const Loopback listener;
   listener->Start(decisions.callbacks());
-  const Client client(listener->urls().front().port);
+  const Client client(listener.port());
   client.CloseSending();
   EXPECT_EQ(client.ReadUntil("x"), "<closed>");
-}
-
-TEST(Listener, SaysWhichPortIsTaken) {
-  const auto first = OpenLoopback();
-  const auto second = Listener::Open({first->urls().front()});
-  ASSERT_FALSE(second.ok());
-  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(MessageOf(second.status())),
-              ::testing::AllOf(::testing::HasSubstr(first->urls().front().ToString()),
-                               ::testing::HasSubstr("Address already in use")));
-}
-
-class HttpServerTest : public ::testing::Test {
- protected:
-  HttpServerTest() : listener_(OpenLoopback()) {
-    http_ = *HttpServer::Start([](const HttpRequest& request) {
-      return HttpResponse{.body = request.method + " " + request.path + " [" + request.query + "]"};
-    });
-    listener_->Start({.http2 = {}, .http1 = [this](int fd) { http_->Adopt(fd); }});
-  }
-
-  ~HttpServerTest() override { listener_->Stop(); }
-
-  uint16_t port() const { return listener_->urls().front().port; }
-
-  std::unique_ptr<HttpServer> http_;
-  std::unique_ptr<Listener> listener_;
-};
-
-TEST_F(HttpServerTest, AnswersSeveralRequestsOnOneConnection) {
-  const Client client(port());
-  client.Send("GET /a?x=1 HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
-  const std::string both = client.ReadUntil("GET /b []");
-  EXPECT_THAT(both, ::testing::HasSubstr("HTTP/1.1 200 OK\r\n"));
-  EXPECT_THAT(both, ::testing::HasSubstr("GET /a [x=1]"));
-  client.Send("GET /c HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-  EXPECT_THAT(client.ReadUntil("never"), ::testing::HasSubstr("GET /c []<closed>"));
-}
-
-TEST_F(HttpServerTest, TakesARequestByteByByte) {
-  const Client client(port());
-  for (const char c : std::string_view("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")) {
-    client.Send(std::string_view(&c, 1));
-  }
-  EXPECT_THAT(client.ReadUntil("GET /slow []"), ::testing::HasSubstr("GET /slow []"));
-}
-
-TEST_F(HttpServerTest, RefusesWhatIsNoRequestOrTooLong) {
-  const std::string kLong(20'000, 'x');
-  for (const std::string& bytes :
-       {std::string("\x16\x03\x01\x02 garbage\r\n\r\n"), std::string("GET\r\n\r\n"),
-        "GET /" + kLong + " HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nX: " + kLong + "\r\n\r\n",
-        std::string("POST / HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n")}) {
-    SCOPED_TRACE(bytes.substr(0, 30));
-    const Client client(port());
-    client.Send(bytes);
-    EXPECT_THAT(client.ReadUntil("never"), ::testing::AllOf(::testing::HasSubstr("HTTP/1.1 4"),
-                                                            ::testing::EndsWith("<closed>")));
-  }
 }
 
 TEST(QueryValues, ReadsRepeatedAndBareNames) {

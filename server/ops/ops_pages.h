@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "lease/lessor.h"
-#include "server/ops/http_server.h"
 #include "server/ops/metrics.h"
+#include "server/ops/page.h"
 #include "server/service/node.h"
 
 namespace socle::server {

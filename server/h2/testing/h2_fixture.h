@@ -17,7 +17,6 @@
 #include "kv/testing/temp_dir.h"
 #include "server/auth/auth_store.h"
 #include "server/h2/h2_server.h"
-#include "server/ops/listener.h"
 #include "server/wire/client/etcd_client.h"
 
 namespace socle::server {
@@ -115,28 +114,25 @@ class H2ServerTest : public ::testing::Test {
         options);
     CHECK_OK(server.status());
     server_ = *std::move(server);
-    auto listener = Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}});
-    CHECK_OK(listener.status());
-    listener_ = *std::move(listener);
-    const auto adopt = [this](int fd) { server_->Adopt(fd); };
-    listener_->Start({.http2 = adopt, .http1 = adopt});
+    auto socket = http::ListenSocket::OpenTcp("127.0.0.1", 0);
+    CHECK_OK(socket.status());
+    port_ = socket->port();
+    server_->Listen(*std::move(socket), {});
     client_ = Open();
   }
 
   void Stop() {
-    if (listener_ == nullptr) {
+    if (server_ == nullptr) {
       return;
     }
-    listener_->Stop();
     server_->Stop();
     workers_.reset();
     lessor_.Close();
     store_.reset();
     server_.reset();
-    listener_.reset();
   }
 
-  uint16_t port() const { return listener_->urls().front().port; }
+  uint16_t port() const { return port_; }
 
   std::unique_ptr<EtcdClient> Open() const {
     auto client = EtcdClient::Open(fmt::format("http://127.0.0.1:{}", port()));
@@ -156,7 +152,7 @@ class H2ServerTest : public ::testing::Test {
   std::unique_ptr<WorkerPool> workers_;
   std::optional<Node> node_;
   std::unique_ptr<H2Server> server_;
-  std::unique_ptr<Listener> listener_;
+  uint16_t port_ = 0;
   std::unique_ptr<EtcdClient> client_;
 };
 

@@ -1,6 +1,7 @@
 #include "server/wire/http/connection.h"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
@@ -167,6 +168,13 @@ bool Connection::ChooseProtocol(std::string_view bytes) {
   state_ = State::kOpen;
   OutputReady();
   return true;
+}
+
+bool Connection::is_local() const {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  return ::getsockopt(stream_->fd(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+         domain == AF_UNIX;
 }
 
 void Connection::OutputReady() {

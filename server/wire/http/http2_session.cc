@@ -46,6 +46,7 @@ Exchange* ExchangeOf(nghttp2_session* session, int32_t stream_id) {
 
 Http2Session::Http2Session(SessionHost* host, Handler* handler, const Limits* limits)
     : Session(host, handler, limits),
+      checks_heads_(host->is_local()),
       head_since_nanos_(host->loop()->now_nanos()),
       last_heard_nanos_(head_since_nanos_) {
   nghttp2_session_callbacks* callbacks = nullptr;
@@ -63,6 +64,8 @@ Http2Session::Http2Session(SessionHost* host, Handler* handler, const Limits* li
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, kResetBurst, kResetRate);
   nghttp2_option_set_max_continuations(option, kContinuationsMax);
+  // nghttp2 refuses a path as an authority; its rules of messages can only be switched off together.
+  nghttp2_option_set_no_http_messaging(option, checks_heads_ ? 1 : 0);
   CHECK_EQ(nghttp2_session_server_new2(&session_, callbacks, this, option), 0);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
@@ -173,6 +176,10 @@ void Http2Session::BeginExchange(int32_t stream_id, bool has_body_ended) {
   if (is_stopping_ || backlog_bytes() > limits_->backlog_refuse_bytes) {
     PROBE("http2: a stream is refused");
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
+    return;
+  }
+  if (checks_heads_ && (request_.method().empty() || request_.target().empty())) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_PROTOCOL_ERROR);
     return;
   }
   const std::shared_ptr<Exchange> exchange = NewExchange();
@@ -294,6 +301,11 @@ int Http2Session::OnHeader(nghttp2_session* /*session*/, const nghttp2_frame* fr
   }
   const std::string_view key = View(name, name_size);
   const std::string_view text = View(value, value_size);
+  if (self->checks_heads_ && (nghttp2_check_header_name(name, name_size) == 0 ||
+                              nghttp2_check_header_value(value, value_size) == 0)) {
+    PROBE("http2: a bad field from a Unix socket");
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets the stream
+  }
   if (!key.starts_with(':')) {
     self->request_.Add(key, text);
   } else if (key == ":path") {

@@ -65,6 +65,7 @@ class Http2Session final : public Session {
   static int SendBody(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* frame_head,
                       size_t length, nghttp2_data_source* source, void* user);
 
+  const bool checks_heads_;  // instead of nghttp2; session.h, is_local
   nghttp2_session* session_ = nullptr;
   Request request_;  // whose head is being received
   size_t request_bytes_ = 0;

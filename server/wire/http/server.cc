@@ -59,19 +59,18 @@ class Drain {
 // The connections of one loop. Confined to it, but for its birth and what comes after the loop.
 class Shard final : public ConnectionOwner {
  public:
-  Shard(std::shared_ptr<Loop> loop, Handler* handler, const Limits* limits,
-        std::atomic<size_t>* count, Drain* drain)
-      : loop_(std::move(loop)), handler_(handler), limits_(limits), count_(count), drain_(drain) {}
+  Shard(std::shared_ptr<Loop> loop, const Limits* limits, std::atomic<size_t>* count, Drain* drain)
+      : loop_(std::move(loop)), limits_(limits), count_(count), drain_(drain) {}
 
   Loop* loop() const { return loop_.get(); }
 
-  void Add(std::unique_ptr<ByteStream> stream) {
+  void Add(std::unique_ptr<ByteStream> stream, Handler* handler) {
     if (is_stopping_) {
       count_->fetch_sub(1, std::memory_order_relaxed);
       return;
     }
     auto connection =
-        std::make_unique<Connection>(loop_, this, handler_, limits_, std::move(stream));
+        std::make_unique<Connection>(loop_, this, handler, limits_, std::move(stream));
     Connection* const raw = connection.get();
     if (!raw->Open()) {
       count_->fetch_sub(1, std::memory_order_relaxed);
@@ -120,7 +119,6 @@ class Shard final : public ConnectionOwner {
   }
 
   const std::shared_ptr<Loop> loop_;
-  Handler* const handler_;
   const Limits* const limits_;
   std::atomic<size_t>* const count_;
   Drain* const drain_;
@@ -131,50 +129,40 @@ class Shard final : public ConnectionOwner {
 
 class ShardedServer final : public Server {
  public:
-  explicit ShardedServer(ServerOptions options) : options_(std::move(options)) {}
+  ShardedServer(ServerOptions options, Handler* handler)
+      : options_(std::move(options)), site_{.handler = handler, .tls = options_.tls} {}
 
   ~ShardedServer() override { Stop(0); }
 
-  absl::Status StartLoops(Handler* handler) {
+  absl::Status StartLoops() {
     const size_t loops = options_.loops > 0
                              ? options_.loops
                              : static_cast<size_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     for (size_t i = 0; i < loops; ++i) {
       ASSIGN_OR_RETURN(std::shared_ptr<Loop> loop,
                        Loop::Start(fmt::format("{}-{}", options_.thread_name, i)));
-      shards_.push_back(std::make_unique<Shard>(std::move(loop), handler, &options_.limits,
-                                                &connections_, &drain_));
+      shards_.push_back(
+          std::make_unique<Shard>(std::move(loop), &options_.limits, &connections_, &drain_));
     }
     return absl::OkStatus();
   }
 
-  void Adopt(int fd) override {
-    if (connections_.fetch_add(1, std::memory_order_relaxed) >= options_.limits.connections_max) {
-      PROBE("http: too many connections");
-      connections_.fetch_sub(1, std::memory_order_relaxed);
-      ::close(fd);
-      return;
-    }
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    Shard* const shard =
-        shards_[next_.fetch_add(1, std::memory_order_relaxed) % shards_.size()].get();
-    std::unique_ptr<ByteStream> stream =
-        options_.tls != nullptr ? MakeTlsStream(options_.tls.get(), fd) : MakePlainStream(fd);
-    shard->loop()->Post(
-        [shard, stream = std::move(stream)]() mutable { shard->Add(std::move(stream)); });
-  }
+  void Adopt(int fd) override { Take(fd, site_); }
 
   absl::StatusOr<uint16_t> Listen(std::string_view address, uint16_t port) override {
+    ASSIGN_OR_RETURN(ListenSocket socket, ListenSocket::OpenTcp(address, port));
+    const uint16_t bound = socket.port();
+    Accept(std::move(socket), site_);
+    return bound;
+  }
+
+  void Accept(ListenSocket socket, Site site) override {
     Loop* const loop = shards_.front()->loop();
-    ASSIGN_OR_RETURN(std::unique_ptr<Acceptor> acceptor,
-                     Acceptor::Open(loop, address, port, [this](int fd) { Adopt(fd); }));
-    const uint16_t bound = acceptor->port();
+    auto acceptor = std::make_unique<Acceptor>(
+        loop, std::move(socket), [this, site = std::move(site)](int fd) { Take(fd, site); });
     loop->Post([raw = acceptor.get()] { raw->Start(); });
     MutexLock lock(&mu_);
     acceptors_.push_back(std::move(acceptor));
-    return bound;
   }
 
   size_t connections() const override { return connections_.load(std::memory_order_relaxed); }
@@ -206,7 +194,27 @@ class ShardedServer final : public Server {
   }
 
  private:
+  void Take(int fd, const Site& site) {
+    if (connections_.fetch_add(1, std::memory_order_relaxed) >= options_.limits.connections_max) {
+      PROBE("http: too many connections");
+      connections_.fetch_sub(1, std::memory_order_relaxed);
+      ::close(fd);
+      return;
+    }
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // means nothing to a Unix socket
+    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    Shard* const shard =
+        shards_[next_.fetch_add(1, std::memory_order_relaxed) % shards_.size()].get();
+    std::unique_ptr<ByteStream> stream =
+        site.tls != nullptr ? MakeTlsStream(site.tls.get(), fd) : MakePlainStream(fd);
+    shard->loop()->Post([shard, handler = site.handler, stream = std::move(stream)]() mutable {
+      shard->Add(std::move(stream), handler);
+    });
+  }
+
   const ServerOptions options_;
+  const Site site_;
   std::atomic<size_t> connections_{0};  // accepted and not closed; all threads
   std::atomic<size_t> next_{0};         // round robin; whoever accepts
   Drain drain_;
@@ -219,8 +227,8 @@ class ShardedServer final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler* handler) {
-  auto server = std::make_unique<ShardedServer>(std::move(options));
-  if (absl::Status started = server->StartLoops(handler); !started.ok()) {
+  auto server = std::make_unique<ShardedServer>(std::move(options), handler);
+  if (absl::Status started = server->StartLoops(); !started.ok()) {
     return started;
   }
   return server;

@@ -1,7 +1,8 @@
 // Server: HTTP/1.1 and HTTP/2 on the same sockets, one loop per core, connections spread over them.
 //
 // Laws     1. A connection stays on its loop for life; its handler calls all happen there.
-//          2. Stop tells streams and clients to end (GOAWAY, connection: close), answers what is under
+//          2. Each listening socket has its own TLS and its own handler; the loops and the limits are shared.
+//          3. Stop tells streams and clients to end (GOAWAY, connection: close), answers what is under
 //             way, and after the grace closes what is left. No handler runs after it.
 // Threads  Adopt and Listen are thread-safe; Stop is to be called once, not from a handler.
 // Memory   the handler must outlive Stop. Exchanges may be held longer: they are closed.
@@ -20,6 +21,7 @@
 
 #include "server/wire/http/exchange.h"
 #include "server/wire/http/limits.h"
+#include "server/wire/http/listen_socket.h"
 
 namespace socle::server::http {
 
@@ -29,7 +31,13 @@ struct ServerOptions {
   std::string thread_name = "http";
   size_t loops = 0;  // 0: one per core
   Limits limits;
-  std::shared_ptr<TlsContext> tls;  // null: plain
+  std::shared_ptr<TlsContext> tls;  // of Adopt and Listen; null: plain
+};
+
+// What the connections of one listening socket get.
+struct Site {
+  Handler* handler = nullptr;
+  std::shared_ptr<TlsContext> tls = {};  // null: plain
 };
 
 class Server {
@@ -40,6 +48,8 @@ class Server {
   virtual void Adopt(int fd) = 0;
   // Accepts on an IP address; the bound port (0 asks for a free one).
   virtual absl::StatusOr<uint16_t> Listen(std::string_view address, uint16_t port) = 0;
+  // Accepts on a socket; its handler must outlive Stop, as the server's.
+  virtual void Accept(ListenSocket socket, Site site) = 0;
   virtual size_t connections() const = 0;
   virtual void Stop(int64_t grace_nanos) = 0;
 

@@ -29,6 +29,9 @@ class SessionHost {
 
   // As ByteStream::peer_name.
   virtual std::string_view peer_name() { return {}; }
+
+  // A Unix socket: some clients give its path as the authority, which no standard allows.
+  virtual bool is_local() const { return false; }
 };
 
 class Session {

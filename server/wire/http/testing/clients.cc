@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +40,15 @@ RawClient::RawClient(uint16_t port, int receive_buffer_bytes)
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  CHECK_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+}
+
+RawClient::RawClient(const std::string& unix_path)
+    : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  CHECK_LT(unix_path.size(), sizeof(address.sun_path));
+  std::memcpy(address.sun_path, unix_path.data(), unix_path.size());
   CHECK_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
 }
 
@@ -90,7 +100,9 @@ std::string RawClient::ReadToEnd() const {
   return ReadUntil("<timeout>");
 }
 
-Http2Client::Http2Client(uint16_t port, Options options) : socket_(port) {
+Http2Client::Http2Client(uint16_t port, Options options)
+    : socket_(options.unix_path.empty() ? RawClient(port) : RawClient(options.unix_path)),
+      authority_(options.authority) {
   nghttp2_session_callbacks* callbacks = nullptr;
   CHECK_EQ(nghttp2_session_callbacks_new(&callbacks), 0);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
@@ -117,7 +129,7 @@ Http2Client::~Http2Client() {
 int32_t Http2Client::Request(std::string_view method, std::string_view path, std::string body,
                              const Fields& fields, bool has_more) {
   std::vector<nghttp2_nv> head = {FieldOf(":method", method), FieldOf(":scheme", "http"),
-                                  FieldOf(":authority", "test"), FieldOf(":path", path)};
+                                  FieldOf(":authority", authority_), FieldOf(":path", path)};
   for (const auto& [name, value] : fields) {
     head.push_back(FieldOf(name, value));
   }

@@ -1,4 +1,4 @@
-// Clients: a raw TCP client and a scripted HTTP/2 client, for tests of servers.
+// Clients: a raw client and a scripted HTTP/2 client, for tests of servers.
 //
 // Threads  thread-compatible.
 #ifndef SOCLE_SERVER_WIRE_HTTP_TESTING_CLIENTS_H_
@@ -23,6 +23,7 @@ namespace socle::server::http {
 class RawClient {
  public:
   explicit RawClient(uint16_t port, int receive_buffer_bytes = 0);
+  explicit RawClient(const std::string& unix_path);
   ~RawClient();
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
@@ -57,6 +58,8 @@ class Http2Client {
   struct Options {
     uint32_t stream_window_bytes = 65'535;
     bool grants_windows = true;  // false: what is received is never acknowledged
+    std::string unix_path = {};  // instead of the port
+    std::string authority = "test";
   };
 
   explicit Http2Client(uint16_t port) : Http2Client(port, Options{}) {}
@@ -109,6 +112,7 @@ class Http2Client {
   static int OnClose(nghttp2_session* session, int32_t id, uint32_t error, void* user);
 
   RawClient socket_;
+  const std::string authority_;
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, Stream> streams_;
   std::map<int32_t, Upload> uploads_;
