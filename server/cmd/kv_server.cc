@@ -19,6 +19,7 @@
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
 #include "server/config/flag_table.h"
+#include "server/gateway/web_front.h"
 #include "server/grpc/grpc_server.h"
 #include "server/h2/h2_server.h"
 #include "server/ops/http_server.h"
@@ -226,7 +227,7 @@ class SingleKvServer final : public KvServer {
     metrics_listener_->Start({.http2 = {}, .http1 = adopt_http1});
     if (settings_.transport == "h2") {
       ASSIGN_OR_RETURN(
-          h2_, H2Server::Start(&*node_, metrics_.meter(), answer_page,
+          h2_, H2Server::Start(&*node_, metrics_.meter(), Web(answer_page),
                                {.max_concurrent_streams = settings_.max_concurrent_streams,
                                 .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
                                 .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
@@ -251,6 +252,17 @@ class SingleKvServer final : public KvServer {
     return absl::OkStatus();
   }
 
+  // What the client ports serve beside gRPC.
+  H2Server::Web Web(gateway::WebFront::Pages pages) {
+    web_.emplace(std::move(pages), gateway::WebOptions{.has_gateway = settings_.enable_grpc_gateway,
+                                                       .cors = settings_.cors,
+                                                       .host_whitelist = settings_.host_whitelist});
+    return [this](h2::Services* services, const http::Request& request,
+                  const std::shared_ptr<http::Exchange>& exchange) {
+      return web_->Begin(services, request, exchange);
+    };
+  }
+
   const Settings settings_;
   Metrics metrics_;
   lease::Lessor lessor_;
@@ -268,6 +280,7 @@ class SingleKvServer final : public KvServer {
   std::unique_ptr<AutoCompactor> compactor_;
   std::optional<CorruptionMonitor> corruption_monitor_;
   std::unique_ptr<GrpcServer> grpc_;
+  std::optional<gateway::WebFront> web_;
   std::unique_ptr<H2Server> h2_;
   std::optional<OpsPages> pages_;
   std::unique_ptr<HttpServer> http_;

@@ -11,14 +11,12 @@
 #include "kv/base/probe.h"
 #include "server/h2/grpc_frame.h"
 #include "server/h2/method_table.h"
-#include "server/wire/http/collect_body.h"
 #include "server/wire/http/server.h"
 
 namespace socle::server {
 namespace {
 
 constexpr int64_t kStopGraceNanos = 500 * kNanosPerMilli;
-constexpr size_t kPageBodyBytesMax = 64 * 1024;
 constexpr std::string_view kGrpc = "application/grpc";
 
 bool IsGrpc(const http::Request& request) {
@@ -44,12 +42,12 @@ Caller CallerOf(const http::Request& request) {
 
 class EtcdHandler final : public http::Handler {
  public:
-  EtcdHandler(Node* node, RpcMeter* meter, H2Server::Pages pages)
-      : services_(node, meter), pages_(std::move(pages)) {}
+  EtcdHandler(Node* node, RpcMeter* meter, H2Server::Web web)
+      : services_(node, meter), web_(std::move(web)) {}
 
   std::shared_ptr<http::Receiver> Begin(const http::Request& request,
                                         const std::shared_ptr<http::Exchange>& exchange) override {
-    return IsGrpc(request) ? BeginCall(request, exchange) : BeginPage(request, exchange);
+    return IsGrpc(request) ? BeginCall(request, exchange) : web_(&services_, request, exchange);
   }
 
  private:
@@ -84,32 +82,13 @@ class EtcdHandler final : public http::Handler {
     return call;
   }
 
-  std::shared_ptr<http::Receiver> BeginPage(const http::Request& request,
-                                            const std::shared_ptr<http::Exchange>& exchange) {
-    HttpRequest page{.method = std::string(request.method()),
-                     .path = std::string(request.path()),
-                     .query = std::string(request.query())};
-    return http::CollectBody(exchange, kPageBodyBytesMax,
-                             [this, exchange, page = std::move(page)](const std::string&) {
-                               AnswerPage(page, exchange.get());
-                             });
-  }
-
-  void AnswerPage(const HttpRequest& page, http::Exchange* exchange) const {
-    HttpResponse answer = pages_(page);
-    const std::array fields = {http::Field{"content-type", answer.content_type},
-                               http::Field{"allow", answer.allow}};
-    exchange->Respond(answer.status, http::Fields(fields).first(answer.allow.empty() ? 1 : 2),
-                      std::move(answer.body));
-  }
-
   h2::Services services_;
-  const H2Server::Pages pages_;
+  const H2Server::Web web_;
 };
 
 class FastServer final : public H2Server {
  public:
-  FastServer(Node* node, RpcMeter* meter, Pages pages) : handler_(node, meter, std::move(pages)) {}
+  FastServer(Node* node, RpcMeter* meter, Web web) : handler_(node, meter, std::move(web)) {}
 
   ~FastServer() override { Stop(); }
 
@@ -148,9 +127,9 @@ class FastServer final : public H2Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Pages pages,
+absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Web web,
                                                           const H2Options& options) {
-  auto server = std::make_unique<FastServer>(node, meter, std::move(pages));
+  auto server = std::make_unique<FastServer>(node, meter, std::move(web));
   if (absl::Status opened = server->Open(options); !opened.ok()) {
     return opened;
   }

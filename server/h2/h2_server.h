@@ -1,7 +1,7 @@
-// H2Server: the fast transport of socle-kv: gRPC and the operator's pages on our own HTTP server.
+// H2Server: the fast transport of socle-kv: gRPC, and a web of others' making, on our own HTTP server.
 //
 // Laws     1. It opens no port: sockets come through Adopt, of HTTP/2 and HTTP/1 alike.
-//          2. Requests of content type application/grpc are calls; every other one is a page.
+//          2. Requests of content type application/grpc are calls; every other one is the web's.
 //          3. Limits and keepalive enforcement are etcd's.
 // Threads  Adopt is thread-safe. Stop is to be called once, before the services' parts go.
 // Source   spec etcd 1.2.
@@ -15,9 +15,10 @@
 
 #include <absl/status/statusor.h>
 
-#include "server/ops/http_server.h"
+#include "server/h2/services.h"
 #include "server/ops/rpc_meter.h"
 #include "server/service/node.h"
+#include "server/wire/http/exchange.h"
 
 namespace socle::server {
 
@@ -31,8 +32,9 @@ struct H2Options {
 
 class H2Server {
  public:
-  // Runs on a loop: it must be quick.
-  using Pages = std::function<HttpResponse(const HttpRequest&)>;
+  // Begins what is no gRPC, as http::Handler::Begin does.
+  using Web = std::function<std::shared_ptr<http::Receiver>(
+      h2::Services*, const http::Request&, const std::shared_ptr<http::Exchange>&)>;
 
   virtual ~H2Server() = default;
   // Takes over a connected non-blocking socket from which nothing was read.
@@ -40,7 +42,7 @@ class H2Server {
   // Answers what is under way, ends the streams, closes the connections.
   virtual void Stop() = 0;
 
-  static absl::StatusOr<std::unique_ptr<H2Server>> Start(Node* node, RpcMeter* meter, Pages pages,
+  static absl::StatusOr<std::unique_ptr<H2Server>> Start(Node* node, RpcMeter* meter, Web web,
                                                          const H2Options& options);
 };
 

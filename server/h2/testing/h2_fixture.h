@@ -109,8 +109,11 @@ class H2ServerTest : public ::testing::Test {
                               .auth = &*auth_});
     auto server = H2Server::Start(
         &*node_, &meter_,
-        [](const HttpRequest& page) {
-          return HttpResponse{.body = fmt::format("{} {} {}", page.method, page.path, page.query)};
+        [](h2::Services* /*services*/, const http::Request& request,
+           const std::shared_ptr<http::Exchange>& exchange) {
+          exchange->Respond(
+              200, {}, fmt::format("{} {} {}", request.method(), request.path(), request.query()));
+          return nullptr;
         },
         options);
     CHECK_OK(server.status());

@@ -55,6 +55,8 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
 
   std::string_view peer_name() override { return stream_->peer_name(); }
 
+  bool is_encrypted() const override { return stream_->is_encrypted(); }
+
   void OnTime(int64_t now_nanos) override;
 
   void ReadAll();

@@ -29,6 +29,9 @@ class SessionHost {
 
   // As ByteStream::peer_name.
   virtual std::string_view peer_name() { return {}; }
+
+  // As ByteStream::is_encrypted.
+  virtual bool is_encrypted() const { return false; }
 };
 
 class Session {

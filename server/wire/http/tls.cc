@@ -126,6 +126,8 @@ class TlsStream final : public ByteStream {
     return peer_name_;
   }
 
+  bool is_encrypted() const override { return true; }
+
  private:
   Result ResultOf(int done) {
     if (done > 0) {
