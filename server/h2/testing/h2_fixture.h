@@ -76,7 +76,18 @@ class Inbox {
 
 class H2ServerTest : public ::testing::Test {
  protected:
-  H2ServerTest() { Start({}); }
+  H2ServerTest() : H2ServerTest(&EchoHead) {}
+
+  explicit H2ServerTest(H2Server::Web web) : web_(std::move(web)) { Start({}); }
+
+  // Answers what it was asked.
+  static std::shared_ptr<http::Receiver> EchoHead(h2::Services* /*services*/,
+                                                  const http::Request& request,
+                                                  const std::shared_ptr<http::Exchange>& exchange) {
+    exchange->Respond(200, {},
+                      fmt::format("{} {} {}", request.method(), request.path(), request.query()));
+    return nullptr;
+  }
 
   ~H2ServerTest() override { Stop(); }
 
@@ -107,15 +118,7 @@ class H2ServerTest : public ::testing::Test {
                               .workers = workers_.get(),
                               .identity = *identity,
                               .auth = &*auth_});
-    auto server = H2Server::Start(
-        &*node_, &meter_,
-        [](h2::Services* /*services*/, const http::Request& request,
-           const std::shared_ptr<http::Exchange>& exchange) {
-          exchange->Respond(
-              200, {}, fmt::format("{} {} {}", request.method(), request.path(), request.query()));
-          return nullptr;
-        },
-        options);
+    auto server = H2Server::Start(&*node_, &meter_, web_, options);
     CHECK_OK(server.status());
     server_ = *std::move(server);
     auto listener = Listener::Open({Url{.scheme = "http", .host = "127.0.0.1", .port = 0}});
@@ -147,6 +150,7 @@ class H2ServerTest : public ::testing::Test {
     return *std::move(client);
   }
 
+  const H2Server::Web web_;
   TempDir dir_;
   lease::Lessor lessor_;
   RpcMeter meter_;
