@@ -8,14 +8,15 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "etcd/rpc.pb.h"
 #include <google/protobuf/util/message_differencer.h>
 
 #include "kv/base/check.h"
 #include "server/gateway/json_dialect.h"
 #include "server/gateway/json_reader.h"
 #include "server/gateway/json_writer.h"
-#include "server/gateway/paths.h"
 
 namespace socle::server::gateway {
 namespace {
@@ -25,6 +26,20 @@ using ::google::protobuf::MessageFactory;
 using ::google::protobuf::MethodDescriptor;
 
 constexpr size_t kMessageBytesMax = 4096;
+
+const std::vector<const MethodDescriptor*>& Methods() {
+  static const auto* const methods = [] {
+    auto* all = new std::vector<const MethodDescriptor*>;
+    const auto* const file = etcdserverpb::RangeRequest::descriptor()->file();
+    for (int i = 0; i < file->service_count(); ++i) {
+      for (int k = 0; k < file->service(i)->method_count(); ++k) {
+        all->push_back(file->service(i)->method(k));
+      }
+    }
+    return all;
+  }();
+  return *methods;
+}
 
 std::unique_ptr<Message> RequestOf(const MethodDescriptor* method) {
   return std::unique_ptr<Message>(
@@ -81,16 +96,15 @@ void TryToRead(const MethodDescriptor* method, std::string_view body) {
 }  // namespace socle::server::gateway
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  using socle::server::gateway::Methods;
+  using socle::server::gateway::Taken;
   if (size < 2) {
     return 0;
   }
-  const auto paths = socle::server::gateway::PathTable();
-  const auto* const method =
-      socle::server::gateway::FindGatewayMethod(paths[bytes[0] % paths.size()].path);
+  const auto* const method = Methods()[bytes[0] % Methods().size()];
   const std::string body(bytes + 2, bytes + size);
   const size_t cut = std::min<size_t>(bytes[1], body.size());
-  socle::server::gateway::TryToRead(method->types, body);
-  CHECK_EQ(socle::server::gateway::Taken(method->types, body, cut),
-           socle::server::gateway::Taken(method->types, body, 0));
+  socle::server::gateway::TryToRead(method, body);
+  CHECK_EQ(Taken(method, body, cut), Taken(method, body, 0));
   return 0;
 }
