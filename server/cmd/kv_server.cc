@@ -225,14 +225,14 @@ class SingleKvServer final : public KvServer {
     ASSIGN_OR_RETURN(http_, HttpServer::Start(answer_page));
     const auto adopt_http1 = [this](int fd) { http_->Adopt(fd); };
     metrics_listener_->Start({.http2 = {}, .http1 = adopt_http1});
+    ASSIGN_OR_RETURN(
+        h2_, H2Server::Start(&*node_, metrics_.meter(), Web(answer_page),
+                             {.max_concurrent_streams = settings_.max_concurrent_streams,
+                              .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
+                              .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
+                              .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
+    const auto adopt = [this](int fd) { h2_->Adopt(fd); };
     if (settings_.transport == "h2") {
-      ASSIGN_OR_RETURN(
-          h2_, H2Server::Start(&*node_, metrics_.meter(), Web(answer_page),
-                               {.max_concurrent_streams = settings_.max_concurrent_streams,
-                                .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
-                                .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
-                                .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
-      const auto adopt = [this](int fd) { h2_->Adopt(fd); };
       listener_->Start({.http2 = adopt, .http1 = adopt});
     } else {
       ASSIGN_OR_RETURN(
@@ -241,7 +241,7 @@ class SingleKvServer final : public KvServer {
                                     .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
                                     .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
                                     .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
-      listener_->Start({.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = adopt_http1});
+      listener_->Start({.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = adopt});
     }
     LogInfo("ready to serve client requests",
             {{"urls", Joined(listener_->urls())},

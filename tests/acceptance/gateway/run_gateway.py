@@ -16,8 +16,8 @@ import json
 import pathlib
 import re
 import socket
+import subprocess
 import sys
-import time
 
 from gateway_cases import ACCESS, ACCESS_FLAGS, AUTH, QUOTA, QUOTA_FLAGS, REQUESTS, STREAMS
 
@@ -138,6 +138,25 @@ class Pair:
             print(f"   {line[:400]}")
 
 
+def check_readme(binary):
+    """README's `$ curl` lines: each command as it stands there, but for the port; its answer, but for the revision."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    steps = [(line.removeprefix("    $ "), lines[i + 1].strip()) for i, line in enumerate(lines) if line.startswith("    $ curl ")]
+    if not steps:
+        sys.exit("README.md has no curl example any more")
+
+    def normal(text):
+        return re.sub(r'"revision":"\d+"', '"revision":"<revision>"', text.strip())
+
+    with Server(binary, ["--log-level=error"]) as server:
+        for command, expected in steps:
+            line = ["bash", "-c", command.replace("127.0.0.1:2379", server.endpoint)]
+            answer = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False).stdout
+            if normal(answer) != normal(expected):
+                sys.exit(f"README.md: {command}\n   is said to answer {expected}\n   and answers       {answer}")
+    return len(steps)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True, help="the socle-kv binary")
@@ -158,7 +177,7 @@ def main():
     elif failed:
         sys.exit(f"{failed} of {asked} answers differ from etcd's")
     else:
-        print(f"{asked} requests were answered as etcd answers them")
+        print(f"{asked} requests were answered as etcd answers them, {check_readme(options.server)} as README says")
 
 
 if __name__ == "__main__":
