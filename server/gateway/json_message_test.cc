@@ -119,7 +119,8 @@ TEST(JsonReader, GoesAHundredMessagesDeep) {
   const auto nested = [](int messages) {
     std::string json = "{}";
     for (int i = 0; i < messages; i += 2) {
-      json = R"({"success":[{"request_txn":)" + json + "}]}";
+      json.insert(0, R"({"success":[{"request_txn":)");
+      json += "}]}";
     }
     pb::TxnRequest txn;
     return ReadJson(json, &txn);

@@ -216,6 +216,13 @@ absl::StatusOr<std::string> ReadString(Walk* walk) {
   return UnquoteJson(walk->Take());
 }
 
+absl::Status ReadByte(Walk* walk, uint8_t* byte) {
+  if (walk->Peek() == '"') {
+    return WrongType("string", "uint8");
+  }
+  return walk->TakeNull() ? absl::OkStatus() : ReadInteger(walk, "uint8", byte);
+}
+
 absl::StatusOr<std::string> ReadBytes(Walk* walk) {
   const char first = walk->Peek();
   if (first == '"') {
@@ -231,26 +238,40 @@ absl::StatusOr<std::string> ReadBytes(Walk* walk) {
   std::string bytes;
   while (walk->TakeNext()) {
     uint8_t byte = 0;
-    if (walk->Peek() == '"') {
-      return WrongType("string", "uint8");
-    }
-    if (!walk->TakeNull()) {
-      RETURN_IF_ERROR(ReadInteger(walk, "uint8", &byte));
+    if (const absl::Status read = ReadByte(walk, &byte); !read.ok()) {
+      return read;
     }
     bytes += static_cast<char>(byte);
   }
   return bytes;
 }
 
-// Sets or adds what is next. `kSet` and `kAdd` of Reflection have the same parameters.
+// As ReadInteger, or 0 for null.
+template <typename Integer>
+absl::StatusOr<Integer> IntegerOf(Walk* walk, bool is_null, std::string_view type) {
+  Integer value = 0;
+  RETURN_IF_ERROR(is_null ? absl::OkStatus() : ReadInteger(walk, type, &value));
+  return value;
+}
+
+absl::StatusOr<std::string> TextOf(Walk* walk, bool is_null, const FieldDescriptor& field) {
+  if (is_null) {
+    return std::string();
+  }
+  return field.type() == FieldDescriptor::TYPE_BYTES ? ReadBytes(walk) : ReadString(walk);
+}
+
+// Sets or adds what is next.
 absl::Status ReadValue(Walk* walk, const FieldDescriptor* field, int depth, Message* message) {
   const Reflection* const reflection = message->GetReflection();
   const bool adds = field->is_repeated();
   // null is the default; a message of null is not there, but for one among others.
   const bool is_null = walk->TakeNull();
   const auto store = [&](auto add, auto set, auto value) {
-    (reflection->*(adds ? add : set))(message, field, std::move(value));
-    return absl::OkStatus();
+    if (value.ok()) {
+      (reflection->*(adds ? add : set))(message, field, *std::move(value));
+    }
+    return value.status();
   };
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE: {
@@ -261,53 +282,26 @@ absl::Status ReadValue(Walk* walk, const FieldDescriptor* field, int depth, Mess
                                   : reflection->MutableMessage(message, field);
       return is_null ? absl::OkStatus() : ReadMessage(walk, depth + 1, inner);
     }
-    case FieldDescriptor::CPPTYPE_INT64: {
-      int64_t value = 0;
-      RETURN_IF_ERROR(is_null ? absl::OkStatus() : ReadInteger(walk, "int64", &value));
-      return store(&Reflection::AddInt64, &Reflection::SetInt64, value);
-    }
-    case FieldDescriptor::CPPTYPE_UINT64: {
-      uint64_t value = 0;
-      RETURN_IF_ERROR(is_null ? absl::OkStatus() : ReadInteger(walk, "uint64", &value));
-      return store(&Reflection::AddUInt64, &Reflection::SetUInt64, value);
-    }
-    case FieldDescriptor::CPPTYPE_INT32: {
-      int32_t value = 0;
-      RETURN_IF_ERROR(is_null ? absl::OkStatus() : ReadInteger(walk, "int32", &value));
-      return store(&Reflection::AddInt32, &Reflection::SetInt32, value);
-    }
-    case FieldDescriptor::CPPTYPE_UINT32: {
-      uint32_t value = 0;
-      RETURN_IF_ERROR(is_null ? absl::OkStatus() : ReadInteger(walk, "uint32", &value));
-      return store(&Reflection::AddUInt32, &Reflection::SetUInt32, value);
-    }
-    case FieldDescriptor::CPPTYPE_ENUM: {
-      int value = 0;
-      if (!is_null) {
-        ASSIGN_OR_RETURN(value, ReadEnum(walk, *field->enum_type()));
-      }
-      return store(&Reflection::AddEnumValue, &Reflection::SetEnumValue, value);
-    }
-    case FieldDescriptor::CPPTYPE_BOOL: {
-      bool value = false;
-      if (!is_null) {
-        ASSIGN_OR_RETURN(value, ReadBool(walk));
-      }
-      return store(&Reflection::AddBool, &Reflection::SetBool, value);
-    }
-    case FieldDescriptor::CPPTYPE_STRING: {
-      std::string value;
-      if (!is_null) {
-        ASSIGN_OR_RETURN(value, field->type() == FieldDescriptor::TYPE_BYTES ? ReadBytes(walk)
-                                                                             : ReadString(walk));
-      }
-      if (adds) {
-        reflection->AddString(message, field, std::move(value));
-      } else {
-        reflection->SetString(message, field, std::move(value));
-      }
-      return absl::OkStatus();
-    }
+    case FieldDescriptor::CPPTYPE_INT64:
+      return store(&Reflection::AddInt64, &Reflection::SetInt64,
+                   IntegerOf<int64_t>(walk, is_null, "int64"));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return store(&Reflection::AddUInt64, &Reflection::SetUInt64,
+                   IntegerOf<uint64_t>(walk, is_null, "uint64"));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return store(&Reflection::AddInt32, &Reflection::SetInt32,
+                   IntegerOf<int32_t>(walk, is_null, "int32"));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return store(&Reflection::AddUInt32, &Reflection::SetUInt32,
+                   IntegerOf<uint32_t>(walk, is_null, "uint32"));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return store(&Reflection::AddEnumValue, &Reflection::SetEnumValue,
+                   is_null ? absl::StatusOr<int>(0) : ReadEnum(walk, *field->enum_type()));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return store(&Reflection::AddBool, &Reflection::SetBool,
+                   is_null ? absl::StatusOr<bool>(false) : ReadBool(walk));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return store(&Reflection::AddString, &Reflection::SetString, TextOf(walk, is_null, *field));
     default:
       return absl::InvalidArgumentError(
           fmt::format("field {} has a type that no request of etcd has", field->full_name()));
@@ -350,11 +344,13 @@ absl::Status ReadMessage(Walk* walk, int depth, Message* message) {
   while (walk->TakeNext()) {
     const std::string name = UnquoteJson(walk->Take());
     walk->Take();  // the colon
-    if (const FieldDescriptor* const field = FieldOf(*message->GetDescriptor(), name);
-        field != nullptr) {
-      RETURN_IF_ERROR(ReadField(walk, field, depth, message));
-    } else {
+    const FieldDescriptor* const field = FieldOf(*message->GetDescriptor(), name);
+    if (field == nullptr) {
       walk->Skip();
+      continue;
+    }
+    if (const absl::Status read = ReadField(walk, field, depth, message); !read.ok()) {
+      return read;
     }
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -123,6 +124,79 @@ void AppendEscaped(char c, std::string* out) {
   }
 }
 
+// Base64 four digits at a time; what is corrupt is named by the place that Go names.
+class Base64Groups {
+ public:
+  explicit Base64Groups(std::string_view text) : text_(text) {}
+
+  // False at the end, for good or bad.
+  bool Next(std::string* bytes) {
+    uint32_t group = 0;
+    size_t digits = 0;
+    bool has_padding = false;
+    for (; digits < 4 && !has_padding; ++digits) {
+      SkipBreaks();
+      if (at_ == text_.size()) {
+        return digits == 0 ? false : Corrupt(at_ - digits);
+      }
+      const char c = text_[at_++];
+      const int8_t value = kBase64Values[static_cast<unsigned char>(c)];
+      if (value < 0 && (c != '=' || digits < 2)) {
+        return Corrupt(at_ - 1);
+      }
+      has_padding = value < 0;
+      group = (group << 6U) | (has_padding ? 0U : static_cast<uint32_t>(value));
+    }
+    if (!has_padding) {
+      Append(group, 3, bytes);
+      return true;
+    }
+    const size_t kept = digits - 2;  // bytes: the padding counts as a digit here
+    Append(group << (6U * (4 - digits)), kept, bytes);
+    return EndAfterPadding(kept == 1);
+  }
+
+  std::optional<size_t> corrupt_at() const { return corrupt_at_; }
+
+ private:
+  static void Append(uint32_t group, size_t count, std::string* bytes) {
+    for (unsigned shift = 16; count > 0; shift -= 8, --count) {
+      *bytes += static_cast<char>((group >> shift) & 0xffU);
+    }
+  }
+
+  // Nothing follows but the second mark of the padding, if there has to be one.
+  bool EndAfterPadding(bool needs_second) {
+    SkipBreaks();
+    if (needs_second) {
+      if (at_ == text_.size()) {
+        return Corrupt(at_);
+      }
+      if (text_[at_] != '=') {
+        return Corrupt(at_ - 1);
+      }
+      ++at_;
+      SkipBreaks();
+    }
+    return at_ < text_.size() ? Corrupt(at_) : false;
+  }
+
+  bool Corrupt(size_t at) {
+    corrupt_at_ = at;
+    return false;
+  }
+
+  void SkipBreaks() {
+    while (at_ < text_.size() && (text_[at_] == '\n' || text_[at_] == '\r')) {
+      ++at_;
+    }
+  }
+
+  const std::string_view text_;
+  size_t at_ = 0;
+  std::optional<size_t> corrupt_at_;
+};
+
 }  // namespace
 
 void AppendJsonString(std::string_view text, std::string* out) {
@@ -205,67 +279,16 @@ void AppendBase64(std::string_view bytes, std::string* out) {
 }
 
 absl::StatusOr<std::string> ParseBase64(std::string_view text) {
-  const auto corrupt = [](size_t at) {
-    return absl::InvalidArgumentError(fmt::format("illegal base64 data at input byte {}", at));
-  };
-  size_t at = 0;
-  const auto skip_breaks = [&at, text] {
-    while (at < text.size() && (text[at] == '\n' || text[at] == '\r')) {
-      ++at;
-    }
-  };
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3);
-  for (;;) {
-    uint32_t group = 0;
-    size_t digits = 0;
-    for (; digits < 4; ++digits) {
-      skip_breaks();
-      if (at == text.size()) {
-        if (digits == 0) {
-          return bytes;
-        }
-        return corrupt(at - digits);
-      }
-      const char c = text[at++];
-      if (c == '=') {
-        break;
-      }
-      const int8_t value = kBase64Values[static_cast<unsigned char>(c)];
-      if (value < 0) {
-        return corrupt(at - 1);
-      }
-      group = (group << 6U) | static_cast<uint32_t>(value);
-    }
-    if (digits < 2) {
-      return corrupt(at - 1);
-    }
-    group <<= 6U * (4 - digits);
-    bytes += static_cast<char>(group >> 16U);
-    if (digits > 2) {
-      bytes += static_cast<char>((group >> 8U) & 0xffU);
-    }
-    if (digits > 3) {
-      bytes += static_cast<char>(group & 0xffU);
-      continue;
-    }
-    // The padding, then nothing.
-    if (digits == 2) {
-      skip_breaks();
-      if (at == text.size()) {
-        return corrupt(at);
-      }
-      if (text[at] != '=') {
-        return corrupt(at - 1);
-      }
-      ++at;
-    }
-    skip_breaks();
-    if (at < text.size()) {
-      return corrupt(at);
-    }
-    return bytes;
+  Base64Groups groups(text);
+  while (groups.Next(&bytes)) {
   }
+  if (const std::optional<size_t> corrupt = groups.corrupt_at(); corrupt.has_value()) {
+    return absl::InvalidArgumentError(
+        fmt::format("illegal base64 data at input byte {}", *corrupt));
+  }
+  return bytes;
 }
 
 }  // namespace socle::server::gateway
