@@ -238,7 +238,7 @@ absl::StatusOr<std::string> ReadBytes(Walk* walk) {
   std::string bytes;
   while (walk->TakeNext()) {
     uint8_t byte = 0;
-    if (const absl::Status read = ReadByte(walk, &byte); !read.ok()) {
+    if (absl::Status read = ReadByte(walk, &byte); !read.ok()) {
       return read;
     }
     bytes += static_cast<char>(byte);
@@ -268,10 +268,11 @@ absl::Status ReadValue(Walk* walk, const FieldDescriptor* field, int depth, Mess
   // null is the default; a message of null is not there, but for one among others.
   const bool is_null = walk->TakeNull();
   const auto store = [&](auto add, auto set, auto value) {
-    if (value.ok()) {
-      (reflection->*(adds ? add : set))(message, field, *std::move(value));
+    if (!value.ok()) {
+      return value.status();
     }
-    return value.status();
+    (reflection->*(adds ? add : set))(message, field, *std::move(value));
+    return absl::OkStatus();
   };
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE: {
@@ -349,7 +350,7 @@ absl::Status ReadMessage(Walk* walk, int depth, Message* message) {
       walk->Skip();
       continue;
     }
-    if (const absl::Status read = ReadField(walk, field, depth, message); !read.ok()) {
+    if (absl::Status read = ReadField(walk, field, depth, message); !read.ok()) {
       return read;
     }
   }
