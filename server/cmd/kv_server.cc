@@ -18,6 +18,7 @@
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
 #include "server/cmd/ports.h"
+#include "server/gateway/web_front.h"
 #include "server/grpc/grpc_server.h"
 #include "server/h2/h2_server.h"
 #include "server/ops/listener.h"
@@ -212,27 +213,31 @@ class SingleKvServer final : public KvServer {
 
   absl::Status Serve(Ports ports) {
     pages_.emplace(&*node_, &lessor_, &metrics_);
+    const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
+    web_.emplace(answer_page, gateway::WebOptions{.has_gateway = settings_.enable_grpc_gateway,
+                                                  .cors = settings_.cors,
+                                                  .host_whitelist = settings_.host_whitelist});
+    metrics_web_.emplace(answer_page, gateway::WebOptions{.has_gateway = false});
     ASSIGN_OR_RETURN(
-        h2_, H2Server::Start(&*node_, metrics_.meter(),
-                             [this](const HttpRequest& request) { return pages_->Answer(request); },
+        h2_, H2Server::Start(&*node_, metrics_.meter(), WebOf(&*web_),
                              {.max_concurrent_streams = settings_.max_concurrent_streams,
                               .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
                               .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
                               .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos,
                               .certificate_names_user = settings_.client_cert_auth}));
-    const bool has_pages = ports.client_http.empty();
+    const bool has_web = ports.client_http.empty();
     const auto listen = [&](std::vector<Port>* list, H2Server::Site site) {
       for (Port& port : *list) {
         site.tls = port.url.is_secure() ? ports.tls : nullptr;
         h2_->Listen(std::move(port.socket), site);
       }
     };
-    listen(&ports.metrics, {.has_calls = false});
-    listen(&ports.client_http, {.has_calls = false});
+    listen(&ports.metrics, {.has_calls = false, .web = WebOf(&*metrics_web_)});
+    listen(&ports.client_http, {.has_calls = false, .web = WebOf(&*web_)});
     if (settings_.transport == "h2") {
-      listen(&ports.client, {.has_pages = has_pages});
+      listen(&ports.client, {.web = has_web ? WebOf(&*web_) : nullptr});
     } else {
-      RETURN_IF_ERROR(ServeStock(std::move(ports.client), has_pages));
+      RETURN_IF_ERROR(ServeStock(std::move(ports.client), has_web));
     }
     LogInfo("ready to serve client requests",
             {{"urls", Joined(client_urls_)},
@@ -243,8 +248,8 @@ class SingleKvServer final : public KvServer {
     return absl::OkStatus();
   }
 
-  // The stock gRPC server takes what begins as HTTP/2; our own has the pages.
-  absl::Status ServeStock(std::vector<Port> ports, bool has_pages) {
+  // The stock gRPC server takes what begins as HTTP/2; our own the rest.
+  absl::Status ServeStock(std::vector<Port> ports, bool has_web) {
     ASSIGN_OR_RETURN(
         grpc_, GrpcServer::Start(&*node_, metrics_.meter(),
                                  {.max_concurrent_streams = settings_.max_concurrent_streams,
@@ -257,11 +262,18 @@ class SingleKvServer final : public KvServer {
     }
     ASSIGN_OR_RETURN(listener_, Listener::Make(std::move(sockets)));
     Listener::Callbacks callbacks{.http2 = [this](int fd) { grpc_->Adopt(fd); }, .http1 = {}};
-    if (has_pages) {
+    if (has_web) {
       callbacks.http1 = [this](int fd) { h2_->Adopt(fd); };
     }
     listener_->Start(std::move(callbacks));
     return absl::OkStatus();
+  }
+
+  static H2Server::Web WebOf(const gateway::WebFront* front) {
+    return [front](h2::Services* services, const http::Request& request,
+                   const std::shared_ptr<http::Exchange>& exchange) {
+      return front->Begin(services, request, exchange);
+    };
   }
 
   const Settings settings_;
@@ -281,6 +293,8 @@ class SingleKvServer final : public KvServer {
   std::unique_ptr<AutoCompactor> compactor_;
   std::optional<CorruptionMonitor> corruption_monitor_;
   std::unique_ptr<GrpcServer> grpc_;
+  std::optional<gateway::WebFront> web_;          // of client URLs
+  std::optional<gateway::WebFront> metrics_web_;  // pages alone
   std::unique_ptr<H2Server> h2_;
   std::optional<OpsPages> pages_;
   std::unique_ptr<Listener> listener_;  // of the stock gRPC server

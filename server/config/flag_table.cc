@@ -108,6 +108,18 @@ absl::Status SetList(std::string_view text, Settings* settings) {
   return absl::OkStatus();
 }
 
+absl::Status SetOrigins(std::string_view text, Settings* settings) {
+  const std::vector<std::string> origins = SplitByComma(text);
+  for (const std::string_view origin : origins) {
+    if (origin != "*" && !origin.starts_with("http://") && !origin.starts_with("https://")) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}' is no origin: say https://host:port, or * for all", origin));
+    }
+  }
+  settings->cors = origins;
+  return absl::OkStatus();
+}
+
 absl::Status SetOneOf(std::initializer_list<std::string_view> allowed, std::string_view text,
                       std::string* out) {
   std::string choices;
@@ -190,10 +202,11 @@ constexpr FlagRow Used(std::string_view group, std::string_view name, std::strin
 }
 
 constexpr FlagRow UsedBool(std::string_view group, std::string_view name, std::string_view help,
-                           absl::Status (*set)(std::string_view, Settings*)) {
+                           absl::Status (*set)(std::string_view, Settings*),
+                           std::string_view default_text = "false") {
   return {.name = name,
           .group = group,
-          .default_text = "false",
+          .default_text = default_text,
           .help = help,
           .is_bool = true,
           .set = set};
@@ -247,6 +260,12 @@ constexpr std::array kRows = {
          &SetUrls<&S::advertise_client_urls>),
     Used(kListen, "listen-metrics-urls", "", "More places for /metrics and the health checks.",
          &SetMoreUrls<&S::listen_metrics_urls>),
+    UsedBool(kListen, "enable-grpc-gateway", "The JSON gateway under /v3/.",
+             &SetBool<&S::enable_grpc_gateway>, "true"),
+    Used(kListen, "cors", "*", "Origins whose web pages may ask, or * for all.", &SetOrigins),
+    Used(kListen, "host-whitelist", "*",
+         "Host names under which HTTP without TLS is answered, or * for all.",
+         &SetList<&S::host_whitelist>),
     Used(kListen, "experimental-transport", "h2",
          "What serves the client URLs: h2 (Socle's own server) or grpc (the stock gRPC server).",
          &SetTransport),
@@ -431,9 +450,6 @@ constexpr std::array kRows = {
 
     Missing("config-file", "", "configuration files are not supported yet"),
     Missing("force-new-cluster", "false", "directories of real clusters are not opened yet"),
-    Missing("enable-grpc-gateway", "true", "the JSON gateway is not supported yet"),
-    Missing("cors", "*", "the JSON gateway is not supported yet"),
-    Missing("host-whitelist", "*", "the JSON gateway is not supported yet"),
     Missing("enable-log-rotation", "false", "log files are not rotated: use logrotate"),
     Missing("log-rotation-config-json", "", "log files are not rotated: use logrotate"),
     Missing("enable-distributed-tracing", "false", kNoTracing,

@@ -241,6 +241,16 @@ TEST(Flags, AcceptMissingFeaturesAtTheirDefaults) {
   EXPECT_THAT(flags->warnings, IsEmpty());
 }
 
+TEST(Flags, TakeOriginsAndHosts) {
+  const auto flags = Parse({"--cors=http://a.com:80,https://b.com", "--host-whitelist=a.com,b.com",
+                            "--enable-grpc-gateway=false"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->settings.cors, ElementsAre("http://a.com:80", "https://b.com"));
+  EXPECT_THAT(flags->settings.host_whitelist, ElementsAre("a.com", "b.com"));
+  EXPECT_FALSE(flags->settings.enable_grpc_gateway);
+  EXPECT_THAT(Parse({"--cors=a.com"}).status().ToString(), HasSubstr("'a.com' is no origin"));
+}
+
 TEST(FlagTable, NamesAreUniqueAndEveryRowExplainsItself) {
   std::set<std::string_view> names;
   for (const FlagRow& row : FlagTable()) {

@@ -63,6 +63,10 @@ struct Settings {
   int64_t auth_token_ttl_seconds = 300;
   int64_t bcrypt_cost = 10;
 
+  bool enable_grpc_gateway = true;
+  std::vector<std::string> cors = {"*"};            // origins
+  std::vector<std::string> host_whitelist = {"*"};  // names
+
   std::string transport = "h2";
 
   std::string log_level = "info";

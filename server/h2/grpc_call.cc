@@ -40,7 +40,9 @@ GrpcCall::GrpcCall(Services* services, std::optional<RpcMethod> method,
   }
 }
 
-void GrpcCall::Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos) {
+void GrpcCall::Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos,
+                     std::unique_ptr<Dialect> dialect) {
+  dialect_ = std::move(dialect);
   caller_ = std::move(caller);
   encoding_ = encoding;
   if (deadline_nanos != http::Loop::kNever) {
@@ -71,11 +73,15 @@ void GrpcCall::TakeKept() {
   in_.erase(0, in_.size() - rest.size());
 }
 
+absl::StatusOr<std::optional<std::string_view>> GrpcCall::NextMessage(std::string_view* bytes) {
+  return dialect_ == nullptr ? TakeMessage(bytes, services_->message_bytes_max, encoding_)
+                             : dialect_->Take(bytes, has_body_ended_);
+}
+
 void GrpcCall::TakeMessages(std::string_view* bytes) {
   is_taking_ = true;
   while (!is_over_ && !is_held_) {
-    const absl::StatusOr<std::optional<std::string_view>> message =
-        TakeMessage(bytes, services_->message_bytes_max, encoding_);
+    const absl::StatusOr<std::optional<std::string_view>> message = NextMessage(bytes);
     if (!message.ok()) {
       End(message.status());
       break;
@@ -140,8 +146,18 @@ void GrpcCall::OnClosed() {
 }
 
 void GrpcCall::SendHead() {
+  if (dialect_ == nullptr) {
+    WriteHead();
+  }
+}
+
+void GrpcCall::WriteHead() {
   has_head_ = true;
-  exchange_->SendHead(200, {&kContentType, 1});
+  if (dialect_ == nullptr) {
+    exchange_->SendHead(200, {&kContentType, 1});
+  } else {
+    dialect_->SendHead(exchange_.get());
+  }
 }
 
 template <typename Message>
@@ -150,9 +166,17 @@ void GrpcCall::SendMessage(const Message& message) {
     return;
   }
   if (!has_head_) {
-    SendHead();
+    WriteHead();
   }
-  AddedMessages(1, AppendFramed(message, exchange_->buffer()));
+  if (dialect_ == nullptr) [[likely]] {
+    AddedMessages(1, AppendFramed(message, exchange_->buffer()));
+    return;
+  }
+  std::string* const out = exchange_->buffer();
+  const size_t start = out->size();
+  AppendFramed(message, out);
+  dialect_->Translate(start, out);
+  AddedMessages(1, out->size() - start);
 }
 
 template void GrpcCall::SendMessage(const std::string_view& message);
@@ -161,6 +185,9 @@ template void GrpcCall::SendMessage(const google::protobuf::MessageLite& message
 void GrpcCall::AddedMessages(uint64_t messages, size_t bytes) {
   if (method_.has_value()) {
     services_->meter->Sent(*method_, messages);
+  }
+  if (!has_head_) {
+    WriteHead();
   }
   exchange_->DataAdded(bytes);
 }
@@ -172,7 +199,11 @@ void GrpcCall::EndWith(const google::protobuf::MessageLite& message) {
   SendMessage(message);
   is_over_ = true;
   Handled(absl::StatusCode::kOk);
-  exchange_->Finish({&kStatusOk, 1});
+  if (dialect_ == nullptr) {
+    exchange_->Finish({&kStatusOk, 1});
+  } else {
+    dialect_->End(absl::OkStatus(), has_head_, exchange_.get());
+  }
   OnEnd();
 }
 
@@ -182,11 +213,13 @@ void GrpcCall::End(const absl::Status& status) {
   }
   is_over_ = true;
   Handled(status.code());
-  if (!has_head_ && !status.ok()) {
+  if (dialect_ != nullptr) {
+    dialect_->End(status, has_head_, exchange_.get());
+  } else if (!has_head_ && !status.ok()) {
     RefuseCall(exchange_.get(), status);
   } else {
     if (!has_head_) {
-      SendHead();
+      WriteHead();
     }
     const std::string text = EncodeStatusText(MessageOf(status));
     const std::array trailers = {StatusField(status), http::Field{"grpc-message", text}};

@@ -20,6 +20,7 @@
 #include <absl/status/status.h>
 #include <google/protobuf/message_lite.h>
 
+#include "server/h2/dialect.h"
 #include "server/h2/grpc_frame.h"
 #include "server/h2/services.h"
 #include "server/wire/http/exchange.h"
@@ -32,7 +33,9 @@ class GrpcCall : public http::Receiver {
            std::shared_ptr<http::Exchange> exchange);
 
   // Before the first byte: who makes the call, the request's encoding, and its deadline (INT64_MAX: none).
-  void Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos);
+  // `dialect`: null for gRPC's own frames.
+  void Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos,
+             std::unique_ptr<Dialect> dialect = nullptr);
 
   void OnBody(std::string_view bytes) final;
   void OnBodyEnd() final;
@@ -55,6 +58,7 @@ class GrpcCall : public http::Receiver {
   void Hold();
   void Release();
 
+  // In a dialect the head goes out with the first message, so that an error may still choose the status.
   void SendHead();
   template <typename Message>
   void SendMessage(const Message& message);
@@ -73,7 +77,11 @@ class GrpcCall : public http::Receiver {
         out->resize(start);
         break;
       }
-      FrameInPlace(start, out);
+      if (dialect_ == nullptr) [[likely]] {
+        FrameInPlace(start, out);
+      } else {
+        dialect_->Translate(start, out);
+      }
       ++messages;
     }
     if (messages > 0) {
@@ -96,6 +104,8 @@ class GrpcCall : public http::Receiver {
   const std::shared_ptr<http::Exchange>& shared_exchange() const { return exchange_; }
 
  private:
+  absl::StatusOr<std::optional<std::string_view>> NextMessage(std::string_view* bytes);
+  void WriteHead();
   void TakeMessages(std::string_view* bytes);
   void TakeKept();
   void Handled(absl::StatusCode code);
@@ -106,7 +116,8 @@ class GrpcCall : public http::Receiver {
   const std::shared_ptr<http::Exchange> exchange_;
   Caller caller_;
   std::string encoding_;
-  std::string in_;  // frames not yet taken
+  std::unique_ptr<Dialect> dialect_;  // null: gRPC
+  std::string in_;                    // frames not yet taken
   bool has_head_ = false;
   bool is_over_ = false;
   bool is_held_ = false;

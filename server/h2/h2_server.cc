@@ -13,14 +13,12 @@
 #include "kv/base/probe.h"
 #include "server/h2/grpc_frame.h"
 #include "server/h2/method_table.h"
-#include "server/wire/http/collect_body.h"
 #include "server/wire/http/server.h"
 
 namespace socle::server {
 namespace {
 
 constexpr int64_t kStopGraceNanos = 500 * kNanosPerMilli;
-constexpr size_t kPageBodyBytesMax = 64 * 1024;
 constexpr std::string_view kGrpc = "application/grpc";
 
 bool IsGrpc(const http::Request& request) {
@@ -46,25 +44,23 @@ std::optional<std::string> TokenOfRequest(const http::Request& request) {
 
 class EtcdHandler final : public http::Handler {
  public:
-  EtcdHandler(h2::Services* services, const H2Server::Pages* pages, const H2Server::Site& site,
-              bool certificate_names_user)
+  EtcdHandler(h2::Services* services, const H2Server::Site& site, bool certificate_names_user)
       : services_(services),
-        pages_(pages),
+        web_(site.web),
         has_calls_(site.has_calls),
-        has_pages_(site.has_pages),
         certificate_names_user_(certificate_names_user) {}
 
   std::shared_ptr<http::Receiver> Begin(const http::Request& request,
                                         const std::shared_ptr<http::Exchange>& exchange) override {
     const bool is_call = IsGrpc(request);
-    if (is_call ? !has_calls_ : !has_pages_) {
+    if (is_call ? !has_calls_ : web_ == nullptr) {
       PROBE("h2: a request that belongs to another URL");
       exchange->Respond(421, {},
                         is_call ? "no gRPC here: see --listen-client-urls\n"
                                 : "only gRPC here: see --listen-client-http-urls\n");
       return nullptr;
     }
-    return is_call ? BeginCall(request, exchange) : BeginPage(request, exchange);
+    return is_call ? BeginCall(request, exchange) : web_(services_, request, exchange);
   }
 
  private:
@@ -109,39 +105,18 @@ class EtcdHandler final : public http::Handler {
     return call;
   }
 
-  std::shared_ptr<http::Receiver> BeginPage(const http::Request& request,
-                                            const std::shared_ptr<http::Exchange>& exchange) {
-    HttpRequest page{.method = std::string(request.method()),
-                     .path = std::string(request.path()),
-                     .query = std::string(request.query())};
-    return http::CollectBody(exchange, kPageBodyBytesMax,
-                             [this, exchange, page = std::move(page)](const std::string&) {
-                               AnswerPage(page, exchange.get());
-                             });
-  }
-
-  void AnswerPage(const HttpRequest& page, http::Exchange* exchange) const {
-    HttpResponse answer = (*pages_)(page);
-    const std::array fields = {http::Field{"content-type", answer.content_type},
-                               http::Field{"allow", answer.allow}};
-    exchange->Respond(answer.status, http::Fields(fields).first(answer.allow.empty() ? 1 : 2),
-                      std::move(answer.body));
-  }
-
   h2::Services* const services_;
-  const H2Server::Pages* const pages_;
+  const H2Server::Web web_;
   const bool has_calls_;
-  const bool has_pages_;
   const bool certificate_names_user_;
 };
 
 class FastServer final : public H2Server {
  public:
-  FastServer(Node* node, RpcMeter* meter, Pages pages, bool certificate_names_user)
+  FastServer(Node* node, RpcMeter* meter, Web web, bool certificate_names_user)
       : services_(node, meter),
-        pages_(std::move(pages)),
         certificate_names_user_(certificate_names_user),
-        everything_(&services_, &pages_, {}, certificate_names_user) {}
+        everything_(&services_, {.web = std::move(web)}, certificate_names_user) {}
 
   ~FastServer() override { Stop(); }
 
@@ -166,8 +141,7 @@ class FastServer final : public H2Server {
   }
 
   void Listen(http::ListenSocket socket, Site site) override {
-    auto handler =
-        std::make_unique<EtcdHandler>(&services_, &pages_, site, certificate_names_user_);
+    auto handler = std::make_unique<EtcdHandler>(&services_, site, certificate_names_user_);
     server_->Accept(std::move(socket), {.handler = handler.get(), .tls = std::move(site.tls)});
     MutexLock lock(&mu_);
     handlers_.push_back(std::move(handler));
@@ -183,7 +157,6 @@ class FastServer final : public H2Server {
 
  private:
   h2::Services services_;
-  const Pages pages_;
   const bool certificate_names_user_;
   EtcdHandler everything_;  // of Adopt
   Mutex mu_;
@@ -193,10 +166,10 @@ class FastServer final : public H2Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Pages pages,
+absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Web web,
                                                           const H2Options& options) {
   auto server =
-      std::make_unique<FastServer>(node, meter, std::move(pages), options.certificate_names_user);
+      std::make_unique<FastServer>(node, meter, std::move(web), options.certificate_names_user);
   if (absl::Status opened = server->Open(options); !opened.ok()) {
     return opened;
   }

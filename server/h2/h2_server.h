@@ -1,7 +1,7 @@
-// H2Server: the fast transport of socle-kv: gRPC and the operator's pages on our own HTTP server.
+// H2Server: the fast transport of socle-kv: gRPC, and a web of others' making, on our own HTTP server.
 //
 // Laws     1. It opens no port: whoever does gives it bound sockets (Listen), or accepted ones (Adopt).
-//          2. Requests of content type application/grpc are calls; every other one is a page.
+//          2. Requests of content type application/grpc are calls; every other one is the web's.
 //          3. Limits and keepalive enforcement are etcd's.
 //          4. The name in a client's certificate is the caller's only where the options say so.
 // Threads  Listen and Adopt are thread-safe. Stop is to be called once, before the services' parts go.
@@ -16,9 +16,10 @@
 
 #include <absl/status/statusor.h>
 
-#include "server/ops/page.h"
+#include "server/h2/services.h"
 #include "server/ops/rpc_meter.h"
 #include "server/service/node.h"
+#include "server/wire/http/exchange.h"
 #include "server/wire/http/listen_socket.h"
 #include "server/wire/http/tls.h"
 
@@ -35,14 +36,15 @@ struct H2Options {
 
 class H2Server {
  public:
-  // Runs on a loop: it must be quick.
-  using Pages = std::function<HttpResponse(const HttpRequest&)>;
+  // Begins what is no gRPC, as http::Handler::Begin does.
+  using Web = std::function<std::shared_ptr<http::Receiver>(
+      h2::Services*, const http::Request&, const std::shared_ptr<http::Exchange>&)>;
 
   // What is served on a listening socket.
   struct Site {
     std::shared_ptr<http::TlsContext> tls = {};  // null: plain
     bool has_calls = true;
-    bool has_pages = true;
+    Web web = {};  // null: only calls
   };
 
   virtual ~H2Server() = default;
@@ -53,7 +55,7 @@ class H2Server {
   // Answers what is under way, ends the streams, closes the connections.
   virtual void Stop() = 0;
 
-  static absl::StatusOr<std::unique_ptr<H2Server>> Start(Node* node, RpcMeter* meter, Pages pages,
+  static absl::StatusOr<std::unique_ptr<H2Server>> Start(Node* node, RpcMeter* meter, Web web,
                                                          const H2Options& options);
 };
 

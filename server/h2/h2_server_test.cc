@@ -254,14 +254,14 @@ TEST_F(H2ServerTest, AnswersOnASocketOnlyWhatItIsFor) {
     return bound;
   };
   const http::Http2Client::Fields grpc = {{"content-type", "application/grpc"}};
-  http::Http2Client calls(listen({.has_pages = false}));
+  http::Http2Client calls(listen({}));
   EXPECT_EQ(calls.Await(calls.Request("POST", "/etcdserverpb.KV/Range", Framed(""), grpc))
                 .fields.at("grpc-status"),
             "3");
   const auto& page = calls.Await(calls.Request("GET", "/health"));
   EXPECT_EQ(page.fields.at(":status"), "421");
   EXPECT_THAT(page.body, HasSubstr("only gRPC here"));
-  http::Http2Client pages(listen({.has_calls = false}));
+  http::Http2Client pages(listen({.has_calls = false, .web = &EchoHead}));
   EXPECT_EQ(pages.Await(pages.Request("GET", "/health")).body, "GET /health ");
   const auto& call = pages.Await(pages.Request("POST", "/etcdserverpb.KV/Range", Framed(""), grpc));
   EXPECT_EQ(call.fields.at(":status"), "421");

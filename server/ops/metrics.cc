@@ -256,6 +256,13 @@ mvcc::StoreObserver Metrics::Observer(const std::function<void()>& on_commit) {
   };
 }
 
+void Metrics::NoteCheck(std::string_view type, std::string_view check, bool has_passed) {
+  MutexLock lock(&mu_);
+  CheckCounts& counts = checks_[{type, check}];
+  ++(has_passed ? counts.success : counts.error);
+  counts.has_passed = has_passed;
+}
+
 std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const {
   const mvcc::StoreStats stats = node.store().Stats();
   Families families;
@@ -264,6 +271,25 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
                    Number(health_success_.load(std::memory_order_relaxed)));
   families.Counter("etcd_server_health_failures", "Failed health checks.",
                    Number(health_failures_.load(std::memory_order_relaxed)));
+  {
+    MutexLock lock(&mu_);
+    const auto labels = [](const auto& check) {
+      return Labels{{"name", std::string(check.second)}, {"type", std::string(check.first)}};
+    };
+    for (const auto& [check, counts] : checks_) {
+      families.Gauge("etcd_server_healthcheck", "The last result of each check: 1 is passed.",
+                     counts.has_passed ? 1 : 0, labels(check));
+    }
+    for (const auto& [check, counts] : checks_) {
+      for (const auto& [status, count] :
+           {std::pair("success", counts.success), std::pair("error", counts.error)}) {
+        Labels with_status = labels(check);
+        with_status.insert(with_status.begin() + 1, {"status", status});
+        families.Counter("etcd_server_healthchecks_total", "Results of each check.", Number(count),
+                         std::move(with_status));
+      }
+    }
+  }
   AddStore(stats, &families);
   AddLeases(lessor.Stats(), &families);
   AddCalls(meter_, &families);

@@ -11,7 +11,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include <absl/container/btree_map.h>
+
+#include "kv/base/mutex.h"
 #include "lease/lessor.h"
 #include "mvcc/store.h"
 #include "server/ops/rpc_meter.h"
@@ -36,17 +41,29 @@ class Metrics {
     (is_healthy ? health_success_ : health_failures_).fetch_add(1, std::memory_order_relaxed);
   }
 
+  // One check of /livez or /readyz: `type` is the page, both live for ever.
+  void NoteCheck(std::string_view type, std::string_view check, bool has_passed);
+
   // The Prometheus text format.
   std::string Render(const Node& node, const lease::Lessor& lessor) const;
 
  private:
   struct Histograms;
 
+  struct CheckCounts {
+    uint64_t success = 0;
+    uint64_t error = 0;
+    bool has_passed = false;  // the last time
+  };
+
   const std::unique_ptr<Histograms> histograms_;
   const int64_t started_wall_nanos_;
   RpcMeter meter_;
   std::atomic<uint64_t> health_success_{0};
   std::atomic<uint64_t> health_failures_{0};
+  mutable Mutex mu_;
+  absl::btree_map<std::pair<std::string_view, std::string_view>, CheckCounts> checks_
+      ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace socle::server

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "kv/base/status_macros.h"
+#include "server/ops/debug_vars.h"
 #include "server/service/error_table.h"
 
 namespace socle::server {
@@ -19,8 +20,13 @@ bool Contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// As Go's http.Error: a line end follows.
+HttpResponse Error(int status, std::string_view text) {
+  return {.status = status, .body = fmt::format("{}\n", text)};
+}
+
 HttpResponse NotFound() {
-  return {.status = 404, .body = "404 page not found\n"};
+  return Error(404, "404 page not found");
 }
 
 }  // namespace
@@ -37,8 +43,8 @@ HttpResponse OpsPages::Answer(const HttpRequest& request) const {
   };
   const std::string_view path = request.path;
   const bool is_known = path == "/health" || path == "/version" || path == "/metrics" ||
-                        path == "/livez" || path.starts_with("/livez/") || path == "/readyz" ||
-                        path.starts_with("/readyz/");
+                        path == "/debug/vars" || path == "/livez" || path.starts_with("/livez/") ||
+                        path == "/readyz" || path.starts_with("/readyz/");
   if (!is_known) {
     return NotFound();
   }
@@ -52,6 +58,10 @@ HttpResponse OpsPages::Answer(const HttpRequest& request) const {
     return {.content_type = std::string(kJson),
             .body = fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}","storage":"{}"}})",
                                 kServerVersion, kClusterVersion, kStorageVersion)};
+  }
+  if (path == "/debug/vars") {
+    return {.content_type = "application/json; charset=utf-8",
+            .body = RenderDebugVars(*node_, command_line_)};
   }
   if (path == "/metrics") {
     return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -77,10 +87,10 @@ HttpResponse OpsPages::Health(const HttpRequest& request) const {
     }
   }
   metrics_->NoteHealthCheck(reason.empty());
-  const std::string quoted = boost::json::serialize(boost::json::string(reason));
-  return {.status = reason.empty() ? 200 : 503,
-          .content_type = std::string(kJson),
-          .body = fmt::format(R"({{"health":"{}","reason":{}}})", reason.empty(), quoted)};
+  // As in etcd it is plain text, whatever it looks like.
+  std::string body = fmt::format(R"({{"health":"{}","reason":{}}})", reason.empty(),
+                                 boost::json::serialize(boost::json::string(reason)));
+  return reason.empty() ? HttpResponse{.body = std::move(body)} : Error(503, body);
 }
 
 HttpResponse OpsPages::RunChecks(std::string_view name, std::span<const Check> checks,
@@ -100,11 +110,11 @@ HttpResponse OpsPages::RunChecks(std::string_view name, std::span<const Check> c
     }
     has_run = true;
     if (only.empty() && Contains(excluded, check.name)) {
-      lines += fmt::format("[+]{} excluded: ok\n", check.name);
       continue;
     }
     const std::string failure = (this->*check.failure)();
     has_failed = has_failed || !failure.empty();
+    metrics_->NoteCheck(name, check.name, failure.empty());
     lines += failure.empty() ? fmt::format("[+]{} ok\n", check.name)
                              : fmt::format("[-]{} failed: {}\n", check.name, failure);
   }
@@ -112,7 +122,7 @@ HttpResponse OpsPages::RunChecks(std::string_view name, std::span<const Check> c
     return NotFound();
   }
   if (has_failed) {
-    return {.status = 503, .body = fmt::format("{}{} check failed\n", lines, name)};
+    return Error(503, lines);
   }
   return {.body = is_verbose ? lines + "ok\n" : "ok\n"};
 }

@@ -1,4 +1,4 @@
-// OpsPages: /health, /livez, /readyz, /version and /metrics.
+// OpsPages: /health, /livez, /readyz, /version, /metrics and /debug/vars.
 //
 // Laws     1. Bodies and codes are etcd's: probes, dashboards and scripts read them.
 // Threads  thread-safe.
@@ -9,8 +9,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lease/lessor.h"
+#include "server/ops/debug_vars.h"
 #include "server/ops/metrics.h"
 #include "server/ops/page.h"
 #include "server/service/node.h"
@@ -20,7 +22,7 @@ namespace socle::server {
 class OpsPages {
  public:
   OpsPages(const Node* node, const lease::Lessor* lessor, Metrics* metrics)
-      : node_(node), lessor_(lessor), metrics_(metrics) {}
+      : node_(node), lessor_(lessor), metrics_(metrics), command_line_(CommandLine()) {}
 
   HttpResponse Answer(const HttpRequest& request) const;
 
@@ -42,6 +44,7 @@ class OpsPages {
   const Node* const node_;
   const lease::Lessor* const lessor_;
   Metrics* const metrics_;
+  const std::vector<std::string> command_line_;
 };
 
 }  // namespace socle::server

@@ -75,7 +75,18 @@ class Inbox {
 
 class H2ServerTest : public ::testing::Test {
  protected:
-  H2ServerTest() { Start({}); }
+  H2ServerTest() : H2ServerTest(&EchoHead) {}
+
+  explicit H2ServerTest(H2Server::Web web) : web_(std::move(web)) { Start({}); }
+
+  // Answers what it was asked.
+  static std::shared_ptr<http::Receiver> EchoHead(h2::Services* /*services*/,
+                                                  const http::Request& request,
+                                                  const std::shared_ptr<http::Exchange>& exchange) {
+    exchange->Respond(200, {},
+                      fmt::format("{} {} {}", request.method(), request.path(), request.query()));
+    return nullptr;
+  }
 
   ~H2ServerTest() override { Stop(); }
 
@@ -106,18 +117,13 @@ class H2ServerTest : public ::testing::Test {
                               .workers = workers_.get(),
                               .identity = *identity,
                               .auth = &*auth_});
-    auto server = H2Server::Start(
-        &*node_, &meter_,
-        [](const HttpRequest& page) {
-          return HttpResponse{.body = fmt::format("{} {} {}", page.method, page.path, page.query)};
-        },
-        options);
+    auto server = H2Server::Start(&*node_, &meter_, web_, options);
     CHECK_OK(server.status());
     server_ = *std::move(server);
     auto socket = http::ListenSocket::OpenTcp("127.0.0.1", 0);
     CHECK_OK(socket.status());
     port_ = socket->port();
-    server_->Listen(*std::move(socket), {});
+    server_->Listen(*std::move(socket), {.web = web_});
     client_ = Open();
   }
 
@@ -140,6 +146,7 @@ class H2ServerTest : public ::testing::Test {
     return *std::move(client);
   }
 
+  const H2Server::Web web_;
   TempDir dir_;
   lease::Lessor lessor_;
   RpcMeter meter_;

@@ -39,6 +39,9 @@ class ByteStream {
   // The common name in the client's certificate, verified; empty when it has none. Valid as long as
   // the stream.
   virtual std::string_view peer_name() { return {}; }
+
+  // TLS, as opposed to a plain socket.
+  virtual bool is_encrypted() const { return false; }
 };
 
 // Takes over a connected non-blocking socket.

@@ -57,6 +57,8 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
 
   bool is_local() const override;
 
+  bool is_encrypted() const override { return stream_->is_encrypted(); }
+
   void OnTime(int64_t now_nanos) override;
 
   void ReadAll();

@@ -167,6 +167,10 @@ std::string_view Exchange::peer_name() const {
   return session_ != nullptr ? session_->host_->peer_name() : std::string_view();
 }
 
+bool Exchange::is_encrypted() const {
+  return session_ != nullptr && session_->host_->is_encrypted();
+}
+
 void Exchange::DataAdded(size_t bytes) {
   if (session_ == nullptr) {
     body_.clear();

@@ -86,6 +86,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   // The common name in the client's certificate, verified; empty when it has none or has gone.
   std::string_view peer_name() const;
 
+  // The connection is one of TLS.
+  bool is_encrypted() const;
+
   // Where to append data: serialise into it, then call DataAdded. The head must have been sent before,
   // or be sent in the same turn.
   std::string* buffer() { return &body_; }

@@ -391,7 +391,9 @@ void Http1Session::BeginStop() {
 
 int64_t Http1Session::next_time_nanos() const {
   if (exchange_ != nullptr) {
-    const bool waits_for_body = !exchange_->has_body_ended_ && !exchange_->is_paused_;
+    // Who is answered already is in a conversation, and may take its time for what it still says.
+    const bool waits_for_body =
+        !exchange_->has_body_ended_ && !exchange_->is_paused_ && !exchange_->has_head_;
     return waits_for_body ? since_nanos_ + limits_->body_timeout_nanos : Loop::kNever;
   }
   return since_nanos_ +

@@ -185,11 +185,15 @@ TEST(Http1, CutsOffClientsThatStopInTheMiddle) {
 
 TEST(Http1, AStreamMayStayOpenLongerThanAnyTimeout) {
   TestSite site(Quick());
-  const RawClient client(site.port());
-  client.Send("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
-  client.ReadUntil("\r\n\r\n");
+  const RawClient silent(site.port());
+  silent.Send("GET /open HTTP/1.1\r\nHost: x\r\n\r\n");
+  silent.ReadUntil("\r\n\r\n");
+  const RawClient talking(site.port());
+  talking.Send("POST /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  talking.ReadUntil("\r\n\r\n");
   Clock::Real()->SleepFor(400 * kNanosPerMilli);
-  EXPECT_EQ(site.open(), 1);
+  EXPECT_EQ(site.open(), 2);
+  EXPECT_TRUE(talking.Send("3\r\ndef\r\n"));
 }
 
 TEST(Http1, AClientThatStopsReadingIsHeldBackAndDisturbsNobody) {

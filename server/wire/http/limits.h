@@ -27,8 +27,9 @@ struct Limits {
   // A client that does not read: its requests wait (HTTP/1.1, or a full socket) or are refused.
   size_t backlog_pause_bytes = 4 * 1024 * 1024;
   size_t backlog_refuse_bytes = 512 * 1024 * 1024;
-  int64_t head_timeout_nanos = 10 * kNanosPerSecond;    // from first byte to the end of the head
-  int64_t body_timeout_nanos = 30 * kNanosPerSecond;    // HTTP/1.1: between two reads of a body
+  int64_t head_timeout_nanos = 10 * kNanosPerSecond;  // from first byte to the end of the head
+  int64_t body_timeout_nanos =
+      30 * kNanosPerSecond;  // HTTP/1.1: between two reads of a body not yet answered
   int64_t idle_timeout_nanos = 120 * kNanosPerSecond;   // HTTP/1.1: between two requests
   int64_t stall_timeout_nanos = 120 * kNanosPerSecond;  // the socket takes nothing at all
   // HTTP/2: a ping after this long without a word; gone when it is not answered in time. 0: none.

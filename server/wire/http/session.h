@@ -32,6 +32,9 @@ class SessionHost {
 
   // A Unix socket: some clients give its path as the authority, which no standard allows.
   virtual bool is_local() const { return false; }
+
+  // As ByteStream::is_encrypted.
+  virtual bool is_encrypted() const { return false; }
 };
 
 class Session {

@@ -253,6 +253,8 @@ class TlsStream final : public ByteStream {
     return peer_name_;
   }
 
+  bool is_encrypted() const override { return true; }
+
  private:
   // Apart from reading: an error afterwards makes OpenSSL forget that it was ever done.
   Result ShakeHands() {
