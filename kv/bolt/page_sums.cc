@@ -239,7 +239,9 @@ absl::Status PageSums::Announce(const Meta& base, const Meta& next) {
 }
 
 absl::Status PageSums::Settle(const Meta& meta) {
-  collects_ = false;
+  if (collects_) {  // Only while opening: nobody reads yet. Later readers look at it while this runs.
+    collects_ = false;
+  }
   return WriteHead(ChecksumOf(meta), ChecksumOf(meta), meta.txid);
 }
 
