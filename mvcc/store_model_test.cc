@@ -122,6 +122,11 @@ TEST(StoreModel, AnswersAsTheModelDoesOnEveryEngine) {
   SCOPED_TRACE(seed);
   for (const Variant& variant : kEngineVariants) {
     SCOPED_TRACE(variant.name);
+#ifdef __SANITIZE_THREAD__
+    if (variant.engine == kv::EngineKind::kRocksdb) {
+      continue;  // Its library is not instrumented: all that it hands from thread to thread looks like a race.
+    }
+#endif
     Pair pair(seed, variant);
     for (int i = 0; i < 400; ++i) {
       SCOPED_TRACE(i);
