@@ -1,12 +1,14 @@
 #include "kv/base/log.h"
 
+#include <time.h>
+
 #include <memory>
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include "kv/base/check.h"
+#include "kv/base/clock.h"
 
 namespace socle {
 namespace {
@@ -34,10 +36,7 @@ Sink MakeSink(std::vector<spdlog::sink_ptr> sinks, LogLevel level, LogFormat for
   auto logger = std::make_shared<spdlog::logger>("socle", sinks.begin(), sinks.end());
   logger->set_level(LevelOf(level));
   logger->flush_on(spdlog::level::info);
-  // etcd's JSON field names, so that readers of its logs keep working.
-  logger->set_pattern(format == LogFormat::kJson
-                          ? R"({"level":"%l","ts":"%Y-%m-%dT%H:%M:%S.%f%z",%v})"
-                          : "%Y-%m-%dT%H:%M:%S.%f%z %l %v");
+  logger->set_pattern("%v");
   return Sink{.logger = std::move(logger), .format = format};
 }
 
@@ -61,6 +60,60 @@ void AppendJsonString(std::string_view text, std::string* out) {
     }
   }
   out->push_back('"');
+}
+
+std::string_view NameOf(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
+// In UTC.
+std::string TimeOf(int64_t wall_nanos) {
+  const time_t seconds = wall_nanos / kNanosPerSecond;
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     wall_nanos % kNanosPerSecond / kNanosPerMicro);
+}
+
+// The file with the folder it lies in, and the line.
+std::string CallerOf(const std::source_location& where) {
+  std::string_view file = where.file_name();
+  if (const size_t slash = file.rfind('/'); slash != std::string_view::npos && slash > 0) {
+    const size_t before = file.rfind('/', slash - 1);
+    file = before == std::string_view::npos ? file : file.substr(before + 1);
+  }
+  return fmt::format("{}:{}", file, where.line());
+}
+
+void AppendJsonField(const LogField& field, std::string* line) {
+  line->push_back(',');
+  AppendJsonString(field.key, line);
+  line->push_back(':');
+  if (field.is_bare) {
+    line->append(field.value);
+  } else {
+    AppendJsonString(field.value, line);
+  }
+}
+
+void AppendTextField(const LogField& field, std::string* line) {
+  line->append(fmt::format(" {}=", field.key));
+  if (field.is_bare || field.value.find_first_of(" \"\n=") == std::string::npos) {
+    line->append(field.value);
+  } else {
+    AppendJsonString(field.value, line);
+  }
 }
 
 }  // namespace
@@ -89,38 +142,37 @@ bool LogEnabled(LogLevel level) {
   return Current().logger->should_log(LevelOf(level));
 }
 
-void LogLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+std::string FormatLogLine(LogFormat format, LogLevel level, int64_t wall_nanos,
+                          std::string_view caller, std::string_view message,
+                          std::initializer_list<LogField> fields) {
+  const bool is_json = format == LogFormat::kJson;
+  std::string line = is_json ? fmt::format(R"({{"level":"{}","ts":"{}","caller":)", NameOf(level),
+                                           TimeOf(wall_nanos))
+                             : fmt::format("{} {} {}", TimeOf(wall_nanos), NameOf(level), message);
+  if (is_json) {
+    AppendJsonString(caller, &line);
+    line.append(",\"msg\":");
+    AppendJsonString(message, &line);
+  }
+  for (const LogField& field : fields) {
+    is_json ? AppendJsonField(field, &line) : AppendTextField(field, &line);
+  }
+  if (is_json) {
+    line.push_back('}');
+  }
+  return line;
+}
+
+void LogLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
+             const std::source_location& where) {
   const Sink& sink = Current();
   if (!sink.logger->should_log(LevelOf(level))) {
     return;
   }
-  std::string line;
-  if (sink.format == LogFormat::kJson) {
-    line.append("\"msg\":");
-    AppendJsonString(message, &line);
-    for (const LogField& field : fields) {
-      line.push_back(',');
-      AppendJsonString(field.key, &line);
-      line.push_back(':');
-      if (field.is_bare) {
-        line.append(field.value);
-      } else {
-        AppendJsonString(field.value, &line);
-      }
-    }
-  } else {
-    line.append(message);
-    for (const LogField& field : fields) {
-      line.append(fmt::format(" {}=", field.key));
-      if (field.is_bare || field.value.find_first_of(" \"\n=") == std::string::npos) {
-        line.append(field.value);
-      } else {
-        AppendJsonString(field.value, &line);
-      }
-    }
-  }
   // Passed as an argument and not as the format: braces in the text are text.
-  sink.logger->log(LevelOf(level), "{}", line);
+  sink.logger->log(LevelOf(level), "{}",
+                   FormatLogLine(sink.format, level, Clock::Real()->WallNanos(), CallerOf(where),
+                                 message, fields));
 }
 
 }  // namespace socle

@@ -2,15 +2,21 @@
 //
 //   LogInfo("commit finished", {{"pages", pages}, {"took", "3ms"}});
 //
+//   json  {"level":"info","ts":"2026-11-26T10:00:00.123456Z","caller":"backend/committer.cc:71","msg":"commit finished","pages":3,"took":"3ms"}
+//   text  2026-11-26T10:00:00.123456Z info commit finished pages=3 took=3ms
+//
 // Laws     1. error = someone must act, warning = degraded and self-healing, info = lifecycle,
 //             debug = per request.
 //          2. No secrets, no user values.
+//          3. The JSON has etcd's field names, levels and times, so that readers of its logs keep working.
 // Threads  thread-safe. Before InitLog everything of level warning and above goes to stderr as
 //          text.
 #ifndef SOCLE_KV_BASE_LOG_H_
 #define SOCLE_KV_BASE_LOG_H_
 
+#include <cstdint>
 #include <initializer_list>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -55,25 +61,35 @@ struct LogField {
   bool is_bare = false;
 };
 
-bool LogEnabled(LogLevel level);
-void LogLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields);
+// The text of one line, without its end.
+std::string FormatLogLine(LogFormat format, LogLevel level, int64_t wall_nanos,
+                          std::string_view caller, std::string_view message,
+                          std::initializer_list<LogField> fields);
 
-inline void LogDebug(std::string_view message, std::initializer_list<LogField> fields = {}) {
+bool LogEnabled(LogLevel level);
+void LogLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
+             const std::source_location& where);
+
+inline void LogDebug(std::string_view message, std::initializer_list<LogField> fields = {},
+                     const std::source_location& where = std::source_location::current()) {
   if (LogEnabled(LogLevel::kDebug)) {
-    LogLine(LogLevel::kDebug, message, fields);
+    LogLine(LogLevel::kDebug, message, fields, where);
   }
 }
 
-inline void LogInfo(std::string_view message, std::initializer_list<LogField> fields = {}) {
-  LogLine(LogLevel::kInfo, message, fields);
+inline void LogInfo(std::string_view message, std::initializer_list<LogField> fields = {},
+                    const std::source_location& where = std::source_location::current()) {
+  LogLine(LogLevel::kInfo, message, fields, where);
 }
 
-inline void LogWarning(std::string_view message, std::initializer_list<LogField> fields = {}) {
-  LogLine(LogLevel::kWarning, message, fields);
+inline void LogWarning(std::string_view message, std::initializer_list<LogField> fields = {},
+                       const std::source_location& where = std::source_location::current()) {
+  LogLine(LogLevel::kWarning, message, fields, where);
 }
 
-inline void LogError(std::string_view message, std::initializer_list<LogField> fields = {}) {
-  LogLine(LogLevel::kError, message, fields);
+inline void LogError(std::string_view message, std::initializer_list<LogField> fields = {},
+                     const std::source_location& where = std::source_location::current()) {
+  LogLine(LogLevel::kError, message, fields, where);
 }
 
 }  // namespace socle

@@ -52,6 +52,10 @@ int Main(const std::vector<std::string>& arguments) {
     std::fputs(HelpText().c_str(), stdout);
     return 0;
   }
+  if (settings.show_extensions) {
+    std::fputs(ExtensionsText().c_str(), stdout);
+    return 0;
+  }
   if (settings.show_version) {
     std::printf("socle-kv\netcd Version: %s\netcd API Version: 3.6\n",
                 std::string(kServerVersion).c_str());

@@ -1,6 +1,7 @@
-// length: one table, one row per flag.
+// tidy: long because it is one table, one row per flag.
 #include "server/config/flag_table.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -164,11 +165,69 @@ absl::Status SetTlsMaxVersion(std::string_view text, Settings* settings) {
                       : SetOneOf({"TLS1.2", "TLS1.3"}, text, &settings->tls_max_version);
 }
 
+absl::Status SetLogOutputs(std::string_view text, Settings* settings) {
+  const std::vector<std::string> outputs = SplitByComma(text);
+  for (const std::string& output : outputs) {
+    if (output == "systemd/journal") {
+      return absl::InvalidArgumentError(
+          "systemd/journal is not written to: use stderr, which systemd collects");
+    }
+  }
+  settings->log_outputs = outputs;
+  return outputs.empty() ? absl::InvalidArgumentError("needs at least one output")
+                         : absl::OkStatus();
+}
+
+// etcd refuses gates that it does not know; here none of them changes anything.
+absl::Status JudgeFeatureGates(std::string_view text, Settings* /*settings*/) {
+  static constexpr std::array<std::string_view, 9> kGates = {"AllAlpha",
+                                                             "AllBeta",
+                                                             "CompactHashCheck",
+                                                             "InitialCorruptCheck",
+                                                             "LeaseCheckpoint",
+                                                             "LeaseCheckpointPersist",
+                                                             "PriorityRequest",
+                                                             "SetMemberLocalAddr",
+                                                             "StopGRPCServiceOnDefrag"};
+  static constexpr std::array<std::string_view, 2> kGatesOn = {"FastLeaseKeepAlive",
+                                                               "TxnModeWriteWithSharedBuffer"};
+  const std::vector<std::string> gates = SplitByComma(text);
+  for (const std::string_view gate : gates) {
+    const size_t equals = gate.find('=');
+    const std::string_view name = gate.substr(0, equals);
+    if (std::find(kGates.begin(), kGates.end(), name) == kGates.end() &&
+        std::find(kGatesOn.begin(), kGatesOn.end(), name) == kGatesOn.end()) {
+      return absl::InvalidArgumentError(fmt::format("unrecognized feature gate: {}", name));
+    }
+    if (equals == std::string_view::npos || !ParseBool(gate.substr(equals + 1)).ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}': a gate is switched by name=true or name=false", gate));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetTransport(std::string_view text, Settings* settings) {
   return SetOneOf({"grpc", "h2"}, text, &settings->transport);
 }
 
 using S = Settings;
+
+// How a flag's text becomes a setting, and what kind of text that is.
+struct Setter {
+  FlagKind kind;
+  absl::Status (*set)(std::string_view text, Settings* settings);
+};
+
+constexpr Setter Text(absl::Status (*set)(std::string_view, Settings*)) {
+  return {FlagKind::kText, set};
+}
+
+template <auto kMember, int64_t kMin, int64_t kMax>
+constexpr Setter kInteger = {FlagKind::kInteger, &SetInteger<kMember, kMin, kMax>};
+template <auto kMember, int64_t kMin>
+constexpr Setter kDuration = {FlagKind::kDuration, &SetDuration<kMember, kMin>};
+
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMinInt = std::numeric_limits<int64_t>::min();
 
@@ -188,17 +247,30 @@ constexpr std::string_view kNoPeers = "there are no peers: socle-kv is a single 
 constexpr std::string_view kNoRaft = "there is no raft log to replicate";
 constexpr std::string_view kNoDialing =
     "the server never calls itself, so it needs no client certificate";
+constexpr std::string_view kNoV2 = "the v2 API does not exist any more";
+constexpr std::string_view kNoProxy = "the v2 proxy does not exist any more";
+constexpr std::string_view kNoRotation =
+    "log files are not rotated here: use logrotate, with copytruncate";
+constexpr std::string_view kEtcdLogRotation =
+    R"({"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false})";
 constexpr std::string_view kNoTracing = "distributed tracing is not supported";
 
 constexpr FlagRow Used(std::string_view group, std::string_view name, std::string_view default_text,
-                       std::string_view help, absl::Status (*set)(std::string_view, Settings*),
+                       std::string_view help, Setter setter,
                        std::string_view second_spelling = {}) {
   return {.name = name,
           .second_spelling = second_spelling,
           .group = group,
           .default_text = default_text,
           .help = help,
-          .set = set};
+          .kind = setter.kind,
+          .set = setter.set};
+}
+
+constexpr FlagRow Used(std::string_view group, std::string_view name, std::string_view default_text,
+                       std::string_view help, absl::Status (*set)(std::string_view, Settings*),
+                       std::string_view second_spelling = {}) {
+  return Used(group, name, default_text, help, Text(set), second_spelling);
 }
 
 constexpr FlagRow UsedBool(std::string_view group, std::string_view name, std::string_view help,
@@ -208,8 +280,31 @@ constexpr FlagRow UsedBool(std::string_view group, std::string_view name, std::s
           .group = group,
           .default_text = default_text,
           .help = help,
-          .is_bool = true,
+          .kind = FlagKind::kBool,
           .set = set};
+}
+
+// A flag that etcd does not have.
+constexpr FlagRow Extension(FlagRow row) {
+  row.is_extension = true;
+  return row;
+}
+
+// Of a flag that sets nothing: what its default looks like.
+constexpr FlagKind KindOf(std::string_view default_text) {
+  if (default_text == "true" || default_text == "false") {
+    return FlagKind::kBool;
+  }
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (default_text.empty() || !is_digit(default_text.front())) {
+    return FlagKind::kText;
+  }
+  for (const char c : default_text) {
+    if (!is_digit(c)) {
+      return FlagKind::kDuration;
+    }
+  }
+  return FlagKind::kInteger;
 }
 
 constexpr FlagRow NoEffect(std::string_view name, std::string_view default_text,
@@ -220,7 +315,18 @@ constexpr FlagRow NoEffect(std::string_view name, std::string_view default_text,
           .default_text = default_text,
           .help = why,
           .use = FlagUse::kNoEffect,
-          .is_bool = default_text == "true" || default_text == "false"};
+          .kind = KindOf(default_text)};
+}
+
+// In the configuration file a list, as etcd has it.
+constexpr FlagRow List(FlagRow row) {
+  row.kind = FlagKind::kList;
+  return row;
+}
+
+constexpr FlagRow Judged(FlagRow row, absl::Status (*judge)(std::string_view, Settings*)) {
+  row.set = judge;
+  return row;
 }
 
 constexpr FlagRow Missing(std::string_view name, std::string_view default_text,
@@ -231,7 +337,7 @@ constexpr FlagRow Missing(std::string_view name, std::string_view default_text,
           .default_text = default_text,
           .help = why,
           .use = FlagUse::kMissing,
-          .is_bool = default_text == "true" || default_text == "false"};
+          .kind = KindOf(default_text)};
 }
 
 constexpr std::array kRows = {
@@ -266,20 +372,21 @@ constexpr std::array kRows = {
     Used(kListen, "host-whitelist", "*",
          "Host names under which HTTP without TLS is answered, or * for all.",
          &SetList<&S::host_whitelist>),
-    Used(kListen, "experimental-transport", "h2",
-         "What serves the client URLs: h2 (Socle's own server) or grpc (the stock gRPC server).",
-         &SetTransport),
+    Extension(Used(
+        kListen, "experimental-transport", "h2",
+        "What serves the client URLs: h2 (Socle's own server) or grpc (the stock gRPC server).",
+        &SetTransport)),
     Used(kListen, "max-concurrent-streams", "4294967295", "Streams per client connection.",
-         &SetInteger<&S::max_concurrent_streams, 1, 4'294'967'295>),
+         kInteger<&S::max_concurrent_streams, 1, 4'294'967'295>),
     Used(kListen, "grpc-keepalive-min-time", "5s",
          "A client that pings more often is disconnected.",
-         &SetDuration<&S::keepalive_min_time_nanos, 0>),
+         kDuration<&S::keepalive_min_time_nanos, 0>),
     Used(kListen, "grpc-keepalive-interval", "2h",
          "How often an idle client is pinged; 0 switches it off.",
-         &SetDuration<&S::keepalive_interval_nanos, 0>),
+         kDuration<&S::keepalive_interval_nanos, 0>),
     Used(kListen, "grpc-keepalive-timeout", "20s",
          "How long the answer to a ping is waited for; 0 switches it off.",
-         &SetDuration<&S::keepalive_timeout_nanos, 0>),
+         kDuration<&S::keepalive_timeout_nanos, 0>),
 
     Used(kTls, "cert-file", "", "Certificate of the server and those above it (PEM).",
          &SetText<&S::cert_file>),
@@ -293,60 +400,62 @@ constexpr std::array kRows = {
          &SetText<&S::trusted_ca_file>),
     Used(kTls, "client-crl-file", "", "Certificates that are revoked: a list in PEM or DER.",
          &SetText<&S::client_crl_file>),
-    Used(kTls, "client-cert-allowed-hostname", "",
-         "Host names or addresses, with commas: clients' certificates must be made out to one.",
-         &SetList<&S::client_cert_allowed_hostnames>),
+    List(
+        Used(kTls, "client-cert-allowed-hostname", "",
+             "Host names or addresses, with commas: clients' certificates must be made out to one.",
+             &SetList<&S::client_cert_allowed_hostnames>)),
     UsedBool(kTls, "auto-tls",
              "Makes a self-signed certificate in the data directory when --cert-file is not given.",
              &SetBool<&S::auto_tls>),
     Used(kTls, "self-signed-cert-validity", "1", "Years that a certificate of --auto-tls is valid.",
-         &SetInteger<&S::self_signed_cert_validity_years, 0, 100>),
-    Used(kTls, "cipher-suites", "",
-         "Cipher suites by IANA's names, with commas; OpenSSL's choice when not given.",
-         &SetList<&S::cipher_suites>),
+         kInteger<&S::self_signed_cert_validity_years, 0, 100>),
+    List(Used(kTls, "cipher-suites", "",
+              "Cipher suites by IANA's names, with commas; OpenSSL's choice when not given.",
+              &SetList<&S::cipher_suites>)),
     Used(kTls, "tls-min-version", "TLS1.2", "TLS1.2 or TLS1.3.", &SetTlsMinVersion),
     Used(kTls, "tls-max-version", "", "TLS1.2 or TLS1.3; the highest when not given.",
          &SetTlsMaxVersion),
 
     Used(kStorage, "quota-backend-bytes", "0",
          "Size of the database that raises the NOSPACE alarm; 0 is 2 GiB, negative is no limit.",
-         &SetInteger<&S::quota_backend_bytes, kMinInt, kMaxInt>),
+         kInteger<&S::quota_backend_bytes, kMinInt, kMaxInt>),
     Used(kStorage, "backend-batch-limit", "10000", "Most changes before the pages are committed.",
-         &SetInteger<&S::backend_batch_limit, 0, kMaxInt>),
+         kInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
-         &SetDuration<&S::backend_batch_interval_nanos, 0>),
-    Used(
+         kDuration<&S::backend_batch_interval_nanos, 0>),
+    Extension(Used(
         kStorage, "backend", "",
         "Storage engine: bolt, lmdb or rocksdb. Without it, the one that the data directory holds, "
         "and bolt in a new directory. A directory of another engine is refused: convert it with "
         "'soclectl db convert'. Snapshots are bbolt files whatever the engine.",
-        &SetBackend),
+        &SetBackend)),
     Used(kStorage, "backend-bbolt-freelist-type", "map",
          "Structure of the free page list: map or array.", &SetFreelist,
          "experimental-backend-bbolt-freelist-type"),
-    Used(kStorage, "auto-shrink-free-ratio", "0",
-         "Part of the file that may be free before it is shrunk while running; 0: only Defragment "
-         "shrinks.",
-         &SetRatio<&S::auto_shrink_free_ratio>),
+    Extension(Used(
+        kStorage, "auto-shrink-free-ratio", "0",
+        "Part of the file that may be free before it is shrunk while running; 0: only Defragment "
+        "shrinks.",
+        &SetRatio<&S::auto_shrink_free_ratio>)),
     Used(kStorage, "corrupt-check-time", "0s",
          "How often a running server holds its pages against the sum of what was written; every "
          "start does. What differs raises the CORRUPT alarm.",
-         &SetDuration<&S::corrupt_check_nanos, 0>, "experimental-corrupt-check-time"),
-    UsedBool(
+         kDuration<&S::corrupt_check_nanos, 0>, "experimental-corrupt-check-time"),
+    Extension(UsedBool(
         kStorage, "page-checksums",
         "Keep checksums of the database's pages beside it, and verify pages when they are read.",
-        &SetBool<&S::page_checksums>),
+        &SetBool<&S::page_checksums>)),
     UsedBool(kStorage, "unsafe-no-fsync",
              "Never sync files: a crash of the machine loses acknowledged writes.",
              &SetBool<&S::unsafe_no_fsync>),
 
     Used(kLimits, "max-request-bytes", "1572864", "Largest request accepted.",
-         &SetInteger<&S::max_request_bytes, 1, 2'000'000'000>),
+         kInteger<&S::max_request_bytes, 1, 2'000'000'000>),
     Used(kLimits, "max-txn-ops", "128", "Most operations in a transaction.",
-         &SetInteger<&S::max_txn_ops, 1, 1'000'000>),
+         kInteger<&S::max_txn_ops, 1, 1'000'000>),
     Used(kLimits, "watch-progress-notify-interval", "10m",
          "How often idle watches that asked for it are told the revision.",
-         &SetDuration<&S::watch_progress_notify_interval_nanos, 100 * kNanosPerMilli>,
+         kDuration<&S::watch_progress_notify_interval_nanos, 100 * kNanosPerMilli>,
          "experimental-watch-progress-notify-interval"),
 
     Used(kCompaction, "auto-compaction-mode", "periodic",
@@ -357,11 +466,10 @@ constexpr std::array kRows = {
          &SetText<&S::auto_compaction_retention>),
     Used(kCompaction, "compaction-batch-limit", "1000",
          "Revisions removed before a compaction may pause.",
-         &SetInteger<&S::compaction_batch_limit, 1, kMaxInt>,
-         "experimental-compaction-batch-limit"),
+         kInteger<&S::compaction_batch_limit, 1, kMaxInt>, "experimental-compaction-batch-limit"),
     Used(kCompaction, "compaction-sleep-interval", "10ms",
          "Longest pause of a compaction, for those who write; nobody does: none.",
-         &SetDuration<&S::compaction_sleep_nanos, 0>, "experimental-compaction-sleep-interval"),
+         kDuration<&S::compaction_sleep_nanos, 0>, "experimental-compaction-sleep-interval"),
 
     Used(kAuth, "auth-token", "simple",
          "simple, or jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m (any of HS, RS, PS, "
@@ -369,17 +477,23 @@ constexpr std::array kRows = {
          "256, 384, 512, and EdDSA).",
          &SetNonEmptyText<&S::auth_token>),
     Used(kAuth, "auth-token-ttl", "300", "Seconds after which an unused simple token dies.",
-         &SetInteger<&S::auth_token_ttl_seconds, 1, 1'000'000'000>),
+         kInteger<&S::auth_token_ttl_seconds, 1, 1'000'000'000>),
     Used(kAuth, "bcrypt-cost", "10", "Cost of a password's hash: one more takes twice as long.",
-         &SetInteger<&S::bcrypt_cost, 4, 31>),
+         kInteger<&S::bcrypt_cost, 4, 31>),
 
     Used(kLogging, "log-level", "info", "debug, info, warn or error.", &SetLogLevel),
     Used(kLogging, "log-format", "json", "json, or text (console means the same).", &SetLogFormat),
-    Used(kLogging, "log-outputs", "default",
-         "stdout, stderr, default (stderr) or file paths, with commas.", &SetList<&S::log_outputs>),
+    List(Used(kLogging, "log-outputs", "default",
+              "stdout, stderr, default (stderr) or file paths, with commas.", &SetLogOutputs)),
 
+    Used(kOther, "config-file", "",
+         "Settings in YAML, etcd's keys; other flags and the environment are ignored then.",
+         &SetText<&S::config_file>),
     UsedBool(kOther, "version", "Print the version and exit.", &SetBool<&S::show_version>),
     UsedBool(kOther, "help", "Print this and exit.", &SetBool<&S::show_help>),
+    Extension(UsedBool(kOther, "help-extensions",
+                       "Print the flags that etcd does not have and exit.",
+                       &SetBool<&S::show_extensions>)),
 
     NoEffect("listen-peer-urls", "http://localhost:2380", kNoPeers),
     NoEffect("initial-cluster", "", kNoPeers),
@@ -399,10 +513,35 @@ constexpr std::array kRows = {
     NoEffect("discovery-proxy", "", kNoPeers),
     NoEffect("discovery-srv", "", kNoPeers),
     NoEffect("discovery-srv-name", "", kNoPeers),
-    NoEffect("enable-v2", "false", "the v2 API does not exist any more"),
-    NoEffect("proxy", "off", "the v2 proxy does not exist any more"),
+    List(NoEffect("discovery-endpoints", "", kNoPeers)),
+    NoEffect("discovery-token", "", kNoPeers),
+    NoEffect("discovery-dial-timeout", "2s", kNoPeers),
+    NoEffect("discovery-request-timeout", "5s", kNoPeers),
+    NoEffect("discovery-keepalive-time", "2s", kNoPeers),
+    NoEffect("discovery-keepalive-timeout", "6s", kNoPeers),
+    NoEffect("discovery-insecure-transport", "true", kNoPeers),
+    NoEffect("discovery-insecure-skip-tls-verify", "false", kNoPeers),
+    NoEffect("discovery-cert", "", kNoPeers),
+    NoEffect("discovery-key", "", kNoPeers),
+    NoEffect("discovery-cacert", "", kNoPeers),
+    NoEffect("discovery-user", "", kNoPeers),
+    NoEffect("discovery-password", "", kNoPeers),
+    NoEffect("wait-cluster-ready-timeout", "5s", kNoPeers,
+             "experimental-wait-cluster-ready-timeout"),
+    NoEffect("raft-read-timeout", "5s", kNoRaft),
+    NoEffect("raft-write-timeout", "5s", kNoRaft),
+    NoEffect("enable-v2", "false", kNoV2),
+    NoEffect("experimental-enable-v2v3", "", kNoV2),
+    NoEffect("proxy", "off", kNoProxy),
+    NoEffect("proxy-failure-wait", "5000", kNoProxy),
+    NoEffect("proxy-refresh-interval", "30000", kNoProxy),
+    NoEffect("proxy-dial-timeout", "1000", kNoProxy),
+    NoEffect("proxy-write-timeout", "5000", kNoProxy),
+    NoEffect("proxy-read-timeout", "0", kNoProxy),
     NoEffect("logger", "zap", "there is one logger"),
     NoEffect("log-package-levels", "", "use --log-level"),
+    NoEffect("disable-log-sampling", "false", "no line is ever left out"),
+    NoEffect("log-rotation-config-json", kEtcdLogRotation, kNoRotation),
     NoEffect("debug", "false", "use --log-level=debug"),
     NoEffect("enable-pprof", "false", "there is no Go profiler; use perf"),
     NoEffect("metrics", "basic", "every metric is always there"),
@@ -430,9 +569,10 @@ constexpr std::array kRows = {
              "experimental-stop-grpc-service-on-defrag"),
     NoEffect("socket-reuse-port", "false", "the port is not shared"),
     NoEffect("socket-reuse-address", "false", "it is always on"),
-    NoEffect("feature-gates", "", "there are no feature gates"),
+    Judged(NoEffect("feature-gates", "", "what etcd's gates switch is always or never there"),
+           &JudgeFeatureGates),
     NoEffect("set-member-localaddr", "false", kNoPeers, "experimental-set-member-localaddr"),
-    NoEffect("v2-deprecation", "write-only", "the v2 API does not exist any more"),
+    NoEffect("v2-deprecation", "write-only", kNoV2),
     NoEffect("client-cert-file", "", kNoDialing),
     NoEffect("client-key-file", "", kNoDialing),
     NoEffect("peer-cert-file", "", kNoPeers),
@@ -443,15 +583,13 @@ constexpr std::array kRows = {
     NoEffect("peer-trusted-ca-file", "", kNoPeers),
     NoEffect("peer-auto-tls", "false", kNoPeers),
     NoEffect("peer-crl-file", "", kNoPeers),
-    NoEffect("peer-cert-allowed-cn", "", kNoPeers),
-    NoEffect("peer-cert-allowed-hostname", "", kNoPeers),
+    List(NoEffect("peer-cert-allowed-cn", "", kNoPeers)),
+    List(NoEffect("peer-cert-allowed-hostname", "", kNoPeers)),
     NoEffect("peer-skip-client-san-verification", "false", kNoPeers,
              "experimental-peer-skip-client-san-verification"),
 
-    Missing("config-file", "", "configuration files are not supported yet"),
     Missing("force-new-cluster", "false", "directories of real clusters are not opened yet"),
-    Missing("enable-log-rotation", "false", "log files are not rotated: use logrotate"),
-    Missing("log-rotation-config-json", "", "log files are not rotated: use logrotate"),
+    Missing("enable-log-rotation", "false", kNoRotation),
     Missing("enable-distributed-tracing", "false", kNoTracing,
             "experimental-enable-distributed-tracing"),
     Missing("distributed-tracing-address", "localhost:4317", kNoTracing,

@@ -1,9 +1,10 @@
 // FlagTable: every flag of socle-kv, one row each: name, second spelling, group, default, help, and
 // what becomes of it.
 //
-// Laws     1. Every flag of an etcd 3.6 server has a row: none is "unknown", and none is silently
-//             ignored.
+// Laws     1. Every flag of the etcd servers 3.4 to 3.7 has a row: none is "unknown", and none is
+//             silently ignored.
 //          2. The environment name is ETCD_ and the flag in capitals with underscores.
+//          3. A flag that etcd does not have is marked as an extension, and is off by default.
 // Threads  pure functions.
 // Source   spec etcd 1.12.
 #ifndef SOCLE_SERVER_CONFIG_FLAG_TABLE_H_
@@ -27,6 +28,9 @@ enum class FlagUse {
   kMissing,   // a feature that is not there yet: any value but the default is refused
 };
 
+// What values are made of. On the command line a list has commas; the configuration file has YAML's types.
+enum class FlagKind { kText, kBool, kInteger, kDuration, kList };
+
 struct FlagRow {
   std::string_view name;
   std::string_view second_spelling = {};  // empty: none
@@ -34,9 +38,13 @@ struct FlagRow {
   std::string_view default_text;
   std::string_view help = {};  // for kNoEffect and kMissing: why, as said in the message
   FlagUse use = FlagUse::kUsed;
-  bool is_bool = false;
-  // Null unless kUsed. Fails with what is wrong with the text, without the flag's name.
+  FlagKind kind = FlagKind::kText;
+  bool is_extension = false;
+  // Fails with what is wrong with the text, without the flag's name. Without kUsed: null, or a judge
+  // that sets nothing.
   absl::Status (*set)(std::string_view text, Settings* settings) = nullptr;
+
+  bool is_bool() const { return kind == FlagKind::kBool; }
 };
 
 std::span<const FlagRow> FlagTable();

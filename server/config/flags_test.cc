@@ -1,8 +1,10 @@
 #include "server/config/flags.h"
 
 #include <set>
+#include <sstream>
 #include <string>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,7 +41,7 @@ TEST(Flags, HaveEtcdsDefaults) {
 
 TEST(Flags, EveryDefaultOfTheTableIsTheDefaultOfTheSettings) {
   for (const FlagRow& row : FlagTable()) {
-    if (row.set == nullptr || row.default_text.empty()) {
+    if (row.use != FlagUse::kUsed || row.default_text.empty()) {
       continue;
     }
     SCOPED_TRACE(std::string(row.name));
@@ -103,6 +105,21 @@ TEST(Flags, BeatTheEnvironment) {
   ASSERT_TRUE(flags.ok());
   EXPECT_EQ(flags->settings.name, "from-flag");
   EXPECT_EQ(flags->settings.max_txn_ops, 7);
+  EXPECT_THAT(flags->warnings, ElementsAre("ETCD_NAME is ignored: --name is given"));
+}
+
+TEST(Flags, OfTheEnvironmentMayBeOldSpellingsAndTheVersionOfAnImageIsNone) {
+  const auto flags = Parse({}, {{"ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT", "50"},
+                                {"ETCD_VERSION", "3.5.9"},
+                                {"ETCD_name", "no"}});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->settings.compaction_batch_limit, 50);
+  EXPECT_EQ(flags->settings.name, "default");
+  EXPECT_THAT(flags->warnings,
+              ElementsAre("ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT is an old spelling of "
+                          "ETCD_COMPACTION_BATCH_LIMIT",
+                          "the environment variable ETCD_VERSION is not read",
+                          "the environment variable ETCD_name is not known"));
 }
 
 TEST(Flags, UnknownEnvironmentVariablesOnlyWarn) {
@@ -143,7 +160,13 @@ TEST(Flags, RefuseBadInputWithOneLineThatNamesTheFlag) {
       {{"--tls-min-version=TLS1.1"}, "--tls-min-version: 'TLS1.1' is not one of TLS1.2, TLS1.3"},
       {{"--auth-token="}, "--auth-token: must not be empty"},
       {{"--bcrypt-cost=3"}, "--bcrypt-cost: 3 is not between 4 and 31"},
-      {{"--config-file=x.yaml"}, "--config-file: configuration files are not supported yet"},
+      {{"--log-outputs=systemd/journal"}, "use stderr, which systemd collects"},
+      {{"--log-outputs="}, "--log-outputs: needs at least one output"},
+      {{"--enable-log-rotation"}, "--enable-log-rotation: log files are not rotated here"},
+      {{"--heartbeat-interval=fast"}, "--heartbeat-interval: 'fast' is not an integer"},
+      {{"--raft-read-timeout=5"}, "--raft-read-timeout: '5' is not a duration"},
+      {{"--feature-gates=Flying=true"}, "--feature-gates: unrecognized feature gate: Flying"},
+      {{"--feature-gates=LeaseCheckpoint"}, "a gate is switched by name=true or name=false"},
   };
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.arguments.front());
@@ -260,10 +283,82 @@ TEST(FlagTable, NamesAreUniqueAndEveryRowExplainsItself) {
       EXPECT_TRUE(names.insert(row.second_spelling).second);
     }
     EXPECT_FALSE(row.help.empty());
-    EXPECT_EQ(row.set != nullptr, row.use == FlagUse::kUsed);
+    EXPECT_TRUE(row.set != nullptr || row.use != FlagUse::kUsed);
     EXPECT_THAT(HelpText(), HasSubstr("--" + std::string(row.name)));
   }
   EXPECT_EQ(EnvironmentNameOf(*FindFlag("listen-client-urls")), "ETCD_LISTEN_CLIENT_URLS");
+}
+
+TEST(FlagTable, HasEveryFlagOfTheEtcdServers) {
+  // etcd --help of 3.4, 3.5, 3.6 and 3.7, and the groups of spec etcd 1.12; a word is a flag.
+  constexpr std::string_view kOfTheSpec = R"(
+    name data-dir wal-dir listen-client-urls listen-peer-urls listen-client-http-urls listen-metrics-urls
+    advertise-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-state
+    initial-cluster-token strict-reconfig-check pre-vote socket-reuse-port socket-reuse-address
+    max-concurrent-streams grpc-keepalive-min-time grpc-keepalive-interval grpc-keepalive-timeout
+    enable-grpc-gateway quota-backend-bytes backend-batch-interval backend-batch-limit
+    backend-bbolt-freelist-type snapshot-count max-snapshots max-wals memory-mlock unsafe-no-fsync
+    bootstrap-defrag-threshold-megabytes snapshot-catchup-entries max-request-bytes max-txn-ops
+    auto-compaction-mode auto-compaction-retention compaction-batch-limit compaction-sleep-interval
+    heartbeat-interval election-timeout initial-election-tick-advance watch-progress-notify-interval
+    warning-apply-duration warning-unary-request-duration corrupt-check-time compact-hash-check-time
+    max-learners downgrade-check-time cert-file key-file client-cert-file client-key-file
+    client-cert-auth client-crl-file client-cert-allowed-hostname trusted-ca-file auto-tls
+    peer-cert-file peer-key-file peer-client-cert-file peer-client-key-file peer-client-cert-auth
+    peer-crl-file peer-cert-allowed-hostname peer-cert-allowed-cn peer-trusted-ca-file peer-auto-tls
+    peer-skip-client-san-verification self-signed-cert-validity cipher-suites tls-min-version
+    tls-max-version cors host-whitelist auth-token auth-token-ttl bcrypt-cost metrics enable-pprof
+    log-level log-format log-outputs enable-log-rotation log-rotation-config-json logger
+    enable-distributed-tracing distributed-tracing-address distributed-tracing-service-name
+    distributed-tracing-instance-id distributed-tracing-sampling-rate feature-gates config-file
+    version help force-new-cluster discovery-srv discovery-srv-name discovery-fallback v2-deprecation
+    raft-read-timeout raft-write-timeout disable-log-sampling discovery-endpoints discovery-token
+    discovery-dial-timeout discovery-request-timeout discovery-keepalive-time
+    discovery-keepalive-timeout discovery-insecure-transport discovery-insecure-skip-tls-verify
+    discovery-cert discovery-key discovery-cacert discovery-user discovery-password
+    discovery discovery-proxy enable-v2 proxy proxy-failure-wait proxy-refresh-interval
+    proxy-dial-timeout proxy-write-timeout proxy-read-timeout debug log-package-levels
+    experimental-enable-v2v3 experimental-backend-bbolt-freelist-type
+    experimental-compact-hash-check-enabled experimental-compact-hash-check-time
+    experimental-compaction-batch-limit experimental-compaction-sleep-interval
+    experimental-initial-corrupt-check experimental-corrupt-check-time
+    experimental-enable-lease-checkpoint experimental-enable-lease-checkpoint-persist
+    experimental-peer-skip-client-san-verification experimental-watch-progress-notify-interval
+    experimental-warning-apply-duration experimental-warning-unary-request-duration
+    experimental-txn-mode-write-with-shared-buffer experimental-bootstrap-defrag-threshold-megabytes
+    experimental-max-learners experimental-memory-mlock experimental-downgrade-check-time
+    experimental-wait-cluster-ready-timeout experimental-snapshot-catchup-entries
+    experimental-set-member-localaddr experimental-stop-grpc-service-on-defrag
+    experimental-enable-distributed-tracing experimental-distributed-tracing-address
+    experimental-distributed-tracing-service-name experimental-distributed-tracing-instance-id
+    experimental-distributed-tracing-sampling-rate)";
+  std::set<std::string> listed;
+  std::istringstream words{std::string(kOfTheSpec)};
+  for (std::string word; words >> word;) {
+    SCOPED_TRACE(word);
+    EXPECT_TRUE(listed.insert(word).second) << "listed twice";
+    const FlagRow* const row = FindFlag(word);
+    ASSERT_NE(row, nullptr);
+    EXPECT_FALSE(row->is_extension);
+  }
+  // The table has nothing else but what it says etcd does not have, and new spellings of old flags.
+  for (const FlagRow& row : FlagTable()) {
+    SCOPED_TRACE(std::string(row.name));
+    EXPECT_TRUE(row.is_extension || listed.contains(std::string(row.name)) ||
+                listed.contains(std::string(row.second_spelling)));
+    const std::string line = fmt::format("\n  --{}", row.name);
+    EXPECT_EQ(row.is_extension, ExtensionsText().find(line + "\n") != std::string::npos ||
+                                    ExtensionsText().find(line + " ") != std::string::npos);
+  }
+}
+
+TEST(Flags, SayWhatIsLargerThanEtcdAdvises) {
+  const auto flags = Parse({"--max-request-bytes=10485761", "--quota-backend-bytes=8589934593"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->warnings, ElementsAre(HasSubstr("--max-request-bytes=10485761 is more than"),
+                                           HasSubstr("--quota-backend-bytes=8589934593 is more")));
+  EXPECT_THAT(Parse({"--max-request-bytes=10485760", "--quota-backend-bytes=8589934592"})->warnings,
+              IsEmpty());
 }
 
 TEST(FlagTable, ReadsDurationsAsGoWritesThem) {

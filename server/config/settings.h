@@ -73,7 +73,10 @@ struct Settings {
   std::string log_format = "json";
   std::vector<std::string> log_outputs = {"default"};
 
+  std::string config_file;
+
   bool show_help = false;
+  bool show_extensions = false;
   bool show_version = false;
 };
 
