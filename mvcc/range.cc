@@ -147,9 +147,11 @@ absl::StatusOr<RangeResult> ReadRange(const ReadState& state, const RangeRequest
       is_limited && IsLimitPushedDown(request) && request.limit < INT64_MAX ? request.limit + 1 : 0;
   RETURN_IF_ERROR(Fetch(state, interval, revision, fetch_max, &result.kvs));
   // Everything was fetched, or the count has to come from the index.
-  result.count = fetch_max == 0 || static_cast<int64_t>(result.kvs.size()) < fetch_max
-                     ? static_cast<int64_t>(result.kvs.size())
-                     : CountLive(state, interval, revision);
+  if (fetch_max == 0 || static_cast<int64_t>(result.kvs.size()) < fetch_max) {
+    result.count = static_cast<int64_t>(result.kvs.size());
+  } else if (!request.without_count) {
+    result.count = CountLive(state, interval, revision);
+  }
   if (HasFilters(request)) {
     std::erase_if(result.kvs,
                   [&request](const KeyValueView& kv) { return !PassesFilters(request, kv); });

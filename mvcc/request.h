@@ -38,6 +38,8 @@ struct RangeRequest {
   SortTarget sort_target = SortTarget::kKey;
   bool keys_only = false;
   bool count_only = false;
+  bool without_count =
+      false;  // the result's count is 0 where a limit left keys out that would have to be counted
   int64_t min_mod_revision = 0;  // 0: no bound; inclusive, as the next three
   int64_t max_mod_revision = 0;
   int64_t min_create_revision = 0;

@@ -4,7 +4,7 @@
 // Laws     1. Every flag of the etcd servers 3.4 to 3.7 has a row: none is "unknown", and none is
 //             silently ignored.
 //          2. The environment name is ETCD_ and the flag in capitals with underscores.
-//          3. A flag that etcd does not have is marked as an extension, and is off by default.
+//          3. A flag that etcd does not have is marked as an extension.
 // Threads  pure functions.
 // Source   spec etcd 1.12.
 #ifndef SOCLE_SERVER_CONFIG_FLAG_TABLE_H_

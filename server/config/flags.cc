@@ -331,7 +331,7 @@ std::string HelpText() {
 }
 
 std::string ExtensionsText() {
-  return TextOf("What socle-kv has and etcd does not; all of it is off by default.\n",
+  return TextOf("What socle-kv has and etcd does not.\n",
                 /*extensions_only=*/true);
 }
 

@@ -1,3 +1,5 @@
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "etcd/rpc.grpc.pb.h"
@@ -10,7 +12,64 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-// RangeStream stays the generated "unimplemented", on which kube-apiserver falls back to Range.
+// One stream: a piece is made on a worker when the one before was written. Deletes itself when gRPC is done with it.
+class RangeStreamReactor final : public grpc::ServerWriteReactor<pb::RangeStreamResponse> {
+ public:
+  RangeStreamReactor(KvService* service, RpcMeter* meter, const Caller& caller,
+                     const pb::RangeRequest& request)
+      : service_(service), meter_(meter) {
+    meter_->Started(RpcMethod::kRangeStream);
+    meter_->Received(RpcMethod::kRangeStream);
+    absl::StatusOr<std::unique_ptr<RangeStream>> stream =
+        service_->OpenRangeStream(caller, request);
+    if (!stream.ok()) {
+      End(stream.status());
+      return;
+    }
+    stream_ = *std::move(stream);
+    Make();
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok || is_cancelled_.load(std::memory_order_relaxed)) {
+      End(absl::CancelledError("etcdserver: request canceled"));
+    } else if (piece_.is_last) {
+      End(absl::OkStatus());
+    } else {
+      Make();
+    }
+  }
+
+  void OnCancel() override { is_cancelled_.store(true, std::memory_order_relaxed); }
+
+  void OnDone() override { delete this; }
+
+ private:
+  void Make() {
+    service_->NextPiece(stream_.get(), &piece_, [this](const absl::Status& status) {
+      if (!status.ok() || !response_.ParseFromString(piece_.bytes)) {
+        End(status);
+        return;
+      }
+      meter_->Sent(RpcMethod::kRangeStream);
+      StartWrite(&response_);
+    });
+  }
+
+  void End(const absl::Status& status) {
+    meter_->Handled(RpcMethod::kRangeStream, status.code());
+    Finish(ToGrpc(status));
+  }
+
+  KvService* const service_;
+  RpcMeter* const meter_;
+  std::unique_ptr<RangeStream> stream_;
+  RangePiece piece_;
+  pb::RangeStreamResponse response_;
+  std::atomic<bool> is_cancelled_{
+      false};  // by OnCancel, on any thread; a late look only writes once more
+};
+
 class KvAdapter final : public pb::KV::CallbackService {
  public:
   KvAdapter(KvService* service, RpcMeter* meter) : service_(service), meter_(meter) {}
@@ -21,6 +80,11 @@ class KvAdapter final : public pb::KV::CallbackService {
     return StartUnary(context, meter_, RpcMethod::kRange, [=, this](Done done) {
       service_->Range(CallerOf(*context), *request, response, std::move(done));
     });
+  }
+
+  grpc::ServerWriteReactor<pb::RangeStreamResponse>* RangeStream(
+      grpc::CallbackServerContext* context, const pb::RangeRequest* request) override {
+    return new RangeStreamReactor(service_, meter_, CallerOf(*context), *request);
   }
 
   grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context, const pb::PutRequest* request,

@@ -47,12 +47,12 @@ constexpr MethodRow Stream(std::shared_ptr<GrpcCall> (*make)(Services*,
 
 constexpr std::string_view kHealth = "grpc.health.v1.Health";
 
-// RangeStream has none: kube-apiserver falls back on Range then.
 constexpr std::array kRows = {
     Later<RpcMethod::kRange, pb::RangeRequest, pb::RangeResponse>(
         [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
           s->kv.Range(c, q, r, std::move(d));
         }),
+    Stream<RpcMethod::kRangeStream>(MakeRangeStreamCall),
     Later<RpcMethod::kPut, pb::PutRequest, pb::PutResponse>(
         [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
           s->kv.Put(c, q, r, std::move(d));

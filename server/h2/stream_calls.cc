@@ -76,6 +76,71 @@ class WatchCall final : public GrpcCall {
   std::unique_ptr<WatchSession> session_;
 };
 
+// A piece is made on a worker when the connection has taken the one before.
+class RangeStreamCall final : public GrpcCall,
+                              public std::enable_shared_from_this<RangeStreamCall> {
+ public:
+  RangeStreamCall(Services* services, std::shared_ptr<http::Exchange> exchange)
+      : GrpcCall(services, RpcMethod::kRangeStream, std::move(exchange)) {}
+
+  void OnWake() override { Send(); }
+
+  void OnWritable() override { Make(); }
+
+  void OnStopping() override { End(WireStatus(EtcdError::kStopped)); }
+
+ private:
+  void OnMessage(std::string_view bytes) override {
+    if (!ParseInto(bytes, &request_)) {
+      End(Malformed());
+    }
+  }
+
+  void OnHalfClose() override {
+    absl::StatusOr<std::unique_ptr<RangeStream>> stream =
+        services()->kv.OpenRangeStream(caller(), request_);
+    if (!stream.ok()) {
+      End(stream.status());
+      return;
+    }
+    stream_ = *std::move(stream);
+    Make();
+  }
+
+  void Make() {
+    if (is_over() || is_making_ || stream_ == nullptr || !exchange()->CanWrite()) {
+      return;
+    }
+    is_making_ = true;
+    services()->kv.NextPiece(stream_.get(), &piece_,
+                             [self = shared_from_this()](const absl::Status& status) {
+                               self->status_ = status;
+                               self->exchange()->Wake();  // carries piece and status over
+                             });
+  }
+
+  void Send() {
+    is_making_ = false;
+    if (!status_.ok()) {
+      End(status_);
+      return;
+    }
+    const RangePiece piece = std::move(piece_);
+    SendMessage(std::string_view(piece.bytes));
+    if (piece.is_last) {
+      End(absl::OkStatus());
+    } else {
+      Make();
+    }
+  }
+
+  pb::RangeRequest request_;
+  std::unique_ptr<RangeStream> stream_;
+  bool is_making_ = false;  // stream_, piece_ and status_ are a worker's
+  RangePiece piece_;
+  absl::Status status_;
+};
+
 // One renewal at a time: the next request is looked at when the answer is on its way.
 class KeepAliveCall final : public GrpcCall, public std::enable_shared_from_this<KeepAliveCall> {
  public:
@@ -287,6 +352,11 @@ class HealthCall final : public GrpcCall {
 };
 
 }  // namespace
+
+std::shared_ptr<GrpcCall> MakeRangeStreamCall(Services* services,
+                                              std::shared_ptr<http::Exchange> exchange) {
+  return std::make_shared<RangeStreamCall>(services, std::move(exchange));
+}
 
 std::shared_ptr<GrpcCall> MakeWatchCall(Services* services,
                                         std::shared_ptr<http::Exchange> exchange) {

@@ -1,4 +1,4 @@
-// StreamCalls: the calls that are streams: Watch, LeaseKeepAlive, Snapshot, Observe, and the health service.
+// StreamCalls: the calls that are streams: RangeStream, Watch, LeaseKeepAlive, Snapshot, Observe, and the health service.
 //
 // Laws     1. A stream makes its next message only when the connection can take it (CanWrite), so a
 //             client that stops reading holds back its own stream and nothing else.
@@ -13,6 +13,8 @@
 
 namespace socle::server::h2 {
 
+std::shared_ptr<GrpcCall> MakeRangeStreamCall(Services* services,
+                                              std::shared_ptr<http::Exchange> exchange);
 std::shared_ptr<GrpcCall> MakeWatchCall(Services* services,
                                         std::shared_ptr<http::Exchange> exchange);
 std::shared_ptr<GrpcCall> MakeKeepAliveCall(Services* services,

@@ -18,6 +18,7 @@ namespace socle::server {
 
 enum class RpcMethod : size_t {
   kRange,
+  kRangeStream,
   kPut,
   kDeleteRange,
   kTxn,
@@ -75,6 +76,7 @@ struct RpcMethodName {
 
 inline constexpr std::array kRpcMethods = {
     RpcMethodName{"etcdserverpb.KV", "Range", "unary"},
+    RpcMethodName{"etcdserverpb.KV", "RangeStream", "server_stream"},
     RpcMethodName{"etcdserverpb.KV", "Put", "unary"},
     RpcMethodName{"etcdserverpb.KV", "DeleteRange", "unary"},
     RpcMethodName{"etcdserverpb.KV", "Txn", "unary"},

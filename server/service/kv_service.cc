@@ -118,6 +118,26 @@ absl::Status KvService::RangeNow(const pb::RangeRequest& request,
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<RangeStream>> KvService::OpenRangeStream(
+    const Caller& caller, const pb::RangeRequest& request) const {
+  RETURN_IF_ERROR(RangeStream::Check(request));
+  if (node_->guard().is_on()) {
+    RETURN_IF_ERROR(Check(caller, request));
+  }
+  return std::make_unique<RangeStream>(node_, request);
+}
+
+void KvService::NextPiece(RangeStream* stream, RangePiece* piece, Done done) {
+  node_->RunOnWorker(
+      [stream, piece](Done answer) {
+        piece->bytes.clear();
+        const absl::StatusOr<bool> has_more = stream->AppendNext(&piece->bytes);
+        piece->is_last = has_more.ok() && !*has_more;
+        answer(has_more.status());
+      },
+      std::move(done));
+}
+
 void KvService::Put(const Caller& caller, const pb::PutRequest& request, pb::PutResponse* response,
                     Done done) {
   if (IsRefused(caller, request, done)) {

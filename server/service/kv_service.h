@@ -10,11 +10,22 @@
 #ifndef SOCLE_SERVER_SERVICE_KV_SERVICE_H_
 #define SOCLE_SERVER_SERVICE_KV_SERVICE_H_
 
+#include <memory>
+#include <string>
+
 #include "etcd/rpc.pb.h"
+#include <absl/status/statusor.h>
 
 #include "server/service/node.h"
+#include "server/service/range_stream.h"
 
 namespace socle::server {
+
+// One message of a RangeStream, as protobuf bytes.
+struct RangePiece {
+  std::string bytes;
+  bool is_last = false;
+};
 
 class KvService {
  public:
@@ -22,6 +33,11 @@ class KvService {
 
   void Range(const Caller& caller, const etcdserverpb::RangeRequest& request,
              etcdserverpb::RangeResponse* response, Done done);
+  // Or why not, for the wire.
+  absl::StatusOr<std::unique_ptr<RangeStream>> OpenRangeStream(
+      const Caller& caller, const etcdserverpb::RangeRequest& request) const;
+  // Fills in the stream's next piece, on a worker. One at a time; stream and piece must live until `done`.
+  void NextPiece(RangeStream* stream, RangePiece* piece, Done done);
   void Put(const Caller& caller, const etcdserverpb::PutRequest& request,
            etcdserverpb::PutResponse* response, Done done);
   void DeleteRange(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request,

@@ -1,0 +1,39 @@
+// RangeEncoder: the bytes of etcdserverpb.RangeResponse, straight from what the store shows.
+//
+//   0a len ResponseHeader   12 len KeyValue …   18 more   20 count          (RangeStreamResponse: 0a len in front)
+//
+// Laws     1. The bytes are what protobuf would write for the same message.
+//          2. Keys and values are copied once, into the bytes.
+// Threads  pure functions.
+// Source   spec etcd 1.1.
+#ifndef SOCLE_SERVER_SERVICE_RANGE_ENCODER_H_
+#define SOCLE_SERVER_SERVICE_RANGE_ENCODER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "etcd/rpc.pb.h"
+
+#include "mvcc/request.h"
+
+namespace socle::server {
+
+struct RangeParts {
+  const etcdserverpb::ResponseHeader* header = nullptr;  // null: none
+  std::span<const mvcc::KeyValueView> kvs;
+  bool more = false;
+  int64_t count = 0;
+};
+
+// Of one KeyValue as a field of a response.
+size_t FieldBytes(const mvcc::KeyValueView& kv);
+size_t RangeResponseBytes(const RangeParts& parts);
+
+void AppendRangeResponse(const RangeParts& parts, std::string* out);
+void AppendRangeStreamResponse(const RangeParts& parts, std::string* out);
+
+}  // namespace socle::server
+
+#endif  // SOCLE_SERVER_SERVICE_RANGE_ENCODER_H_
