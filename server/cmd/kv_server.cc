@@ -29,6 +29,7 @@
 #include "server/service/corruption_monitor.h"
 #include "server/service/identity.h"
 #include "server/service/node.h"
+#include "server/service/space_recovery.h"
 #include "server/service/worker_pool.h"
 
 namespace socle::server {
@@ -98,6 +99,9 @@ class SingleKvServer final : public KvServer {
     }
     compactor_.reset();
     corruption_monitor_.reset();
+    if (recovery_.has_value()) {
+      recovery_->Stop();
+    }
     auth_workers_.reset();
     workers_.reset();
     if (expirer_ != nullptr) {
@@ -161,6 +165,9 @@ class SingleKvServer final : public KvServer {
           if (Quota* quota = quota_seen_.load(std::memory_order_acquire)) {
             quota->NoteCommit();
           }
+          if (SpaceRecovery* recovery = recovery_seen_.load(std::memory_order_acquire)) {
+            recovery->NoteCommit();
+          }
         }));
     if (!store.ok()) {
       return Annotate(store.status(), fmt::format("data directory {}", settings_.data_dir));
@@ -191,8 +198,12 @@ class SingleKvServer final : public KvServer {
     expirer_->Start();
     alarms_.emplace(store_.get());
     RETURN_IF_ERROR(alarms_->Load());
-    quota_.emplace(store_.get(), settings_.quota_backend_bytes);
+    quota_.emplace(store_.get(), settings_.quota_backend_bytes, settings_.quota_recover);
     quota_seen_.store(&*quota_, std::memory_order_release);
+    if (settings_.quota_recover) {
+      recovery_.emplace(store_.get(), &*alarms_, &*quota_);
+      recovery_seen_.store(&*recovery_, std::memory_order_release);
+    }
     const auto cores = static_cast<size_t>(std::max(2L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = cores});
     auth_workers_ = std::make_unique<WorkerPool>(WorkerPool::Options{.threads = cores});
@@ -279,12 +290,14 @@ class SingleKvServer final : public KvServer {
   const Settings settings_;
   Metrics metrics_;
   lease::Lessor lessor_;
-  std::atomic<Quota*> quota_seen_{nullptr};  // Start → the store's committer
+  std::atomic<Quota*> quota_seen_{nullptr};             // Start → the store's committer
+  std::atomic<SpaceRecovery*> recovery_seen_{nullptr};  // the same
   std::optional<lease::StoreLeaseLog> lease_log_;
   std::optional<lease::LeaseStore> leases_;
   std::unique_ptr<mvcc::Store> store_;
   std::optional<Alarms> alarms_;
   std::optional<Quota> quota_;
+  std::optional<SpaceRecovery> recovery_;
   std::optional<AuthStore> auth_;
   std::unique_ptr<WorkerPool> workers_;
   std::unique_ptr<WorkerPool> auth_workers_;

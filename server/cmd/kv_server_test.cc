@@ -24,13 +24,15 @@ namespace pb = etcdserverpb;
 // The stock gRPC client against both transports.
 class KvServerTest : public ::testing::TestWithParam<const char*> {
  protected:
-  void Start(int64_t quota_bytes = 0, int64_t max_request_bytes = 1'572'864) {
+  void Start(int64_t quota_bytes = 0, int64_t max_request_bytes = 1'572'864,
+             bool quota_recover = false) {
     Settings settings;
     settings.data_dir = dir_.path();
     settings.transport = GetParam();
     settings.listen_client_urls = {"http://127.0.0.1:0"};
     settings.advertise_client_urls = {"http://127.0.0.1:1"};
     settings.quota_backend_bytes = quota_bytes;
+    settings.quota_recover = quota_recover;
     settings.max_request_bytes = max_request_bytes;
     auto server = KvServer::Start(settings);
     ASSERT_TRUE(server.ok()) << server.status();
@@ -176,6 +178,51 @@ TEST_P(KvServerTest, ADefragmentationGivesSpaceBackSoThatAFullStoreTakesWritesAg
   disarm.set_alarm(pb::NOSPACE);
   ASSERT_TRUE(maintenance->Alarm(&disarming, disarm, &disarmed).ok());
   EXPECT_TRUE(Put("again", "there is room", &put).ok());
+}
+
+// etcd#14595, etcd#16779: kube-apiserver's compaction begins with a put, which etcd refuses when it is full.
+TEST_P(KvServerTest, WithQuotaRecoverAFullStoreCompactsAndTakesTheAlarmBackByItself) {
+  Start(/*quota_bytes=*/16'000'000, 1'572'864, /*quota_recover=*/true);
+  const auto kv = pb::KV::NewStub(channel_);
+  const auto maintenance = pb::Maintenance::NewStub(channel_);
+  const auto alarms = [&] {
+    grpc::ClientContext context;
+    pb::StatusResponse status;
+    EXPECT_TRUE(maintenance->Status(&context, {}, &status).ok());
+    return status.errors_size();
+  };
+  const std::string large(100'000, 'x');
+  pb::PutResponse put;
+  grpc::Status status;
+  for (int i = 0; i < 5'000 && status.ok(); ++i) {
+    status = Put("key", large, &put);
+  }
+  ASSERT_EQ(status.error_message(), "etcdserver: mvcc: database space exceeded");
+  EXPECT_EQ(alarms(), 1);
+  EXPECT_FALSE(Put("key", large, &put).ok());
+  {
+    grpc::ClientContext context;
+    pb::TxnRequest request;
+    pb::TxnResponse response;
+    pb::Compare* const compare = request.add_compare();
+    compare->set_key("compact_rev_key");
+    compare->set_target(pb::Compare::VERSION);
+    compare->set_version(0);
+    request.add_success()->mutable_request_put()->set_key("compact_rev_key");
+    const grpc::Status written = kv->Txn(&context, request, &response);
+    ASSERT_TRUE(written.ok()) << written.error_message();
+    EXPECT_TRUE(response.succeeded());
+    grpc::ClientContext compaction;
+    pb::CompactionRequest compact;
+    pb::CompactionResponse compacted;
+    compact.set_revision(response.header().revision());
+    ASSERT_TRUE(kv->Compact(&compaction, compact, &compacted).ok());
+  }
+  const int64_t deadline = Clock::Real()->MonotonicNanos() + 20 * kNanosPerSecond;
+  while (alarms() > 0 && Clock::Real()->MonotonicNanos() < deadline) {
+  }
+  EXPECT_EQ(alarms(), 0);  // nobody wrote meanwhile
+  EXPECT_TRUE(Put("key", large, &put).ok());
 }
 
 TEST_P(KvServerTest, StreamsASnapshotWithItsChecksum) {

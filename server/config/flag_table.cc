@@ -419,6 +419,11 @@ constexpr std::array kRows = {
     Used(kStorage, "quota-backend-bytes", "0",
          "Size of the database that raises the NOSPACE alarm; 0 is 2 GiB, negative is no limit.",
          kInteger<&S::quota_backend_bytes, kMinInt, kMaxInt>),
+    Extension(
+        UsedBool(kStorage, "quota-recover",
+                 "The quota counts live bytes instead of the file's, keeps a sixteenth free for "
+                 "deletes, compactions and small writes, and takes NOSPACE back by itself.",
+                 &SetBool<&S::quota_recover>)),
     Used(kStorage, "backend-batch-limit", "10000", "Most changes before the pages are committed.",
          kInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",

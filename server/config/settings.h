@@ -25,6 +25,7 @@ struct Settings {
   std::string initial_cluster_token = "etcd-cluster";
 
   int64_t quota_backend_bytes = 0;
+  bool quota_recover = false;
   int64_t backend_batch_limit = 10'000;
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
   std::string backend_freelist_type = "map";

@@ -1,6 +1,7 @@
 #include "server/service/alarms.h"
 
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -98,6 +99,16 @@ void Alarms::Deactivate(const Alarm& alarm, Done done) {
       });
 }
 
+void Alarms::StoreAgain(etcdserverpb::AlarmType type) {
+  std::vector<mvcc::SystemWrite> writes;
+  for (const Alarm& alarm : List(type)) {
+    writes.push_back({.bucket = "alarm", .key = KeyOf(alarm), .value = {}});
+  }
+  if (!writes.empty()) {
+    store_->WriteSystem(std::move(writes), [](const absl::StatusOr<uint64_t>&) {});
+  }
+}
+
 void Alarms::Publish() {
   bool no_space = false;
   bool corrupt = false;
@@ -109,10 +120,17 @@ void Alarms::Publish() {
   corrupt_.store(corrupt, std::memory_order_relaxed);
 }
 
-Quota::Quota(const mvcc::Store* store, int64_t quota_bytes)
+Quota::Quota(const mvcc::Store* store, int64_t quota_bytes, bool recovers)
     : store_(store),
       is_limited_(quota_bytes >= 0),
-      reported_bytes_(quota_bytes == 0 ? kDefaultBytes : quota_bytes) {}
+      reported_bytes_(quota_bytes == 0 ? kDefaultBytes : quota_bytes),
+      recovers_(recovers) {}
+
+int64_t Quota::BytesNow() const {
+  const mvcc::StoreStats stats = store_->Stats();
+  return static_cast<int64_t>(recovers_ ? stats.db_in_use_bytes + stats.pending_bytes
+                                        : stats.db_size_bytes);
+}
 
 bool Quota::Admits(int64_t cost) {
   if (!is_limited_ || cost == 0) {
@@ -121,9 +139,23 @@ bool Quota::Admits(int64_t cost) {
   constexpr uint32_t kRefreshEvery = 1'024;
   const bool is_due = asked_.fetch_add(1, std::memory_order_relaxed) % kRefreshEvery == 0;
   if (is_stale_.exchange(false, std::memory_order_relaxed) || is_due) {
-    db_size_.store(static_cast<int64_t>(store_->Stats().db_size_bytes), std::memory_order_relaxed);
+    db_size_.store(BytesNow(), std::memory_order_relaxed);
   }
-  return db_size_.load(std::memory_order_relaxed) + cost < reported_bytes_;
+  if (!recovers_) {
+    return db_size_.load(std::memory_order_relaxed) + cost < reported_bytes_;
+  }
+  const int64_t limit =
+      reported_bytes_ - (cost <= kSmallCost ? reserve_bytes() / 2 : reserve_bytes());
+  // What is admitted counts at once: the reserve must be there when it is needed.
+  if (db_size_.fetch_add(cost, std::memory_order_relaxed) + cost < limit) {
+    return true;
+  }
+  db_size_.fetch_sub(cost, std::memory_order_relaxed);
+  return false;
+}
+
+bool Quota::HasRoomAgain() const {
+  return !is_limited_ || BytesNow() < reported_bytes_ - 2 * reserve_bytes();
 }
 
 }  // namespace socle::server

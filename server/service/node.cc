@@ -41,7 +41,8 @@ bool Node::Admit(int64_t cost, Done& done) {
     done(WireStatus(EtcdError::kCorrupt));
     return false;
   }
-  if (cost > 0 && parts_.alarms->IsActive(etcdserverpb::NOSPACE)) {
+  if (cost > 0 && parts_.alarms->IsActive(etcdserverpb::NOSPACE) &&
+      !parts_.quota->PassesAlarm(cost)) {
     done(WireStatus(EtcdError::kNoSpace));
     return false;
   }

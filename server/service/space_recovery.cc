@@ -1,0 +1,68 @@
+#include "server/service/space_recovery.h"
+
+#include "kv/base/log.h"
+#include "kv/base/probe.h"
+
+namespace socle::server {
+
+SpaceRecovery::SpaceRecovery(mvcc::Store* store, Alarms* alarms, const Quota* quota)
+    : store_(store), alarms_(alarms), quota_(quota), thread_("space-recovery", [this] { Run(); }) {}
+
+SpaceRecovery::~SpaceRecovery() {
+  Stop();
+}
+
+void SpaceRecovery::Stop() {
+  {
+    MutexLock lock(&mu_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  thread_.Join();
+}
+
+void SpaceRecovery::NoteCommit() {
+  MutexLock lock(&mu_);
+  is_due_ = true;
+  changed_.Signal();
+}
+
+void SpaceRecovery::Run() {
+  while (true) {
+    {
+      MutexLock lock(&mu_);
+      while (!is_due_ && !is_stopping_) {
+        changed_.Wait(&mu_);
+      }
+      if (is_stopping_) {
+        return;
+      }
+      is_due_ = false;
+    }
+    Look();
+  }
+}
+
+void SpaceRecovery::Look() {
+  if (!alarms_->IsActive(etcdserverpb::NOSPACE)) {
+    has_nudged_ = false;
+    return;
+  }
+  if (quota_->HasRoomAgain()) {
+    for (const Alarm& alarm : alarms_->List(etcdserverpb::NOSPACE)) {
+      alarms_->Deactivate(alarm, [](const absl::Status& gone) {
+        if (!gone.ok() && !absl::IsNotFound(gone)) {
+          LogError("the NOSPACE alarm could not be taken back", {{"error", gone}});
+        }
+      });
+    }
+    return;
+  }
+  has_nudged_ = !has_nudged_;
+  if (has_nudged_) {
+    PROBE("quota: a commit to see what the last one freed");
+    alarms_->StoreAgain(etcdserverpb::NOSPACE);
+  }
+}
+
+}  // namespace socle::server
