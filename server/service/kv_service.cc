@@ -15,17 +15,22 @@ namespace pb = etcdserverpb;
 
 constexpr int64_t kCostPerPut = 256;
 constexpr int64_t kShortRangeKeys = 64;
+constexpr int64_t kLongRangeKeys = 256;
+
+// Whether its limit bounds what is read.
+bool IsPlain(const pb::RangeRequest& request) {
+  return request.sort_target() == pb::RangeRequest::KEY &&
+         request.sort_order() != pb::RangeRequest::DESCEND && request.min_mod_revision() == 0 &&
+         request.max_mod_revision() == 0 && request.min_create_revision() == 0 &&
+         request.max_create_revision() == 0;
+}
 
 // Whether a transport thread may answer it: one key, or few keys straight from the index.
 bool IsShort(const pb::RangeRequest& request) {
   if (request.range_end().empty()) {
     return true;
   }
-  const bool is_plain = request.sort_target() == pb::RangeRequest::KEY &&
-                        request.sort_order() != pb::RangeRequest::DESCEND &&
-                        request.min_mod_revision() == 0 && request.max_mod_revision() == 0 &&
-                        request.min_create_revision() == 0 && request.max_create_revision() == 0;
-  return is_plain && request.revision() <= 0 &&
+  return IsPlain(request) && request.revision() <= 0 &&
          (request.count_only() || (request.limit() > 0 && request.limit() <= kShortRangeKeys));
 }
 
@@ -104,7 +109,18 @@ void KvService::Range(const Caller& caller, const pb::RangeRequest& request,
   }
   node_->RunOnWorker(
       [this, &request, response](Done answer) { answer(RangeNow(request, response)); },
-      std::move(done));
+      std::move(done), WeightOf(request));
+}
+
+WorkerPool::Weight KvService::WeightOf(const pb::RangeRequest& request) const {
+  if (IsPlain(request) && request.limit() > 0 && request.limit() <= kLongRangeKeys) {
+    return WorkerPool::Weight::kShort;
+  }
+  // What is there now, which costs the logarithm, stands for what was there at the revision asked for.
+  const absl::StatusOr<mvcc::RangeResult> now = node_->store().Range(
+      {.key = request.key(), .range_end = request.range_end(), .count_only = true});
+  return now.ok() && now->count <= kLongRangeKeys ? WorkerPool::Weight::kShort
+                                                  : WorkerPool::Weight::kLong;
 }
 
 absl::Status KvService::RangeNow(const pb::RangeRequest& request,
@@ -195,7 +211,7 @@ void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::Txn
     }
     node_->RunOnWorker(
         [this, &request, response](Done answer) { TxnNow(request, response, std::move(answer)); },
-        std::move(done));
+        std::move(done), WorkerPool::Weight::kLong);
     return;
   }
   if (!node_->Admit(CostOf(request), done)) {

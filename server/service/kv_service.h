@@ -68,6 +68,8 @@ class KvService {
   absl::Status Check(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request) const;
   absl::Status Check(const Caller& caller, const etcdserverpb::TxnRequest& request) const;
 
+  // Of a range for a worker.
+  WorkerPool::Weight WeightOf(const etcdserverpb::RangeRequest& request) const;
   absl::Status RangeNow(const etcdserverpb::RangeRequest& request,
                         etcdserverpb::RangeResponse* response) const;
   void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,

@@ -128,7 +128,7 @@ void MaintenanceService::Hash(const Caller& caller, pb::HashResponse* response, 
         }
         answer(WireStatus(hash.status()));
       },
-      std::move(done));
+      std::move(done), WorkerPool::Weight::kLong);
 }
 
 void MaintenanceService::HashKv(const Caller& caller, const pb::HashKVRequest& request,
@@ -149,7 +149,7 @@ void MaintenanceService::HashKv(const Caller& caller, const pb::HashKVRequest& r
         }
         answer(WireStatus(hash.status()));
       },
-      std::move(done));
+      std::move(done), WorkerPool::Weight::kLong);
 }
 
 absl::Status MaintenanceService::MoveLeader(const Caller& caller,

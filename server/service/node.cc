@@ -59,8 +59,8 @@ bool Node::IsTooLarge(size_t message_bytes) const {
   return entry_bytes > static_cast<size_t>(parts_.request_bytes_max);
 }
 
-void Node::RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done) {
-  RunOn(parts_.workers, std::move(task), std::move(done));
+void Node::RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done, WorkerPool::Weight weight) {
+  RunOn(parts_.workers, std::move(task), std::move(done), weight);
 }
 
 void Node::RunOnAuthWorker(absl::AnyInvocable<void(Done)> task, Done done) {
@@ -68,12 +68,13 @@ void Node::RunOnAuthWorker(absl::AnyInvocable<void(Done)> task, Done done) {
         std::move(done));
 }
 
-void Node::RunOn(WorkerPool* workers, absl::AnyInvocable<void(Done)> task, Done done) {
+void Node::RunOn(WorkerPool* workers, absl::AnyInvocable<void(Done)> task, Done done,
+                 WorkerPool::Weight weight) {
   auto kept_done = std::make_shared<Done>(std::move(done));
   WorkerPool::Task work = [task = std::move(task), kept_done]() mutable {
     task(std::move(*kept_done));
   };
-  if (!workers->Submit(work)) {
+  if (!workers->Submit(work, weight)) {
     (*kept_done)(WireStatus(EtcdError::kTooManyRequests));
   }
 }

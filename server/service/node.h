@@ -84,12 +84,14 @@ class Node {
 
   // Runs `task`, which answers through its argument, on the worker pool; or answers "too many
   // requests".
-  void RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done);
+  void RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done,
+                   WorkerPool::Weight weight = WorkerPool::Weight::kShort);
   // The same for what hashes passwords or changes users: a storm of those leaves the other workers alone.
   void RunOnAuthWorker(absl::AnyInvocable<void(Done)> task, Done done);
 
  private:
-  static void RunOn(WorkerPool* workers, absl::AnyInvocable<void(Done)> task, Done done);
+  static void RunOn(WorkerPool* workers, absl::AnyInvocable<void(Done)> task, Done done,
+                    WorkerPool::Weight weight = WorkerPool::Weight::kShort);
 
   const Parts parts_;
   const Guard guard_;

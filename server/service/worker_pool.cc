@@ -1,12 +1,14 @@
 #include "server/service/worker_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace socle::server {
 
-WorkerPool::WorkerPool(Options options) : queue_max_(options.queue_max) {
+WorkerPool::WorkerPool(Options options)
+    : queue_max_(options.queue_max), long_max_(std::max<size_t>(options.threads, 2) - 1) {
   threads_.reserve(options.threads);
   for (size_t i = 0; i < options.threads; ++i) {
     threads_.emplace_back(fmt::format("worker-{}", i), [this] { Run(); });
@@ -24,29 +26,53 @@ WorkerPool::~WorkerPool() {
   }
 }
 
-bool WorkerPool::Submit(Task& task) {
+bool WorkerPool::Submit(Task& task, Weight weight) {
   MutexLock lock(&mu_);
-  if (stopping_ || queue_.size() >= queue_max_) {
+  std::deque<Task>& queue = QueueOf(weight);
+  if (stopping_ || queue.size() >= queue_max_) {
     return false;
   }
-  queue_.push_back(std::move(task));
+  queue.push_back(std::move(task));
   changed_.Signal();
   return true;
 }
 
+std::deque<WorkerPool::Task>* WorkerPool::Next() {
+  constexpr uint64_t kLongEvery = 4;
+  std::deque<Task>& short_ones = QueueOf(Weight::kShort);
+  std::deque<Task>& long_ones = QueueOf(Weight::kLong);
+  const bool may_be_long = !long_ones.empty() && long_running_ < long_max_;
+  if (short_ones.empty()) {
+    return may_be_long ? &long_ones : nullptr;
+  }
+  if (!may_be_long) {
+    return &short_ones;
+  }
+  return ++turn_ % kLongEvery == 0 ? &long_ones : &short_ones;
+}
+
 void WorkerPool::Run() {
+  bool is_long = false;  // the task before
   while (true) {
     Task task;
     {
       MutexLock lock(&mu_);
-      while (queue_.empty() && !stopping_) {
+      if (is_long) {
+        --long_running_;
+        changed_.SignalAll();  // whoever found no room for the next one
+      }
+      std::deque<Task>* queue = Next();
+      while (queue == nullptr) {
+        if (stopping_ && QueueOf(Weight::kLong).empty()) {
+          return;
+        }
         changed_.Wait(&mu_);
+        queue = Next();
       }
-      if (queue_.empty()) {
-        return;
-      }
-      task = std::move(queue_.front());
-      queue_.pop_front();
+      is_long = queue == &QueueOf(Weight::kLong);
+      long_running_ += is_long ? 1 : 0;
+      task = std::move(queue->front());
+      queue->pop_front();
     }
     task();
   }

@@ -1,14 +1,18 @@
 // WorkerPool: a few threads for requests too long for a transport thread (large ranges, hashes,
 // commits).
 //
-// Laws     1. The queue is bounded: beyond it Submit refuses, and the client is told "too many
+// Laws     1. The queues are bounded: beyond it Submit refuses, and the client is told "too many
 //             requests".
-//          2. The destructor runs what was accepted, then joins.
+//          2. Long tasks leave a thread free for short ones (of several threads), so that a short one waits for short
+//             ones only; while both wait, every fourth task is a long one.
+//          3. The destructor runs what was accepted, then joins.
 // Threads  thread-safe.
 #ifndef SOCLE_SERVER_SERVICE_WORKER_POOL_H_
 #define SOCLE_SERVER_SERVICE_WORKER_POOL_H_
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <vector>
 
@@ -23,9 +27,15 @@ class WorkerPool {
  public:
   using Task = absl::AnyInvocable<void()>;
 
+  enum class Weight : size_t {
+    kShort,
+    kLong,  // its work grows with the store: a list of everything, a hash
+  };
+
   struct Options {
     size_t threads = 2;
-    size_t queue_max = 4'096;  // etcd's own bound on requests in flight is of this order (5000)
+    size_t queue_max =
+        4'096;  // of each weight; etcd's bound on requests in flight is of this order (5000)
   };
 
   explicit WorkerPool(Options options);
@@ -34,15 +44,24 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Moves from `task` only when it returns true.
-  bool Submit(Task& task);
+  bool Submit(Task& task, Weight weight = Weight::kShort);
 
  private:
   void Run();
+  // Which queue a thread that is free takes from; null when there is nothing for it.
+  std::deque<Task>* Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  std::deque<Task>& QueueOf(Weight weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return queues_[static_cast<size_t>(weight)];
+  }
 
   const size_t queue_max_;
+  const size_t long_max_;  // that run at a time
   Mutex mu_;
   CondVar changed_;
-  std::deque<Task> queue_ ABSL_GUARDED_BY(mu_);
+  std::array<std::deque<Task>, 2> queues_ ABSL_GUARDED_BY(mu_);
+  size_t long_running_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t turn_ ABSL_GUARDED_BY(mu_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<Thread> threads_;  // written by the constructor, joined by the destructor
 };
