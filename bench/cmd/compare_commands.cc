@@ -92,7 +92,7 @@ std::string RenderLimits(const Limits& limits) {
                        FormatDuration(static_cast<double>(histogram.Percentile(99))));
   };
   return "limits of this machine, measured just now\n" +
-         row("4 KiB append and fdatasync", limits.sync) +
+         row("4 KiB written and fdatasync", limits.sync) +
          row("TCP round trip over 127.0.0.1", limits.round_trip) + "\n";
 }
 

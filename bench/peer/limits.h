@@ -13,7 +13,7 @@
 namespace socle::bench {
 
 struct Limits {
-  Histogram sync;        // 4 KiB appended, then fdatasync
+  Histogram sync;        // 4 KiB written to a file that has its size, then fdatasync
   Histogram round_trip;  // one byte there and one back over TCP on 127.0.0.1, between two threads
 };
 
