@@ -33,7 +33,7 @@ p { margin: .2rem 0; color: var(--faint); overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
+.charts { margin-top: 1rem; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .6rem; background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; }
 figcaption { font-weight: 600; } figcaption span { font-weight: 400; margin-left: .8rem; white-space: nowrap; }
 svg { width: 100%; height: auto; display: block; }
@@ -68,7 +68,7 @@ const row = (table, cells, tag = "td") => {
 };
 const digits = x => x >= 99.5 ? x.toFixed(0) : x >= 9.95 ? x.toFixed(1) : x.toFixed(2);
 const time = us => us >= 1e6 ? digits(us / 1e6) + " s" : us >= 1e3 ? digits(us / 1e3) + " ms" : digits(us) + " µs";
-const bytes = n => n >= 1 << 30 ? digits(n / (1 << 30)) + " GiB" : digits(n / (1 << 20)) + " MiB";
+const bytes = n => n >= 1e9 ? digits(n / 1e9) + " GB" : digits(n / 1e6) + " MB";
 const count = n => n >= 1e6 ? digits(n / 1e6) + " M" : n >= 1e3 ? digits(n / 1e3) + " k" : String(Math.round(n * 100) / 100);
 
 set("title", "socle-bench " + run.command);
@@ -101,12 +101,17 @@ const colours = ["var(--a)", "var(--b)", "var(--c)", "var(--d)"];
 const chart = (title, lines, x, y) => {
   lines = lines.filter(line => line.points.length > 1).slice(0, 4);
   if (lines.length === 0) return;
-  const W = 560, H = 260, L = 62, R = 10, T = 8, B = 24;
+  const W = 560, H = 260, L = 62, R = 22, T = 8, B = 24;
   const all = lines.flatMap(line => line.points);
   const extent = (i, axis) => {
     const values = all.map(p => p[i]).filter(v => !axis.log || v > 0);
     let low = axis.log ? Math.min(...values) : axis.from ?? 0, high = Math.max(...values);
     if (axis.log) { low = 10 ** Math.floor(Math.log10(low)); high = 10 ** Math.ceil(Math.log10(high)); }
+    else {  // up to a round number, in four round steps
+      const unit = 10 ** Math.floor(Math.log10(high / 4 || 1)), step = [1, 2, 2.5, 5, 10].find(m => m * unit * 4 >= high * 0.9999) * unit;
+      high = axis.tight ? high : step * 4;
+      axis.step = step;
+    }
     if (high <= low) high = low + 1;
     return [low, high];
   };
@@ -119,7 +124,7 @@ const chart = (title, lines, x, y) => {
     if (axis.ticks) return axis.ticks.filter(([v]) => v >= low && v <= high);
     const out = [];
     if (axis.log) for (let v = low; v <= high * 1.001; v *= 10) out.push([v, axis.format(v)]);
-    else for (let i = 0; i <= 4; i++) out.push([low + (high - low) * i / 4, axis.format(low + (high - low) * i / 4)]);
+    else for (let v = low; v <= high * 1.001; v += axis.step) out.push([v, axis.format(v)]);
     return out;
   };
   const NS = "http://www.w3.org/2000/svg";
@@ -170,13 +175,14 @@ const total = run.succeeded || 1;
 chart("Latency by percentile", curves.map(([name, h]) => ({name, points: percentiles(h)})),
       {log: true, extent: [1, Math.max(10, total)], ticks: [[2, "50"], [10, "90"], [100, "99"], [1e3, "99.9"], [1e4, "99.99"], [1e5, "99.999"], [1e6, "99.9999"]]},
       {log: true, format: time});
-const seconds = {format: v => digits(v) + " s"};
-// The last slot is shorter than the others: its rate is over what it has.
-const rates = run.seconds.map((s, i) => [s.end_s, s.succeeded / Math.max(s.end_s - (i ? run.seconds[i - 1].end_s : 0), 1e-3)]);
+const seconds = {tight: true, format: v => Math.round(v * 1000) / 1000 + " s"};
+// The last slot is what was left: its rate is over what it has, and a few milliseconds say nothing.
+const slots = run.seconds.map((s, i) => ({...s, span: s.end_s - (i ? run.seconds[i - 1].end_s : 0)})).filter(s => s.span > 0.1);
+const rates = slots.map(s => [s.end_s, s.succeeded / s.span]);
 chart("Latency over time", [["p50", "p50_us"], ["p99", "p99_us"], ["max", "max_us"]].map(([name, key]) =>
-      ({name, points: run.seconds.filter(s => s.succeeded).map(s => [s.end_s, s[key]])})), seconds, {log: true, format: time});
+      ({name, points: slots.filter(s => s.succeeded).map(s => [s.end_s, s[key]])})), seconds, {log: true, format: time});
 chart("Throughput over time", [{name: "answers per second", points: rates},
-      {name: "errors per second", points: run.seconds.some(s => s.failed) ? run.seconds.map(s => [s.end_s, s.failed]) : []}], seconds, {format: count});
+      {name: "errors per second", points: slots.some(s => s.failed) ? slots.map(s => [s.end_s, s.failed / s.span]) : []}], seconds, {format: count});
 const between = (key, factor) => run.server.slice(1).map((s, i) =>
     [s.at_s, (s[key] - run.server[i][key]) * factor / Math.max(s.at_s - run.server[i].at_s, 1e-3)]);
 chart("Server processor", [{name: "cores", points: between("cpu_s", 1)}], seconds, {format: digits});
