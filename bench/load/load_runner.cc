@@ -14,6 +14,8 @@
 namespace socle::bench {
 namespace {
 
+constexpr int64_t kSlotNanos = kNanosPerSecond;
+constexpr size_t kSlotsMax = 1'000'000;  // eleven days
 constexpr int64_t kDrainNanos = 2 * kNanosPerSecond;
 // A server that answers nothing but errors for so long is gone: the run would never end.
 constexpr int64_t kGiveUpNanos = 10 * kNanosPerSecond;
@@ -37,12 +39,20 @@ LoadRunner::LoadRunner(server::ClientLoop* loop, std::vector<server::Channel*> c
     clients_[i].channel = channels[i % channels.size()];
     idle_.push_back(i);
   }
+  for (std::string& name : source_->parts()) {
+    result_.parts.push_back({std::move(name), {}});
+  }
 }
 
 void LoadRunner::Start() {
   loop_->Post([this] {
     start_nanos_ = Clock::Real()->MonotonicNanos();
     last_success_nanos_ = start_nanos_;
+    measure_from_nanos_ = start_nanos_ + options_.warmup_nanos;
+    slot_.end_nanos = kSlotNanos;
+    if (options_.duration_nanos > 0) {
+      end_nanos_ = measure_from_nanos_ + options_.duration_nanos;
+    }
     if (options_.rate > 0) {
       schedule_.emplace(start_nanos_, options_.rate);
     }
@@ -68,11 +78,15 @@ bool LoadRunner::WaitFor(int64_t nanos) {
 }
 
 void LoadRunner::SendDue() {
-  while (!is_stopping_ && !idle_.empty() && next_ < options_.total) {
+  bool is_all_sent = false;
+  while (!is_stopping_ && !idle_.empty()) {
     const int64_t now = Clock::Real()->MonotonicNanos();
-    int64_t due = now;
+    const int64_t due = schedule_ ? schedule_->DueNanos(next_) : now;
+    is_all_sent = next_ >= options_.total || due >= end_nanos_;
+    if (is_all_sent) {
+      break;
+    }
     if (schedule_) {
-      due = schedule_->DueNanos(next_);
       if (due > now) {
         if (timer_nanos_ != due) {
           timer_nanos_ = due;
@@ -85,7 +99,7 @@ void LoadRunner::SendDue() {
     idle_.pop_front();
     Send(client, due, now);
   }
-  if ((is_stopping_ || next_ == options_.total) && idle_.size() == clients_.size()) {
+  if ((is_stopping_ || is_all_sent) && idle_.size() == clients_.size()) {
     Finish();
   }
 }
@@ -95,18 +109,39 @@ void LoadRunner::Send(size_t index, int64_t due_nanos, int64_t now_nanos) {
   client.is_busy = true;
   client.sequence = next_++;
   client.due_nanos = due_nanos;
-  client.sent_nanos = now_nanos;
-  if (source_->keeps_stream()) {
-    SendOnStream(index);
-    return;
+  client.call_nanos = due_nanos;
+  const google::protobuf::MessageLite& message = source_->Build(client.sequence);
+  // The clock again: what it took to make the message is the generator's time and not the server's.
+  client.sent_nanos = schedule_ ? Clock::Real()->MonotonicNanos() : now_nanos;
+  if (due_nanos >= measure_from_nanos_) {
+    ++result_.issued_measured;
+    if (schedule_) {
+      result_.lateness.Record(client.sent_nanos - std::max(due_nanos, client.idle_nanos));
+      result_.waited += client.idle_nanos > due_nanos ? 1U : 0U;
+    }
   }
-  client.channel->Unary(source_->path(), source_->Build(client.sequence), call_options_,
-                        [this, index](const absl::Status& status, std::string_view response) {
-                          OnAnswer(index, status, response);
-                        });
+  SendCall(index, message);
 }
 
-void LoadRunner::SendOnStream(size_t index) {
+void LoadRunner::SendCall(size_t index, const google::protobuf::MessageLite& message) {
+  Client& client = clients_[index];
+  client.part = source_->part();
+  switch (source_->kind()) {
+    case RequestSource::Kind::kKeptStream:
+      SendOnStream(index, message);
+      return;
+    case RequestSource::Kind::kServerStream:
+      OpenServerStream(index, message);
+      return;
+    case RequestSource::Kind::kUnary:
+      client.channel->Unary(source_->path(), message, call_options_,
+                            [this, index](const absl::Status& status, std::string_view response) {
+                              OnAnswer(index, status, response);
+                            });
+  }
+}
+
+void LoadRunner::SendOnStream(size_t index, const google::protobuf::MessageLite& message) {
   Client& client = clients_[index];
   if (client.stream == nullptr || client.stream->is_ended()) {
     // No deadline: the stream lives for as long as the run. A server that falls silent leaves its
@@ -114,9 +149,7 @@ void LoadRunner::SendOnStream(size_t index) {
     client.stream = client.channel->OpenStream(
         source_->path(), {},
         {.on_message =
-             [this, index](std::string_view message) {
-               OnAnswer(index, absl::OkStatus(), message);
-             },
+             [this, index](std::string_view answer) { OnAnswer(index, absl::OkStatus(), answer); },
          .on_end =
              [this, index](const absl::Status& status) {
                if (clients_[index].is_busy) {
@@ -127,22 +160,63 @@ void LoadRunner::SendOnStream(size_t index) {
                }
              }});
   }
-  client.stream->Send(source_->Build(client.sequence));
+  client.stream->Send(message);
+}
+
+void LoadRunner::OpenServerStream(size_t index, const google::protobuf::MessageLite& message) {
+  Client& client = clients_[index];
+  client.last_message.clear();
+  client.stream = client.channel->OpenStream(
+      source_->path(), call_options_,
+      {.on_message =
+           [this, index](std::string_view answer) {
+             result_.response_bytes += answer.size();
+             clients_[index].last_message.assign(answer);
+           },
+       .on_end =
+           [this, index](const absl::Status& status) {
+             const std::string last = std::move(clients_[index].last_message);
+             if (status.ok()) {
+               result_.response_bytes -= last.size();  // Measure counts it.
+             }
+             OnAnswer(index, status, last);
+           }});
+  client.stream->Send(message);
+  client.stream->HalfClose();
 }
 
 void LoadRunner::OnAnswer(size_t index, const absl::Status& end, std::string_view response) {
-  if (is_finished_) {
+  Client& client = clients_[index];
+  if (is_finished_ || !client.is_busy) {
     return;
   }
-  const absl::Status status = end.ok() ? source_->Judge(response) : end;
-  Client& client = clients_[index];
-  client.is_busy = false;
+  absl::Status status = end;
   const int64_t now = Clock::Real()->MonotonicNanos();
+  const bool is_measured = client.due_nanos >= measure_from_nanos_;
   if (status.ok()) {
-    result_.latency.Record(now - client.due_nanos);
-    result_.service_time.Record(now - client.sent_nanos);
-    result_.response_bytes += response.size();
-    ++result_.succeeded;
+    const absl::StatusOr<const google::protobuf::MessageLite*> next =
+        source_->Next(client.sequence, response);
+    status = next.status();
+    if (next.ok() && is_measured) {
+      result_.response_bytes += response.size();
+      if (!result_.parts.empty()) {
+        result_.parts[client.part].latency.Record(now - client.call_nanos);
+      }
+    }
+    if (next.ok() && *next != nullptr) {
+      client.call_nanos = now;
+      SendCall(index, **next);
+      return;
+    }
+  }
+  client.is_busy = false;
+  client.idle_nanos = now;
+  if (status.ok()) {
+    if (is_measured) {
+      result_.latency.Record(now - client.due_nanos);
+      result_.service_time.Record(now - client.sent_nanos);
+      ++result_.succeeded;
+    }
     last_success_nanos_ = now;
   } else {
     ++result_.errors[ErrorText(status)];
@@ -152,9 +226,42 @@ void LoadRunner::OnAnswer(size_t index, const absl::Status& end, std::string_vie
       StopSending(fmt::format("no request succeeded for {} s", kGiveUpNanos / kNanosPerSecond));
     }
   }
+  CountInSlot(now, status.ok(), now - client.due_nanos);
   done_.fetch_add(1, std::memory_order_relaxed);
   idle_.push_back(index);
   SendDue();
+}
+
+void LoadRunner::CountInSlot(int64_t now_nanos, bool is_success, int64_t latency_nanos) {
+  const int64_t since_start = now_nanos - start_nanos_;
+  // A second without any answer is a slot as well: that is what a stall looks like.
+  while (since_start >= slot_.end_nanos) {
+    CloseSlot(slot_.end_nanos);
+  }
+  if (is_success) {
+    ++slot_.succeeded;
+    slot_latency_.Record(latency_nanos);
+  } else {
+    ++slot_.failed;
+  }
+}
+
+void LoadRunner::CloseSlot(int64_t end_nanos) {
+  LoadSlot closed = slot_;
+  closed.end_nanos = end_nanos;
+  closed.p50_nanos = slot_latency_.Percentile(50);
+  closed.p99_nanos = slot_latency_.Percentile(99);
+  closed.p999_nanos = slot_latency_.Percentile(99.9);
+  closed.max_nanos = slot_latency_.max();
+  if (result_.slots.size() < kSlotsMax) {
+    result_.slots.push_back(closed);
+  }
+  if (closed.succeeded > 0) {
+    recent_p99_.store(closed.p99_nanos, std::memory_order_relaxed);
+    slot_latency_ = Histogram();
+  }
+  slot_ = LoadSlot();
+  slot_.end_nanos = end_nanos + kSlotNanos;
 }
 
 void LoadRunner::KeepFailed(uint64_t sequence) {
@@ -187,13 +294,23 @@ void LoadRunner::Finish() {
       client.stream->HalfClose();
     }
     if (client.is_busy) {
-      ++result_.errors["unanswered when the run was stopped"];
+      ++result_.errors[std::string(kUnanswered)];
       KeepFailed(client.sequence);
     }
   }
   std::sort(result_.failed.begin(), result_.failed.end());
   result_.issued = next_;
-  result_.elapsed_nanos = Clock::Real()->MonotonicNanos() - start_nanos_;
+  const int64_t now = Clock::Real()->MonotonicNanos();
+  while (now - start_nanos_ >= slot_.end_nanos) {
+    CloseSlot(slot_.end_nanos);
+  }
+  CloseSlot(now - start_nanos_);
+  result_.warmup_nanos = options_.warmup_nanos;
+  result_.elapsed_nanos = std::max<int64_t>(now - measure_from_nanos_, 0);
+  result_.counters = source_->counters();
+  if (result_.succeeded == 0 && result_.errors.empty() && result_.stop_reason.empty()) {
+    result_.stop_reason = "everything was sent within the warm-up: raise --total or lower --warmup";
+  }
   MutexLock lock(&mu_);
   has_ended_ = true;
   ended_.SignalAll();

@@ -7,10 +7,12 @@
 //             due. A stall shows in all requests it held up.
 //          3. Requests are numbered 0, 1, 2 … in the order they are sent; what number n contains
 //             depends on n alone.
-//          4. A client has one request in flight at most.
+//          4. A client has one request in flight at most. A request is one call, or several one after
+//             the other (a read and the commit that depends on it): then its latency is that of all.
+//          5. What is due within the warm-up is sent and checked like the rest, and not measured.
 // Threads  Start, RequestStop, WaitFor, counts: any thread; RequestSource is called on the loop's
 //          thread.
-// Memory   two histograms, plus the numbers of failed requests (up to kFailedKept).
+// Memory   a few histograms, one slot for each second, the numbers of failed requests (up to kFailedKept).
 #ifndef SOCLE_BENCH_LOAD_LOAD_RUNNER_H_
 #define SOCLE_BENCH_LOAD_LOAD_RUNNER_H_
 
@@ -26,6 +28,7 @@
 #include <vector>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <google/protobuf/message_lite.h>
 
 #include "bench/load/histogram.h"
@@ -39,26 +42,66 @@ namespace socle::bench {
 // What to send.
 class RequestSource {
  public:
+  enum class Kind {
+    kUnary,       // one message there, one back
+    kKeptStream,  // each client keeps one stream for all of its requests, each answered by one message
+    kServerStream,  // one message there, any number back, until the server ends the stream
+  };
+
   virtual ~RequestSource() = default;
+
+  virtual Kind kind() const { return Kind::kUnary; }
+
+  // Of the message that Build or Next returned last.
   virtual std::string_view path() const = 0;
   // Valid until the next call.
   virtual const google::protobuf::MessageLite& Build(uint64_t sequence) = 0;
 
-  // Whether each client keeps one stream for all of its requests, each answered by one message.
-  virtual bool keeps_stream() const { return false; }
-
-  // What the server's message says, when it can say no with an OK status.
-  virtual absl::Status Judge(std::string_view response) const {
+  // What follows an answer (of a server stream: its last message): the next call of the same request, null
+  // when the request is complete, or what the server's message says when it says no with an OK status.
+  virtual absl::StatusOr<const google::protobuf::MessageLite*> Next(uint64_t sequence,
+                                                                    std::string_view response) {
+    static_cast<void>(sequence);
     static_cast<void>(response);
-    return absl::OkStatus();
+    return nullptr;
   }
+
+  // A source that sends different things names them, and `part` is the index of what Build or Next
+  // returned last: each is also measured alone.
+  virtual std::vector<std::string> parts() const { return {}; }
+
+  virtual size_t part() const { return 0; }
+
+  // What else it counted, by name: retries after conflicts.
+  virtual std::map<std::string, uint64_t> counters() const { return {}; }
 };
+
+// The error text of requests that were under way when the run was stopped.
+inline constexpr std::string_view kUnanswered = "unanswered when the run was stopped";
 
 struct LoadOptions {
   uint64_t clients = 1;
   uint64_t total = 0;
   double rate = 0;  // requests per second; 0: closed loop
   int64_t timeout_nanos = 0;
+  int64_t warmup_nanos = 0;
+  int64_t duration_nanos = 0;  // after the warm-up nothing more is sent; 0: until `total`
+};
+
+// What was answered within one second of the run, warm-up included.
+struct LoadSlot {
+  int64_t end_nanos = 0;  // after the start of the run
+  uint64_t succeeded = 0;
+  uint64_t failed = 0;
+  int64_t p50_nanos = 0;
+  int64_t p99_nanos = 0;
+  int64_t p999_nanos = 0;
+  int64_t max_nanos = 0;
+};
+
+struct LoadPart {
+  std::string name;
+  Histogram latency;  // of its calls; of the first call of a request, law 2
 };
 
 struct LoadResult {
@@ -66,13 +109,21 @@ struct LoadResult {
 
   Histogram latency;       // of successful requests, law 2
   Histogram service_time;  // the same from when they were really sent
-  uint64_t issued = 0;     // requests 0 … issued-1 were sent
-  uint64_t succeeded = 0;
-  std::map<std::string, uint64_t> errors;  // "CODE: text" → how often
+  // How long after it was due and a client was free each request left: what the generator itself is late.
+  Histogram lateness;
+  std::vector<LoadPart> parts;
+  std::map<std::string, uint64_t> counters;
+  std::vector<LoadSlot> slots;
+  uint64_t issued = 0;                     // requests 0 … issued-1 were sent
+  uint64_t issued_measured = 0;            // of them after the warm-up
+  uint64_t succeeded = 0;                  // from here to response_bytes: measured ones
+  uint64_t waited = 0;                     // were due when no client was free
+  std::map<std::string, uint64_t> errors;  // "CODE: text" → how often, the warm-up's too
   std::vector<uint64_t> failed;            // ascending; what was sent and not acknowledged
   bool has_all_failed = true;              // false: more failed than `failed` keeps
   uint64_t response_bytes = 0;
-  int64_t elapsed_nanos = 0;
+  int64_t elapsed_nanos = 0;  // after the warm-up
+  int64_t warmup_nanos = 0;
   std::string stop_reason;  // empty: everything was sent
 };
 
@@ -90,6 +141,9 @@ class LoadRunner {
 
   uint64_t done() const { return done_.load(std::memory_order_relaxed); }
 
+  // p99 of the last second, for progress; 0: not known yet.
+  int64_t recent_p99_nanos() const { return recent_p99_.load(std::memory_order_relaxed); }
+
   uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
 
   // Requires: WaitFor returned true.
@@ -103,12 +157,20 @@ class LoadRunner {
     uint64_t sequence = 0;
     int64_t due_nanos = 0;
     int64_t sent_nanos = 0;
+    int64_t call_nanos = 0;  // when its current call was sent, or was due when it is the first
+    int64_t idle_nanos = 0;  // since when it has nothing to do
+    size_t part = 0;
+    std::string last_message;  // of a server stream
   };
 
   void SendDue();
   void Send(size_t client, int64_t due_nanos, int64_t now_nanos);
-  void SendOnStream(size_t client);
+  void SendCall(size_t client, const google::protobuf::MessageLite& message);
+  void SendOnStream(size_t client, const google::protobuf::MessageLite& message);
+  void OpenServerStream(size_t client, const google::protobuf::MessageLite& message);
   void OnAnswer(size_t client, const absl::Status& status, std::string_view response);
+  void CountInSlot(int64_t now_nanos, bool is_success, int64_t latency_nanos);
+  void CloseSlot(int64_t end_nanos);
   void KeepFailed(uint64_t sequence);
   void StopSending(const std::string& reason);
   void Finish();
@@ -121,6 +183,7 @@ class LoadRunner {
   // Written by the loop thread, read by whoever shows progress; no ordering with anything else.
   std::atomic<uint64_t> done_{0};
   std::atomic<uint64_t> errors_{0};
+  std::atomic<int64_t> recent_p99_{0};
 
   // Confined to the loop thread until has_ended_.
   std::vector<Client> clients_;
@@ -128,7 +191,11 @@ class LoadRunner {
   std::optional<Schedule> schedule_;
   uint64_t next_ = 0;
   int64_t start_nanos_ = 0;
+  int64_t measure_from_nanos_ = 0;
+  int64_t end_nanos_ = INT64_MAX;
   int64_t last_success_nanos_ = 0;
+  LoadSlot slot_;
+  Histogram slot_latency_;
   int64_t timer_nanos_ = 0;  // when the armed timer fires; 0: none
   bool is_stopping_ = false;
   bool is_finished_ = false;

@@ -16,7 +16,8 @@ struct ProgressState {
   uint64_t total = 0;
   uint64_t errors = 0;
   int64_t elapsed_nanos = 0;
-  double recent_rate = 0;  // requests per second since the last line
+  double recent_rate = 0;        // requests per second since the last line
+  int64_t recent_p99_nanos = 0;  // 0: not known
 };
 
 std::string RenderBar(const ProgressState& state);
@@ -30,7 +31,7 @@ class Progress {
   Progress(Style style, uint64_t total, Sink sink);
 
   // Call a few times a second; prints when it is time.
-  void Tick(uint64_t done, uint64_t errors, int64_t elapsed_nanos);
+  void Tick(uint64_t done, uint64_t errors, int64_t elapsed_nanos, int64_t recent_p99_nanos = 0);
   // Leaves the terminal's cursor on a line of its own.
   void Finish();
 

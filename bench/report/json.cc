@@ -49,6 +49,60 @@ json::object ShapeObject(const WriteShape& shape) {
           {"sequential_keys", shape.sequential_keys}};
 }
 
+json::object CountsObject(const std::map<std::string, uint64_t>& counts) {
+  json::object out;
+  for (const auto& [name, count] : counts) {
+    out[name] = count;
+  }
+  return out;
+}
+
+json::array SlotsArray(const std::vector<LoadSlot>& slots) {
+  json::array out;
+  for (const LoadSlot& slot : slots) {
+    out.push_back({{"end_s", static_cast<double>(slot.end_nanos) / kNanosPerSecond},
+                   {"succeeded", slot.succeeded},
+                   {"failed", slot.failed},
+                   {"p50_us", static_cast<double>(slot.p50_nanos) / kNanosPerMicro},
+                   {"p99_us", static_cast<double>(slot.p99_nanos) / kNanosPerMicro},
+                   {"p99.9_us", static_cast<double>(slot.p999_nanos) / kNanosPerMicro},
+                   {"max_us", static_cast<double>(slot.max_nanos) / kNanosPerMicro}});
+  }
+  return out;
+}
+
+json::array UsageArray(const std::vector<ServerUsage>& usage) {
+  json::array out;
+  for (const ServerUsage& sample : usage) {
+    out.push_back({{"at_s", static_cast<double>(sample.at_nanos) / kNanosPerSecond},
+                   {"cpu_s", static_cast<double>(sample.cpu_nanos) / kNanosPerSecond},
+                   {"rss_bytes", sample.rss_bytes},
+                   {"written_bytes", sample.written_bytes}});
+  }
+  return out;
+}
+
+json::array CompanionsArray(const DriveResult& result) {
+  json::array out;
+  for (const CompanionReport& report : result.companions) {
+    json::object object{{"name", report.name},
+                        {"error", report.error},
+                        {"counters", CountsObject(report.counters)}};
+    if (!report.latency_of.empty()) {
+      object[report.latency_of] = LatencyObject(report.latency);
+    }
+    out.push_back(std::move(object));
+  }
+  for (const auto& [name, load] : result.beside) {
+    out.push_back({{"name", name},
+                   {"succeeded", load.succeeded},
+                   {"errors", CountsObject(load.errors)},
+                   {"counters", CountsObject(load.counters)},
+                   {"latency", LatencyObject(load.latency)}});
+  }
+  return out;
+}
+
 // Reads fields of an object, remembering the first thing that is not as it must be.
 class FieldReader {
  public:
@@ -118,6 +172,7 @@ std::string ToJson(const RunReport& report) {
   json::object out;
   out["command"] = report.command;
   out["description"] = report.description;
+  out["command_line"] = report.command_line;
   out["endpoints"] = json::array(report.drive.endpoints.begin(), report.drive.endpoints.end());
   out["clients"] = report.drive.clients;
   out["conns"] = report.drive.conns;
@@ -133,18 +188,33 @@ std::string ToJson(const RunReport& report) {
   out["elapsed_s"] = static_cast<double>(load.elapsed_nanos) / kNanosPerSecond;
   out["requests_per_second"] = report.requests_per_second();
   out["response_bytes"] = load.response_bytes;
-  json::object errors;
-  for (const auto& [text, count] : load.errors) {
-    errors[text] = count;
-  }
-  out["errors"] = std::move(errors);
-  const double requests = static_cast<double>(load.issued == 0 ? 1 : load.issued);
+  out["errors"] = CountsObject(load.errors);
+  out["counters"] = CountsObject(load.counters);
+  out["warmup_s"] = static_cast<double>(load.warmup_nanos) / kNanosPerSecond;
+  out["client_cores"] = report.result.client_cores();
+  const std::vector<std::string> warnings = GeneratorWarnings(report.drive, report.result);
+  out["warnings"] = json::array(warnings.begin(), warnings.end());
+  const double requests = static_cast<double>(load.issued_measured == 0 ? 1 : load.issued_measured);
   out["client_cpu_us_per_request"] =
       static_cast<double>(report.result.client_cpu_nanos) / kNanosPerMicro / requests;
   if (report.result.server_cpu_nanos >= 0) {
     out["server_cpu_us_per_request"] =
         static_cast<double>(report.result.server_cpu_nanos) / kNanosPerMicro / requests;
   }
+  if (!report.result.usage.empty()) {
+    out["server_rss_bytes"] = report.result.usage.back().rss_bytes;
+  }
+  out["server"] = UsageArray(report.result.usage);
+  out["seconds"] = SlotsArray(load.slots);
+  json::object parts;
+  for (const LoadPart& part : load.parts) {
+    if (part.latency.count() > 0) {
+      parts[part.name] = LatencyObject(part.latency);
+    }
+  }
+  out["parts"] = std::move(parts);
+  out["beside"] = CompanionsArray(report.result);
+  out["lateness"] = LatencyObject(load.lateness);
   out["latency"] = LatencyObject(load.latency);
   out["service_time"] = LatencyObject(load.service_time);
   out["failed_requests"] = json::array(load.failed.begin(), load.failed.end());

@@ -12,11 +12,12 @@
 namespace socle::bench {
 
 struct RunReport {
-  std::string command;      // put or range
+  std::string command;      // put, range …
   std::string description;  // what a request is: "8-byte keys (…), 256-byte values"
   DriveOptions drive;
   std::optional<WriteShape> shape;  // of a put run
   DriveResult result;
+  std::string command_line;
 
   // Successful requests per second.
   double requests_per_second() const {

@@ -39,10 +39,59 @@ std::string LatencyRow(std::string_view name, const Histogram& histogram) {
 
 std::string CpuRow(std::string_view name, int64_t cpu_nanos, const LoadResult& load) {
   const auto cpu = static_cast<double>(cpu_nanos);
-  const double requests = static_cast<double>(std::max<uint64_t>(load.issued, 1));
+  const double requests = static_cast<double>(std::max<uint64_t>(load.issued_measured, 1));
   const double elapsed = static_cast<double>(std::max<int64_t>(load.elapsed_nanos, 1));
   return fmt::format("  {:<13}{:.1f} µs per request (user+sys), {:.2f} cores\n", name,
                      cpu / requests / kNanosPerMicro, cpu / elapsed);
+}
+
+double Mib(int64_t bytes) {
+  return static_cast<double>(bytes) / (1024 * 1024);
+}
+
+// What the server used from the first to the last sample; empty when nobody looked.
+std::string UsageRow(const std::vector<ServerUsage>& usage) {
+  if (usage.size() < 2) {
+    return "";
+  }
+  int64_t most = 0;
+  for (const ServerUsage& sample : usage) {
+    most = std::max(most, sample.rss_bytes);
+  }
+  std::string row = fmt::format("  {:<14}{:.1f} MiB resident at the end, {:.1f} at most",
+                                "server memory", Mib(usage.back().rss_bytes), Mib(most));
+  if (usage.front().written_bytes >= 0 && usage.back().written_bytes >= 0) {
+    row += fmt::format("; {:.1f} MiB written to disk",
+                       Mib(usage.back().written_bytes - usage.front().written_bytes));
+  }
+  return row + "\n";
+}
+
+std::string CompanionRows(const DriveResult& result) {
+  std::string out;
+  for (const CompanionReport& report : result.companions) {
+    out += fmt::format("\n  beside it: {}\n", report.name);
+    if (!report.error.empty()) {
+      out += fmt::format("    FAILED  {}\n", report.error);
+    }
+    for (const auto& [name, count] : report.counters) {
+      out += fmt::format("    {} {}\n", count, name);
+    }
+    if (!report.latency_of.empty()) {
+      out += LatencyRow(report.latency_of, report.latency);
+    }
+  }
+  for (const auto& [name, load] : result.beside) {
+    out += fmt::format("\n  beside it: {}, {} of them\n", name, load.succeeded);
+    for (const auto& [text, count] : load.errors) {
+      out += fmt::format("    {:>8} × {}\n", count, text);
+    }
+    for (const auto& [what, count] : load.counters) {
+      out += fmt::format("    {} {}\n", count, what);
+    }
+    out += LatencyRow("latency", load.latency);
+  }
+  return out;
 }
 
 std::string JoinEndpoints(const std::vector<std::string>& endpoints) {
@@ -100,8 +149,11 @@ std::string RenderTable(const RunReport& report) {
   const DriveOptions& drive = report.drive;
   const bool is_open = drive.rate > 0;
   std::string out = fmt::format("socle-bench {}: {}\n", report.command, report.description);
-  out += fmt::format("  {} requests, {} clients, {} connections to {}\n", drive.total,
-                     drive.clients, drive.conns, JoinEndpoints(drive.endpoints));
+  const std::string amount = drive.duration_seconds > 0
+                                 ? fmt::format("{} s of requests", drive.duration_seconds)
+                                 : fmt::format("{} requests", drive.total);
+  out += fmt::format("  {}, {} clients, {} connections to {}\n", amount, drive.clients, drive.conns,
+                     JoinEndpoints(drive.endpoints));
   out += is_open
              ? fmt::format(
                    "  open loop at {} requests/s: latency counts from the intended send "
@@ -113,8 +165,12 @@ std::string RenderTable(const RunReport& report) {
     out += fmt::format("  STOPPED EARLY  {}; {} of {} requests sent\n", load.stop_reason,
                        load.issued, drive.total);
   }
-  out += fmt::format("  total time   {:.2f} s\n",
+  out += fmt::format("  total time   {:.2f} s",
                      static_cast<double>(load.elapsed_nanos) / kNanosPerSecond);
+  out += load.warmup_nanos == 0
+             ? "\n"
+             : fmt::format(" after {:.1f} s of warm-up\n",
+                           static_cast<double>(load.warmup_nanos) / kNanosPerSecond);
   out += fmt::format("  throughput   {:.0f} requests/s, {:.1f} MB/s of responses\n",
                      report.requests_per_second(),
                      static_cast<double>(load.response_bytes) * 1e3 /
@@ -127,16 +183,30 @@ std::string RenderTable(const RunReport& report) {
   for (const auto& [text, count] : load.errors) {
     out += fmt::format("    {:>8} × {}\n", count, text);
   }
+  for (const auto& [name, count] : load.counters) {
+    out += fmt::format("  {:<13}{}\n", name, count);
+  }
   out += CpuRow("client CPU", report.result.client_cpu_nanos, load);
   if (report.result.server_cpu_nanos >= 0) {
     out += CpuRow("server CPU", report.result.server_cpu_nanos, load);
+  }
+  out += UsageRow(report.result.usage);
+  for (const std::string& warning : GeneratorWarnings(drive, report.result)) {
+    out += fmt::format("  WARNING      {}\n", warning);
   }
   out += fmt::format("\n  {:<13}{:>11}{:>11}{:>11}{:>11}{:>11}{:>11}\n", "", "average", "p50",
                      "p90", "p99", "p99.9", "max");
   out += LatencyRow("latency", load.latency);
   if (is_open) {
     out += LatencyRow("once sent", load.service_time);
+    out += LatencyRow("sent late by", load.lateness);
   }
+  for (const LoadPart& part : load.parts) {
+    if (part.latency.count() > 0) {
+      out += LatencyRow(part.name, part.latency);
+    }
+  }
+  out += CompanionRows(report.result);
   const std::string distribution = RenderDistribution(load.latency);
   return distribution.empty() ? out : out + "\n  distribution of latency\n" + distribution;
 }

@@ -27,6 +27,7 @@ RunReport PutReport() {
     load.service_time.Record(700 * kNanosPerMicro);
   }
   load.issued = 1'000;
+  load.issued_measured = 1'000;
   load.succeeded = 990;
   load.errors["UNAVAILABLE: etcdserver: no leader"] = 10;
   load.failed = {3, 5, 8};

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "bench/workload/answer.h"
 #include "kv/base/clock.h"
+#include "kv/base/status_macros.h"
 #include "server/wire/client/etcd_methods.h"
 
 namespace socle::bench {
@@ -44,12 +46,14 @@ const google::protobuf::MessageLite& LeaseKeepAliveSource::Build(uint64_t sequen
   return request_;
 }
 
-absl::Status LeaseKeepAliveSource::Judge(std::string_view response) const {
+absl::StatusOr<const google::protobuf::MessageLite*> LeaseKeepAliveSource::Next(
+    uint64_t /*sequence*/, std::string_view response) {
   etcdserverpb::LeaseKeepAliveResponse answer;
-  if (!answer.ParseFromArray(response.data(), static_cast<int>(response.size()))) {
-    return absl::InternalError("a LeaseKeepAliveResponse that can't be read");
+  RETURN_IF_ERROR(ParseAnswer(response, &answer));
+  if (answer.ttl() <= 0) {
+    return absl::NotFoundError("the lease is gone");
   }
-  return answer.ttl() > 0 ? absl::OkStatus() : absl::NotFoundError("the lease is gone");
+  return nullptr;
 }
 
 }  // namespace socle::bench

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <etcd/rpc.pb.h>
 
 #include "bench/load/load_runner.h"
@@ -50,10 +51,11 @@ class LeaseKeepAliveSource final : public RequestSource {
   std::string_view path() const override;
   const google::protobuf::MessageLite& Build(uint64_t sequence) override;
 
-  bool keeps_stream() const override { return !once_; }
+  Kind kind() const override { return once_ ? Kind::kUnary : Kind::kKeptStream; }
 
   // A lease that is gone is renewed for 0 seconds.
-  absl::Status Judge(std::string_view response) const override;
+  absl::StatusOr<const google::protobuf::MessageLite*> Next(uint64_t sequence,
+                                                            std::string_view response) override;
 
  private:
   const LeaseShape shape_;

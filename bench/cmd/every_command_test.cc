@@ -1,0 +1,208 @@
+// Every load command against Debian's etcd and against socle-kv, small.
+#include <stdlib.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "bench/peer/local_server.h"
+#include "bench/report/json.h"
+
+namespace socle::bench {
+namespace {
+
+using testing::HasSubstr;
+
+struct CommandResult {
+  int exit_code = -1;
+  std::string output;  // stdout and stderr
+};
+
+CommandResult RunBench(const std::string& arguments) {
+  const std::string command = fmt::format("timeout 60 {} {} 2>&1", SOCLE_BENCH_PATH, arguments);
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  CommandResult result;
+  std::array<char, 4096> buffer;
+  size_t got = 0;
+  while ((got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
+    result.output.append(buffer.data(), got);
+  }
+  const int status = ::pclose(pipe);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return result;
+}
+
+class EveryCommand : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(::mkdtemp(dir_.data()), nullptr);
+    auto peer = ParsePeer(GetParam());
+    if (absl::IsNotFound(peer.status())) {
+      GTEST_SKIP() << peer.status();
+    }
+    ASSERT_TRUE(peer.ok()) << peer.status();
+    auto server = LocalServer::Start(*peer, dir_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+  CommandResult Run(std::string_view arguments) {
+    return RunBench(fmt::format("{} --endpoints={}", arguments, server_->endpoint()));
+  }
+
+  std::string dir_ = "/tmp/socle_bench_every.XXXXXX";
+  std::unique_ptr<LocalServer> server_;
+};
+
+TEST_P(EveryCommand, DoesWhatItSays) {
+  const struct {
+    std::string_view arguments;
+    std::string_view shows;
+  } kCases[] = {
+      {"put --total 1500 --key-space-size 500 --clients 20 --conns 3", "errors       0"},
+      {"range --key-space-size 500 --total 500 --clients 10", "errors       0"},
+      {"delete --total 500 --key-space-size 500 --sequential-keys --clients 10", "deleted      "},
+      {"txn-put --txn-ops 10 --total 100 --key-space-size 500 --clients 5", "10 puts of 8-byte"},
+      {"txn-mixed --rw-ratio 4 --total 300 --key-space-size 500 --clients 5", "  write  "},
+      {"mixed --mix put=1,range=1,delete=1,list=1,txn=1 --key-distribution zipfian "
+       "--val-size-distribution uniform --val-size-max 300 --total 500 --key-space-size 200",
+       "  list  "},
+      {"stm --keys 3 --keys-per-txn 2 --total 100 --clients 8", "conflicts    "},
+      {"watch --watchers 20 --streams 4 --conns 2 --total 10", "0 missing, 0 repeated"},
+      {"watch-latency --streams 2 --watchers-per-stream 3 --put-total 20 --put-rate 200",
+       "120 in "},
+      {"watch-get --watchers 50 --streams 5 --events 8 --total 200 --clients 5", "400 events"},
+      {"lease-grant --total 50 --leases 50 --first-id 900 --clients 5", "errors       0"},
+      {"lease-keepalive --total 100 --leases 50 --first-id 900 --clients 5", "errors       0"},
+      {"lease-expire --total 60 --expire-after 2 --clients 5 --first-id 5000", "expired late by"},
+      {"compact --total 2", "compaction"},
+      {"snapshot --total 2", "errors       0"},
+      {"defrag", "errors       0"},
+      {"kube-leases --nodes 20 --period 0.2", "conflicts    0"},
+      {"kube-pods --total 100 --pods 40 --watchers 3 --list-rate 50 --page 15", "  delete  "},
+      {"range --duration 0.2 --rate 200 --warmup 0.1 --idle-watchers 30", "30 watchers"},
+  };
+
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(c.arguments);
+    const CommandResult result = Run(c.arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr(std::string(c.shows)));
+    EXPECT_THAT(result.output, testing::Not(HasSubstr("FAILED")));
+  }
+}
+
+TEST_P(EveryCommand, WritesAllItsFiles) {
+  const std::string at = dir_ + "/run";
+  const CommandResult result = Run(fmt::format(
+      "put --total 300 --rate 1000 --clients 10 --server-pid {} --json {}.json --csv {}.csv "
+      "--hdr {}.hgrm --report {}.html",
+      server_->pid(), at, at, at, at));
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("MiB resident"));
+  EXPECT_THAT(*ReadTextFile(at + ".json"), HasSubstr("\"server_cpu_us_per_request\""));
+  EXPECT_THAT(*ReadTextFile(at + ".csv"), HasSubstr("\n"));
+  EXPECT_THAT(*ReadTextFile(at + ".hgrm"), HasSubstr("Total count    =          300]"));
+  EXPECT_TRUE(ReadTextFile(at + ".html")->ends_with("</html>\n"));
+}
+
+TEST_P(EveryCommand, KeepsWhatItMeasuredWhenTheServerDies) {
+  const std::string json = dir_ + "/run.json";
+  const CommandResult result = RunBench(fmt::format(
+      "put --duration 2 --rate 300 --clients 100 --conns 2 --timeout 0.5 --endpoints={} "
+      "--json {} & sleep 1; kill -9 {}; wait $!",
+      server_->endpoint(), json, server_->pid()));
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("throughput   "));
+  EXPECT_THAT(result.output, testing::Not(HasSubstr("throughput   0 requests")));
+  EXPECT_THAT(result.output, HasSubstr("UNAVAILABLE"));
+  EXPECT_THAT(*ReadTextFile(json), HasSubstr("\"UNAVAILABLE"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Peers, EveryCommand, testing::ValuesIn(std::array{"etcd", SOCLE_PEER}),
+                         [](const testing::TestParamInfo<const char*>& peer) {
+                           return peer.index == 0 ? "Etcd" : "Socle";
+                         });
+
+class SocleBenchPeers : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (absl::IsNotFound(ParsePeer(SOCLE_PEER).status())) {
+      GTEST_SKIP() << "socle-kv is not built";
+    }
+  }
+};
+
+TEST_F(SocleBenchPeers, ComparesByTurns) {
+  const CommandResult result = RunBench(fmt::format(
+      "compare --peer {0} --peer {0} --rounds 2 --before 'put --total 50' --restart range a "
+      "--total 20",
+      SOCLE_PEER));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("round 2 of 2"));
+  EXPECT_THAT(result.output, HasSubstr("better than socle by"));
+}
+
+TEST_F(SocleBenchPeers, RestartTellsWhenAServerServes) {
+  for (const char* how : {"", "--kill"}) {
+    const CommandResult result =
+        RunBench(fmt::format("restart --peer {} --keys 200 --rounds 2 {}", SOCLE_PEER, how));
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("serves after 0."));
+  }
+}
+
+TEST_F(SocleBenchPeers, HeadlineStandsBesideTheMachinesLimits) {
+  const CommandResult result =
+      RunBench(fmt::format("headline --peer {} --total 2000 --rate 2000", SOCLE_PEER));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("TCP round trip over 127.0.0.1"));
+  EXPECT_THAT(result.output, HasSubstr("99.9 % within"));
+}
+
+TEST(SocleBench, BadInputIsOneLine) {
+  const struct {
+    std::string_view arguments;
+    int exit_code;
+    std::string_view text;
+  } kCases[] = {
+      {"mixed --mix swim=3", 2, "--mix \"swim=3\""},
+      {"mixed --key-distribution odd", 2, "--key-distribution odd"},
+      {"mixed --val-size 9 --val-size-max 3", 2, "--val-size-max"},
+      {"txn-put --txn-ops 5 --key-space-size 4", 2, "--txn-ops"},
+      {"txn-mixed --rw-ratio -1", 2, "--rw-ratio"},
+      {"stm --keys 1 --keys-per-txn 2", 2, "--keys-per-txn"},
+      {"put --warmup -1", 2, "--warmup"},
+      {"put --duration 5 --total 5", 2, "--duration"},
+      {"put --report /nonexistent/page", 1, "/nonexistent/page"},
+      {"kube-leases --nodes 0", 2, "--nodes"},
+      {"lease-expire --expire-after 0", 2, "--expire-after"},
+      {"watch-get --endpoints 127.0.0.1:1", 1, "Connection refused"},
+      {"compare --peer zookeeper put", 2, "zookeeper"},
+      {"compare --peer etcd=/nonexistent put", 1, "/nonexistent"},
+      {"compare", 2, "workload"},
+      {"restart --peer etcd=/bin/false --keys 5", 1, "ended at once"},
+      {"limits --dir /nonexistent/dir", 1, "/nonexistent/dir"},
+  };
+
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(c.arguments);
+    const CommandResult result = RunBench(std::string(c.arguments));
+    EXPECT_EQ(result.exit_code, c.exit_code) << result.output;
+    EXPECT_THAT(result.output, HasSubstr(std::string(c.text)));
+    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+  }
+}
+
+}  // namespace
+}  // namespace socle::bench

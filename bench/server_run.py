@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""The whole server beside Debian's etcd: puts, reads, transactions, watches, leases, memory, and the bars they are held to.
+
+  server_run.py --bin build/release/bin [--keys N] [--seconds S] [--watchers N] [--rounds R] [--dir DIR] [--record]
+
+Each round is etcd, then socle-kv, on fresh directories with default flags; a ratio is taken within a round, and the median of the rounds
+counts. Each server is started again before it is read from: etcd 3.4 reads at half speed after a burst of writes. The load is one and the same
+socle-bench, whose processor time is no part of the server's.
+"""
+
+import argparse
+import datetime
+import json
+import math
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bench" / "peer"))
+from server import Server, ServerFailed  # noqa: E402
+
+CLIENTS = (1, 10, 100, 1000)
+LONG_RANGE = 10_000
+PUTS = ("--val-size=256",)
+HUNDRED = ("--clients=100", "--conns=10")
+
+
+class Session:
+    """One server and the loads on it."""
+
+    def __init__(self, server, bench, arguments):
+        self.server = server
+        self.bench = bench
+        self.space = (f"--key-space-size={arguments.keys}",)
+        self.measured = (f"--duration={arguments.seconds:g}", f"--warmup={arguments.seconds / 5:g}")
+
+    def run(self, workload, *flags):
+        """The JSON of one run of socle-bench."""
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            command = [self.bench, workload, f"--endpoints={self.server.endpoint}", f"--server-pid={self.server.process.pid}", f"--json={file.name}", *flags]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            if done.returncode != 0:
+                raise ServerFailed(f"socle-bench {workload} {' '.join(flags)}: exit code {done.returncode}\n{done.stdout}")
+            result = json.loads(pathlib.Path(file.name).read_text())
+        for warning in result.get("warnings", []):
+            print(f"  {workload} {' '.join(flags)}: {warning}", flush=True)
+        return result
+
+    def load(self, workload, *flags):
+        return self.run(workload, *self.measured, *self.space, "--no-progress", *flags)
+
+    def resident_bytes(self):
+        for line in pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+
+def keep(figures, name, run):
+    figures[f"{name}, per second"] = run["requests_per_second"]
+    figures[f"{name}, p50 ms"] = run["latency"]["p50_us"] / 1000
+    figures[f"{name}, p99 ms"] = run["latency"]["p99_us"] / 1000
+    figures[f"{name}, p99.9 ms"] = run["latency"]["p99.9_us"] / 1000
+    figures[f"{name}, server CPU us"] = run["server_cpu_us_per_request"]
+
+
+def spread_over(clients):
+    return (f"--clients={clients}", f"--conns={max(1, clients // 10)}")
+
+
+def measure_writes(session, figures, arguments):
+    for clients in CLIENTS:
+        keep(figures, f"put, {clients} clients", session.load("put", *PUTS, *spread_over(clients)))
+    keep(figures, "put at 5,000/s", session.load("put", *PUTS, *HUNDRED, "--rate=5000"))
+    keep(figures, "txn with one put", session.load("txn-put", *PUTS, *HUNDRED))
+    leases = max(100, arguments.keys // 100)
+    session.run("lease-grant", f"--leases={leases}", f"--total={leases}", "--ttl=6000", *HUNDRED, "--no-progress")
+    keep(figures, "lease keep-alive", session.run("lease-keepalive", f"--leases={leases}", *session.measured, *HUNDRED, "--no-progress"))
+    keep(figures, "mixed, 80 % reads", session.load("mixed", "--mix=put=20,range=80", *PUTS, *HUNDRED))
+    watch = session.run("watch-latency", "--streams=10", "--watchers-per-stream=10", "--put-rate=1000", f"--put-total={max(100, int(1000 * arguments.seconds))}",
+                        "--val-size=256")
+    figures["watch latency, p99 ms"] = watch["latency"]["p99_us"] / 1000
+    figures["watch latency, p99.9 ms"] = watch["latency"]["p99.9_us"] / 1000
+
+
+def measure_reads(session, figures, arguments):
+    for clients in CLIENTS:
+        keep(figures, f"range, {clients} clients", session.load("range", *spread_over(clients)))
+    before = session.resident_bytes()
+    # Keys of the put runs are hexadecimal: all of them lie between "0" and "g".
+    long_range = session.run("range", "0", "g", f"--limit={LONG_RANGE}", "--clients=4", "--conns=4", *session.measured, "--no-progress")
+    keep(figures, "10,000-key range", long_range)
+    most = max(sample["rss_bytes"] for sample in long_range["server"])
+    figures["10,000-key range, memory growth MiB"] = max(most - before, 0) / 2**20
+    figures["resident memory, MiB"] = session.resident_bytes() / 2**20
+
+
+def measure_idle_watches(session, figures, arguments):
+    before = session.resident_bytes()
+    run = session.run("put", "--total=10", f"--idle-watchers={arguments.watchers}", "--no-progress")
+    figures["idle watch, bytes"] = max(run["server"][0]["rss_bytes"] - before, 0) / arguments.watchers
+    run = session.load("put", *PUTS, "--clients=1000", "--conns=1000", f"--idle-watchers={arguments.watchers}")
+    keep(figures, "put, 1,000 connections beside idle watches", run)
+
+
+def measure(binary, arguments):
+    figures = {}
+    with Server(binary, ["--log-level=error"], data_dir=None) as server:
+        print(f"== {binary}", flush=True)
+        session = Session(server, arguments.bin / "socle-bench", arguments)
+        session.run("put", *PUTS, "--sequential-keys", *session.space, f"--total={arguments.keys}", "--clients=200", "--conns=10", "--no-progress")
+        measure_writes(session, figures, arguments)
+        server.stop()
+        server.start()
+        measure_reads(session, figures, arguments)
+        server.stop()
+        server.start()
+        measure_idle_watches(session, figures, arguments)
+        server.stop()
+    return figures
+
+
+def measure_limits(arguments):
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        subprocess.run([arguments.bin / "socle-bench", "limits", f"--dir={arguments.dir}", f"--json={file.name}"], check=True, stdout=subprocess.DEVNULL)
+        return json.loads(pathlib.Path(file.name).read_text())
+
+
+# figure, what ours must be of etcd's: at least that many times (more is better), or at most that part (less is better)
+BARS = [
+    ("put, 100 clients, per second", "at least", 5),
+    ("put, 100 clients, server CPU us", "at most", 1 / 6),
+    ("put at 5,000/s, p99.9 ms", "at most", 1 / 10),
+    ("range, 100 clients, per second", "at least", 8),
+    ("range, 100 clients, server CPU us", "at most", 1 / 10),
+    ("txn with one put, per second", "at least", 10),
+    ("10,000-key range, per second", "at least", 8),
+    ("10,000-key range, memory growth MiB", "at most", 1 / 10),
+    ("put, 1,000 connections beside idle watches, per second", "at least", 5),
+]
+IDLE_WATCH_BYTES = 2048
+ONE_PUT = 1.3  # times an fdatasync and a round trip
+
+
+def median_of(rounds, name):
+    return statistics.median(one[name] for one in rounds)
+
+
+def ratios_of(etcd, socle, name):
+    """Round by round; not a number where etcd's figure is nothing, as of memory that did not grow."""
+    return [ours[name] / theirs[name] if theirs[name] else math.nan for theirs, ours in zip(etcd, socle)]
+
+
+def table(etcd, socle):
+    lines = [f"{'':56}{'etcd':>12}{'socle-kv':>12}{'ratio':>9}  in rounds"]
+    for name in socle[0]:
+        ratios = ratios_of(etcd, socle, name)
+        lines.append(f"{name:56}{median_of(etcd, name):>12,.2f}{median_of(socle, name):>12,.2f}{statistics.median(ratios):>8.3f}x  "
+                     f"{min(ratios):.3f} to {max(ratios):.3f}")
+    return "\n".join(lines)
+
+
+def verdicts(etcd, socle, limits):
+    lines = [f"{'bar':84}{'':>10}"]
+
+    def say(text, value, is_met):
+        lines.append(f"{text:84}{value:>10}  {'not judged' if is_met is None else 'met' if is_met else 'missed'}")
+
+    for name, kind, bound in BARS:
+        ratio = statistics.median(ratios_of(etcd, socle, name))
+        words = f"{kind} {bound:g} x etcd's" if kind == "at least" else f"{kind} 1/{round(1 / bound)} of etcd's"
+        is_met = None if math.isnan(ratio) else ratio >= bound if kind == "at least" else ratio <= bound
+        say(f"{name}: {words}", f"{ratio:.3f}x", is_met)
+    floor = (limits["fdatasync_p50_us"] + limits["round_trip_p50_us"]) / 1000
+    one = median_of(socle, "put, 1 clients, p50 ms")
+    say(f"one client's put, p50: at most {ONE_PUT} x an fdatasync and a round trip ({floor:.3f} ms)", f"{one:.3f} ms", one <= ONE_PUT * floor)
+    watch = median_of(socle, "idle watch, bytes")
+    say(f"idle watch: at most {IDLE_WATCH_BYTES} bytes", f"{watch:,.0f}", watch <= IDLE_WATCH_BYTES)
+    return "\n".join(lines)
+
+
+def record(arguments, text):
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    etcd_version = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+    entry = f"""
+## server, {datetime.date.today().isoformat()}, commit {commit}
+
+    ./dev bench server --keys={arguments.keys} --seconds={arguments.seconds:g} --watchers={arguments.watchers} --rounds={arguments.rounds}
+
+{os.cpu_count()} cores ({platform.machine()}, shared by load and server), {etcd_version}, default flags, by turns; every write synced to disk.
+
+```
+{text}
+```
+"""
+    with open(ROOT / "bench" / "RESULTS.md", "a", encoding="utf-8") as file:
+        file.write(entry)
+    print("recorded in bench/RESULTS.md")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of socle-kv and socle-bench")
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
+    parser.add_argument("--watchers", type=int, default=100_000, help="idle ones")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dir", default=tempfile.gettempdir(), help="folder on the disk to measure")
+    parser.add_argument("--record", action="store_true", help="append the tables to bench/RESULTS.md")
+    arguments = parser.parse_args()
+    tempfile.tempdir = arguments.dir  # the servers are there too
+    etcd, socle = [], []
+    try:
+        limits = measure_limits(arguments)
+        for _ in range(arguments.rounds):
+            etcd.append(measure("etcd", arguments))
+            socle.append(measure(arguments.bin / "socle-kv", arguments))
+    except (ServerFailed, subprocess.CalledProcessError) as error:
+        print(error)
+        if socle:
+            print(f"what was measured before that, {len(socle)} whole rounds:\n\n{table(etcd[:len(socle)], socle)}")
+        return 1
+    text = table(etcd, socle) + "\n\n" + verdicts(etcd, socle, limits)
+    print(text)
+    if arguments.record:
+        record(arguments, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
