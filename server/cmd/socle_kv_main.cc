@@ -1,14 +1,20 @@
 // socle-kv: the standalone server. Exit codes: 0 stopped by a signal, 1 could not start, 2 bad
 // flags.
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "kv/base/clock.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/cmd/kv_server.h"
@@ -20,6 +26,10 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
+constexpr time_t kTrimSeconds = 5;
+constexpr int64_t kQuietNanos =
+    kTrimSeconds * kNanosPerSecond / 10;  // of processor time since the last look
+constexpr size_t kFreeBytesKept = size_t{16} << 20U;
 
 LogLevel LevelOf(const std::string& name) {
   return name == "debug"  ? LogLevel::kDebug
@@ -40,6 +50,43 @@ sigset_t StopSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
+}
+
+// As Go's runtime does for etcd: of the two limits of descriptors the one that can be raised is raised.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+int64_t ProcessorNanos() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * kNanosPerSecond +
+         (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * kNanosPerMicro;
+}
+
+// What a burst of large answers has taken stays with malloc when it is freed; here it goes back to the system.
+void ReturnFreeMemory() {
+  const struct mallinfo2 memory = ::mallinfo2();
+  if (memory.fordblks > kFreeBytesKept && memory.fordblks > memory.uordblks / 4) {
+    ::malloc_trim(0);
+  }
+}
+
+int WaitForSignal(const sigset_t& signals) {
+  const timespec period{.tv_sec = kTrimSeconds, .tv_nsec = 0};
+  int caught = 0;
+  int64_t used = ProcessorNanos();
+  while ((caught = ::sigtimedwait(&signals, nullptr, &period)) < 0) {
+    const int64_t before = std::exchange(used, ProcessorNanos());
+    if (used - before < kQuietNanos) {  // Looking and giving back stop whoever allocates.
+      ReturnFreeMemory();
+    }
+  }
+  return caught;
 }
 
 int Main(const std::vector<std::string>& arguments) {
@@ -72,6 +119,7 @@ int Main(const std::vector<std::string>& arguments) {
     LogWarning("flag", {{"warning", warning}});
   }
 
+  RaiseDescriptorLimit();
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
@@ -84,8 +132,7 @@ int Main(const std::vector<std::string>& arguments) {
   if (!is_json || ::isatty(STDERR_FILENO) != 0) {
     std::fputs((*server)->Summary().c_str(), stderr);
   }
-  int caught = 0;
-  sigwait(&signals, &caught);
+  const int caught = WaitForSignal(signals);
   LogInfo("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
   server->reset();
   LogInfo("stopped");

@@ -1,8 +1,10 @@
-// socle-differential: sends one script of requests to two servers and compares every response.
+// socle-differential: sends the same requests to two servers and compares every response.
 //
 //   socle-differential --left 127.0.0.1:1 --right 127.0.0.1:2 --seed 1 --operations 10000
 //       --left-db /var/lib/etcd/member/snap/db
 //
+// With --part it is another script: "clients", three concurrent clients on keys of their own, or "admin", everything beside keys and leases,
+// with users and without. Each part wants two fresh servers.
 // With --left-db the Hash that the left server answers is compared with the one made here from a copy
 // of its file: no two servers have equal files, so it can't be compared between the two.
 // Exits with 1 at the first response that differs, having printed the seed, the place in the
@@ -12,9 +14,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -23,11 +27,14 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
+#include "kv/base/random.h"
 #include "kv/base/status_macros.h"
 #include "kv/bolt/bolt_engine.h"
 #include "mvcc/hash.h"
-#include "tests/conformance/normalize.h"
+#include "tests/conformance/admin_operation.h"
+#include "tests/conformance/concurrent_clients.h"
 #include "tests/conformance/operation.h"
+#include "tests/conformance/pair.h"
 #include "tests/conformance/peer.h"
 
 namespace socle::conformance {
@@ -39,95 +46,39 @@ struct Options {
   std::string left_db;  // the left server's file; empty: not looked at
   uint64_t seed = 1;
   uint64_t operations = 10'000;
+  std::string part = "script";
   bool plant = false;  // a wrong request on the right: shows that the comparison can fail
 };
 
-template <typename Request>
-struct ResponseTo;
-#define SOCLE_RESPONSE_TO(request, response) \
-  template <>                                \
-  struct ResponseTo<etcdserverpb::request> { \
-    using Type = etcdserverpb::response;     \
-  }
-SOCLE_RESPONSE_TO(RangeRequest, RangeResponse);
-SOCLE_RESPONSE_TO(PutRequest, PutResponse);
-SOCLE_RESPONSE_TO(DeleteRangeRequest, DeleteRangeResponse);
-SOCLE_RESPONSE_TO(TxnRequest, TxnResponse);
-SOCLE_RESPONSE_TO(CompactionRequest, CompactionResponse);
-SOCLE_RESPONSE_TO(LeaseGrantRequest, LeaseGrantResponse);
-SOCLE_RESPONSE_TO(LeaseRevokeRequest, LeaseRevokeResponse);
-SOCLE_RESPONSE_TO(LeaseTimeToLiveRequest, LeaseTimeToLiveResponse);
-SOCLE_RESPONSE_TO(HashKVRequest, HashKVResponse);
-#undef SOCLE_RESPONSE_TO
-
-struct Tally {
-  uint64_t succeeded = 0;
-  uint64_t refused = 0;
-};
-
-std::string Shown(const grpc::Status& status, const google::protobuf::Message& response) {
-  if (!status.ok()) {
-    return fmt::format("code {}: {}\n", static_cast<int>(status.error_code()),
-                       status.error_message());
-  }
-  return response.Utf8DebugString();
-}
-
-// Sends one request to both; false when the answers differ. Learns revisions from the answers.
-template <typename Message>
-bool SendToBoth(const Message& request, Peer* left, Peer* right, StoreState* state, Tally* tally) {
-  typename ResponseTo<Message>::Type on_left;
-  typename ResponseTo<Message>::Type on_right;
-  const grpc::Status left_status = left->Call(request, &on_left);
-  const grpc::Status right_status = right->Call(request, &on_right);
-  if (left_status.ok()) {
-    ++tally->succeeded;
-    state->revision = on_left.header().revision();
-    if constexpr (std::is_same_v<Message, etcdserverpb::CompactionRequest>) {
-      state->compacted = request.revision();
-    }
-  } else {
-    ++tally->refused;
-  }
-  Normalize(request, &on_left);
-  Normalize(request, &on_right);
-  const std::string left_text = Shown(left_status, on_left);
-  const std::string right_text = Shown(right_status, on_right);
-  const auto code = left_status.error_code();
-  const bool is_gone =
-      code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED;
-  if (left_text == right_text && !is_gone) {
-    return true;
-  }
-  fmt::print("{} {{\n{}}}\n--- left\n{}--- right\n{}", request.GetTypeName(),
-             request.Utf8DebugString(), left_text, right_text);
-  return false;
-}
-
 // Compares every event that is left, with previous values, for everything and for a part of the
 // keys.
-bool SameEvents(const Options& options, Peer* left, Peer* right, const StoreState& state) {
+bool SameEvents(const Options& options, Pair* pair) {
+  const StoreState& state = pair->state();
   for (const bool part : {false, true}) {
     etcdserverpb::WatchCreateRequest create;
     create.set_key(part ? "b" : std::string(1, '\0'));
     create.set_range_end(part ? "d" : std::string(1, '\0'));
     create.set_start_revision(state.compacted + 1);
     create.set_prev_kv(true);
-    std::vector<std::string> on_left;
-    std::vector<std::string> on_right;
-    const grpc::Status left_status = left->Watch(create, state.revision, &on_left);
-    const grpc::Status right_status = right->Watch(create, state.revision, &on_right);
+    std::vector<mvccpb::Event> on_left;
+    std::vector<mvccpb::Event> on_right;
+    const grpc::Status left_status = pair->left()->Watch(create, state.revision, &on_left);
+    const grpc::Status right_status = pair->right()->Watch(create, state.revision, &on_right);
     if (!left_status.ok() || !right_status.ok()) {
       fmt::print("watch: left {}, right {}\n", left_status.error_message(),
                  right_status.error_message());
       return false;
     }
     const auto [a, b] =
-        std::mismatch(on_left.begin(), on_left.end(), on_right.begin(), on_right.end());
+        std::mismatch(on_left.begin(), on_left.end(), on_right.begin(), on_right.end(),
+                      [](const mvccpb::Event& x, const mvccpb::Event& y) {
+                        return x.SerializeAsString() == y.SerializeAsString();
+                      });
     if (a != on_left.end() || b != on_right.end()) {
       fmt::print("seed {}: event {} of {} and {} differs\n--- left\n{}--- right\n{}", options.seed,
                  a - on_left.begin(), on_left.size(), on_right.size(),
-                 a == on_left.end() ? "nothing\n" : *a, b == on_right.end() ? "nothing\n" : *b);
+                 a == on_left.end() ? "nothing\n" : a->Utf8DebugString(),
+                 b == on_right.end() ? "nothing\n" : b->Utf8DebugString());
       return false;
     }
     fmt::print("{} events agree\n", on_left.size());
@@ -136,14 +87,15 @@ bool SameEvents(const Options& options, Peer* left, Peer* right, const StoreStat
 }
 
 // Compares the whole history that is left, revision by revision, and as events.
-bool SameHistory(const Options& options, Peer* left, Peer* right, StoreState* state, Tally* tally) {
-  for (int64_t revision = std::max<int64_t>(1, state->compacted); revision <= state->revision;
+bool SameHistory(const Options& options, Pair* pair) {
+  const StoreState state = pair->state();
+  for (int64_t revision = std::max<int64_t>(1, state.compacted); revision <= state.revision;
        ++revision) {
     etcdserverpb::RangeRequest range;
     range.set_key(std::string(1, '\0'));
     range.set_range_end(std::string(1, '\0'));
     range.set_revision(revision);
-    if (!SendToBoth(range, left, right, state, tally)) {
+    if (!pair->Send(range)) {
       fmt::print("seed {}: the stores differ at revision {}\n", options.seed, revision);
       return false;
     }
@@ -151,7 +103,7 @@ bool SameHistory(const Options& options, Peer* left, Peer* right, StoreState* st
   // The last event of both watches below.
   etcdserverpb::PutRequest put;
   put.set_key("c-last");
-  return SendToBoth(put, left, right, state, tally) && SameEvents(options, left, right, *state);
+  return pair->Send(put) && SameEvents(options, pair);
 }
 
 absl::StatusOr<uint32_t> HashOfFile(const std::string& path) {
@@ -176,41 +128,172 @@ bool SameHashOfFile(const Options& options, Peer* left) {
   return true;
 }
 
-bool RunScript(const Options& options) {
-  Peer left(options.left);
-  Peer right(options.right);
+void Plant(Pair* pair) {
+  etcdserverpb::PutRequest put;
+  put.set_key("planted");
+  etcdserverpb::PutResponse ignored;
+  if (!pair->right()->Call(put, &ignored).ok()) {
+    fmt::print("the planted put failed\n");
+  }
+}
+
+// Keys, leases and compactions, by one client.
+bool RunScript(const Options& options, Pair* pair) {
   OperationSource source(options.seed);
-  StoreState state;
-  Tally tally;
   for (uint64_t i = 0; i < options.operations; ++i) {
     if (options.plant && i == options.operations / 2) {
-      etcdserverpb::PutRequest put;
-      put.set_key("planted");
-      etcdserverpb::PutResponse ignored;
-      if (!right.Call(put, &ignored).ok()) {
-        fmt::print("the planted put failed\n");
-      }
+      Plant(pair);
     }
-    const bool same = std::visit(
-        [&](const auto& request) { return SendToBoth(request, &left, &right, &state, &tally); },
-        source.Next(state));
+    const bool same = std::visit([&](const auto& request) { return pair->Send(request); },
+                                 source.Next(pair->state()));
     if (!same) {
       fmt::print("seed {}: operation {} of {} differs (revision {}, compacted {})\n", options.seed,
-                 i, options.operations, state.revision, state.compacted);
+                 i, options.operations, pair->state().revision, pair->state().compacted);
       return false;
     }
     if ((i + 1) % 2'000 == 0) {
-      fmt::print("{} operations agree, revision {}\n", i + 1, state.revision);
+      fmt::print("{} operations agree, revision {}\n", i + 1, pair->state().revision);
       std::fflush(stdout);
     }
   }
-  if (!SameHistory(options, &left, &right, &state, &tally) ||
-      (!options.left_db.empty() && !SameHashOfFile(options, &left))) {
+  return SameHistory(options, pair) &&
+         (options.left_db.empty() || SameHashOfFile(options, pair->left()));
+}
+
+// Three clients at once.
+bool RunClients(const Options& options) {
+  const uint64_t operations = options.operations;
+  const std::vector<std::string> left =
+      RunConcurrentClients(options.left, options.seed, operations, false);
+  const std::vector<std::string> right =
+      RunConcurrentClients(options.right, options.seed, operations, options.plant);
+  const auto [a, b] = std::mismatch(left.begin(), left.end(), right.begin(), right.end());
+  if (a != left.end() || b != right.end()) {
+    fmt::print("seed {}: concurrent clients are told different things\n--- left\n{}--- right\n{}",
+               options.seed, a == left.end() ? "nothing\n" : *a,
+               b == right.end() ? "nothing\n" : *b);
     return false;
   }
-  fmt::print("seed {}: {} operations, {} succeeded, {} refused alike, revision {}\n", options.seed,
-             options.operations, tally.succeeded, tally.refused, state.revision);
+  fmt::print("{} answers and events of three concurrent clients agree\n", left.size());
   return true;
+}
+
+// What both ask of callers in the same way; for the rest see V7 of DIFFERENCES.md.
+template <typename Request>
+bool IsGuardedAlike(const Request& request) {
+  if constexpr (std::is_same_v<Request, etcdserverpb::RangeRequest> ||
+                std::is_same_v<Request, etcdserverpb::DeleteRangeRequest>) {
+    return request.range_end().empty();
+  }
+  return request.GetDescriptor()->name().starts_with("Auth") ||
+         std::is_same_v<Request, etcdserverpb::PutRequest>;
+}
+
+// Everything else, by callers who may have logged in.
+class AdminRun {
+ public:
+  AdminRun(const Options& options, Pair* pair)
+      : options_(options), pair_(pair), admin_(options.seed), operations_(options.seed + 1) {}
+
+  bool Run() {
+    const uint64_t count = options_.operations;
+    for (uint64_t i = 0; i < count; ++i) {
+      if (options_.plant && i == count / 2) {
+        Plant(pair_);
+      }
+      const std::string caller = admin_.has_next() ? "the same" : ChooseCaller();
+      const bool is_admin = admin_.has_next() || !random_.OneIn(3);
+      const bool same =
+          is_admin
+              ? std::visit([&](const auto& request) { return SendAdmin(request); }, admin_.Next())
+              : std::visit([&](const auto& request) { return SendAdmin(request); },
+                           operations_.Next(pair_->state()));
+      if (!same) {
+        fmt::print("seed {}: admin operation {} of {} by {} differs\n", options_.seed, i, count,
+                   caller.empty() ? "nobody" : caller);
+        return false;
+      }
+    }
+    return is_auth_on_ || SameSnapshots();
+  }
+
+ private:
+  std::string ChooseCaller() {
+    const std::string caller = random_.OneIn(3) ? "root" : admin_.User();
+    pair_->left()->SetToken(tokens_[caller].first);
+    pair_->right()->SetToken(tokens_[caller].second);
+    return caller;
+  }
+
+  template <typename Request>
+  bool SendAdmin(const Request& request) {
+    if (is_auth_on_ && !IsGuardedAlike(request)) {
+      return true;
+    }
+    if (std::is_same_v<Request, etcdserverpb::AuthenticateRequest>) {
+      pair_->left()->SetToken("");  // etcd refuses to log in who brings an old token
+      pair_->right()->SetToken("");
+    }
+    typename ResponseTo<Request>::Type left;
+    typename ResponseTo<Request>::Type right;
+    if (!pair_->Send(request, &left, &right)) {
+      return false;
+    }
+    if constexpr (std::is_same_v<Request, etcdserverpb::AuthEnableRequest>) {
+      is_auth_on_ = is_auth_on_ || left.has_header();
+    }
+    if constexpr (std::is_same_v<Request, etcdserverpb::AuthDisableRequest>) {
+      if (left.has_header()) {
+        is_auth_on_ = false;
+        tokens_.clear();  // V10: etcd 3.4 refuses an old token even then
+      }
+    }
+    if constexpr (std::is_same_v<Request, etcdserverpb::AuthenticateRequest>) {
+      if (!left.token().empty()) {
+        tokens_[request.name()] = {left.token(), right.token()};
+      }
+    }
+    return true;
+  }
+
+  bool SameSnapshots() {
+    pair_->left()->SetToken(tokens_["root"].first);
+    pair_->right()->SetToken(tokens_["root"].second);
+    std::string left;
+    std::string right;
+    const grpc::Status left_status = pair_->left()->Snapshot(&left);
+    const grpc::Status right_status = pair_->right()->Snapshot(&right);
+    if (left_status.error_code() != right_status.error_code() ||
+        left_status.error_message() != right_status.error_message()) {
+      fmt::print("seed {}: snapshot: left {} {}, right {} {}\n", options_.seed, left.size(),
+                 left_status.error_message(), right.size(), right_status.error_message());
+      return false;
+    }
+    return true;
+  }
+
+  const Options& options_;
+  Pair* const pair_;
+  AdminSource admin_;
+  OperationSource operations_;
+  Random random_{options_.seed + 2};
+  bool is_auth_on_ = false;
+  std::map<std::string, std::pair<std::string, std::string>> tokens_;  // of each user: left, right
+};
+
+bool RunPart(const Options& options) {
+  if (options.part == "clients") {
+    return RunClients(options);
+  }
+  Pair pair(options.left, options.right);
+  const bool same =
+      options.part == "admin" ? AdminRun(options, &pair).Run() : RunScript(options, &pair);
+  if (same) {
+    fmt::print("{}, seed {}: {} operations, {} succeeded, {} refused alike, revision {}\n",
+               options.part, options.seed, pair.tally().succeeded + pair.tally().refused,
+               pair.tally().succeeded, pair.tally().refused, pair.state().revision);
+  }
+  return same;
 }
 
 }  // namespace
@@ -232,6 +315,8 @@ int main(int argc, char** argv) {
       options.right = value;
     } else if (flag == "--left-db") {
       options.left_db = value;
+    } else if (flag == "--part") {
+      options.part = value;
     } else if (flag == "--seed") {
       options.seed = std::strtoull(value, nullptr, 10);
     } else if (flag == "--operations") {
@@ -245,5 +330,5 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "socle-differential: --left and --right are needed\n");
     return 2;
   }
-  return socle::conformance::RunScript(options) ? 0 : 1;
+  return socle::conformance::RunPart(options) ? 0 : 1;
 }

@@ -19,16 +19,6 @@ constexpr int kStableSortMax = 12;
 // How far the remaining seconds of a lease may differ between two servers asked in turn.
 constexpr int64_t kTtlRounding = 10;
 
-// D1: ids and terms.
-template <typename Response>
-void ClearIds(Response* response) {
-  if (response->has_header()) {
-    response->mutable_header()->clear_cluster_id();
-    response->mutable_header()->clear_member_id();
-    response->mutable_header()->clear_raft_term();
-  }
-}
-
 bool SameRank(RangeRequest::SortTarget target, const KeyValue& a, const KeyValue& b) {
   switch (target) {
     case RangeRequest::VERSION:
@@ -80,22 +70,26 @@ void OrderTies(const RangeRequest& request, RangeResponse* response) {
 
 }  // namespace
 
+// D1: ids and terms.
+void NormalizeHeader(google::protobuf::Message* response) {
+  const auto* const field = response->GetDescriptor()->FindFieldByName("header");
+  const auto* const reflection = response->GetReflection();
+  if (field != nullptr && reflection->HasField(*response, field)) {
+    auto* const header = google::protobuf::DynamicCastToGenerated<etcdserverpb::ResponseHeader>(
+        reflection->MutableMessage(response, field));
+    header->clear_cluster_id();
+    header->clear_member_id();
+    header->clear_raft_term();
+  }
+}
+
 void Normalize(const RangeRequest& request, RangeResponse* response) {
-  ClearIds(response);
+  NormalizeHeader(response);
   OrderTies(request, response);
 }
 
-void Normalize(const etcdserverpb::PutRequest& /*request*/, etcdserverpb::PutResponse* response) {
-  ClearIds(response);
-}
-
-void Normalize(const etcdserverpb::DeleteRangeRequest& /*request*/,
-               etcdserverpb::DeleteRangeResponse* response) {
-  ClearIds(response);
-}
-
 void Normalize(const TxnRequest& request, TxnResponse* response) {
-  ClearIds(response);
+  NormalizeHeader(response);
   const auto& taken = response->succeeded() ? request.success() : request.failure();
   for (int i = 0; i < std::min(taken.size(), response->responses_size()); ++i) {
     const RequestOp& op = taken[i];
@@ -108,24 +102,9 @@ void Normalize(const TxnRequest& request, TxnResponse* response) {
   }
 }
 
-void Normalize(const etcdserverpb::CompactionRequest& /*request*/,
-               etcdserverpb::CompactionResponse* response) {
-  ClearIds(response);
-}
-
-void Normalize(const etcdserverpb::LeaseGrantRequest& /*request*/,
-               etcdserverpb::LeaseGrantResponse* response) {
-  ClearIds(response);
-}
-
-void Normalize(const etcdserverpb::LeaseRevokeRequest& /*request*/,
-               etcdserverpb::LeaseRevokeResponse* response) {
-  ClearIds(response);
-}
-
 void Normalize(const etcdserverpb::LeaseTimeToLiveRequest& /*request*/,
                etcdserverpb::LeaseTimeToLiveResponse* response) {
-  ClearIds(response);
+  NormalizeHeader(response);
   // D3: time passes, a second at a time; D4: attached keys come in no order.
   if (response->ttl() > 0) {
     const bool near_grant = response->grantedttl() - response->ttl() <= 600;
@@ -136,8 +115,60 @@ void Normalize(const etcdserverpb::LeaseTimeToLiveRequest& /*request*/,
 
 void Normalize(const etcdserverpb::HashKVRequest& /*request*/,
                etcdserverpb::HashKVResponse* response) {
-  ClearIds(response);
+  NormalizeHeader(response);
   response->clear_hash_revision();  // D5
+}
+
+void Normalize(const etcdserverpb::LeaseLeasesRequest& /*request*/,
+               etcdserverpb::LeaseLeasesResponse* response) {
+  NormalizeHeader(response);
+  std::sort(response->mutable_leases()->begin(), response->mutable_leases()->end(),
+            [](const auto& a, const auto& b) { return a.id() < b.id(); });
+}
+
+// D9: 3.4 has no header there.
+void Normalize(const etcdserverpb::AlarmRequest& /*request*/,
+               etcdserverpb::AlarmResponse* response) {
+  response->clear_header();
+}
+
+// D6: what a status says of file and log; its alarms are compared by kind.
+void Normalize(const etcdserverpb::StatusRequest& /*request*/,
+               etcdserverpb::StatusResponse* response) {
+  NormalizeHeader(response);
+  etcdserverpb::StatusResponse compared;
+  *compared.mutable_header() = response->header();
+  compared.set_leader(response->leader() != 0 ? 1 : 0);
+  compared.set_dbsize(response->dbsize() >= response->dbsizeinuse() ? 1 : 0);
+  compared.set_raftterm(response->raftterm() > 0 ? 1 : 0);
+  compared.set_raftappliedindex(response->raftappliedindex() > 0 &&
+                                        response->raftappliedindex() <= response->raftindex()
+                                    ? 1
+                                    : 0);
+  compared.set_islearner(response->islearner());
+  for (const std::string& error : response->errors()) {
+    compared.add_errors(
+        error.substr(error.find("alarm:") == std::string::npos ? 0 : error.find("alarm:")));
+  }
+  *response = std::move(compared);
+}
+
+// D7: ids and URLs of the one member.
+void Normalize(const etcdserverpb::MemberListRequest& /*request*/,
+               etcdserverpb::MemberListResponse* response) {
+  NormalizeHeader(response);
+  for (auto& member : *response->mutable_members()) {
+    member.set_id(member.id() != 0 ? 1 : 0);
+    member.mutable_peerurls()->Clear();
+    member.mutable_clienturls()->Clear();
+  }
+}
+
+// D8: tokens.
+void Normalize(const etcdserverpb::AuthenticateRequest& /*request*/,
+               etcdserverpb::AuthenticateResponse* response) {
+  NormalizeHeader(response);
+  response->set_token(response->token().empty() ? "none" : "a token");
 }
 
 }  // namespace socle::conformance

@@ -10,20 +10,27 @@
 
 namespace socle::conformance {
 
+// Takes the ids out of the header; for responses without a row of their own.
+void NormalizeHeader(google::protobuf::Message* response);
+
+template <typename Request, typename Response>
+void Normalize(const Request& /*request*/, Response* response) {
+  NormalizeHeader(response);
+}
+
 void Normalize(const etcdserverpb::RangeRequest& request, etcdserverpb::RangeResponse* response);
-void Normalize(const etcdserverpb::PutRequest& request, etcdserverpb::PutResponse* response);
-void Normalize(const etcdserverpb::DeleteRangeRequest& request,
-               etcdserverpb::DeleteRangeResponse* response);
 void Normalize(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response);
-void Normalize(const etcdserverpb::CompactionRequest& request,
-               etcdserverpb::CompactionResponse* response);
-void Normalize(const etcdserverpb::LeaseGrantRequest& request,
-               etcdserverpb::LeaseGrantResponse* response);
-void Normalize(const etcdserverpb::LeaseRevokeRequest& request,
-               etcdserverpb::LeaseRevokeResponse* response);
 void Normalize(const etcdserverpb::LeaseTimeToLiveRequest& request,
                etcdserverpb::LeaseTimeToLiveResponse* response);
+void Normalize(const etcdserverpb::LeaseLeasesRequest& request,
+               etcdserverpb::LeaseLeasesResponse* response);
 void Normalize(const etcdserverpb::HashKVRequest& request, etcdserverpb::HashKVResponse* response);
+void Normalize(const etcdserverpb::AlarmRequest& request, etcdserverpb::AlarmResponse* response);
+void Normalize(const etcdserverpb::StatusRequest& request, etcdserverpb::StatusResponse* response);
+void Normalize(const etcdserverpb::MemberListRequest& request,
+               etcdserverpb::MemberListResponse* response);
+void Normalize(const etcdserverpb::AuthenticateRequest& request,
+               etcdserverpb::AuthenticateResponse* response);
 
 }  // namespace socle::conformance
 

@@ -125,7 +125,7 @@ void Connection::ReadAll() {
       BeginEnding();
       break;
     }
-    if (read.bytes < buffer.size() && !stream_->has_buffered()) {
+    if ((read.bytes < buffer.size() || has_much_to_say()) && !stream_->has_buffered()) {
       break;
     }
   }
@@ -248,12 +248,16 @@ void Connection::WriteOut() {
   }
 }
 
+bool Connection::has_much_to_say() const {
+  return session_ != nullptr && (session_->backlog_bytes() > limits_->backlog_pause_bytes ||
+                                 session_->waiting_frames() > limits_->frames_pause);
+}
+
 void Connection::Watch() {
   if (state_ == State::kDead) {
     return;
   }
-  const bool is_held_back =
-      session_ != nullptr && is_full_ && session_->backlog_bytes() > limits_->backlog_pause_bytes;
+  const bool is_held_back = is_full_ && has_much_to_say();
   uint32_t wanted = 0;
   if ((session_reads_ && !is_held_back && !reading_wants_write_) ||
       (is_full_ && writing_wants_read_) || state_ == State::kEnding) {

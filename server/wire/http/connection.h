@@ -66,6 +66,7 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
   void BeginEnding();
   bool ChooseProtocol(std::string_view bytes);
   void WriteOut();
+  bool has_much_to_say() const;
   void Watch();
   void SetTimer();
 

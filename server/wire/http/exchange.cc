@@ -177,6 +177,9 @@ void Exchange::DataAdded(size_t bytes) {
     return;
   }
   session_->backlog_bytes_ += bytes;
+  if (bytes > 0 && !std::exchange(is_waiting_, true)) {
+    session_->backlog_bytes_ += kWaitingBytes;
+  }
   session_->DataReady(this);
 }
 
@@ -195,6 +198,7 @@ void Exchange::Sent(size_t bytes) {
   body_sent_ += bytes;
   session_->backlog_bytes_ -= bytes;
   if (body_sent_ == body_.size()) {
+    session_->backlog_bytes_ -= std::exchange(is_waiting_, false) ? kWaitingBytes : 0;
     body_.clear();
     body_sent_ = 0;
   } else if (body_sent_ >= kBacklogLow && body_sent_ * 2 >= body_.size()) {
@@ -231,7 +235,8 @@ void Exchange::OnTime(int64_t /*now_nanos*/) {
 
 void Exchange::Close() {
   loop_->SetTimer(this, Loop::kNever);
-  session_->backlog_bytes_ -= backlog_bytes();
+  session_->backlog_bytes_ -=
+      backlog_bytes() + (std::exchange(is_waiting_, false) ? kWaitingBytes : 0);
   session_ = nullptr;
   if (const std::shared_ptr<Receiver> receiver = std::move(receiver_); receiver != nullptr) {
     receiver->OnClosed();

@@ -61,6 +61,9 @@ inline constexpr uint32_t kResetCancel = 8;
 class Exchange final : public std::enable_shared_from_this<Exchange>, private Loop::Timed {
  public:
   static constexpr size_t kBacklogLow = 64 * 1024;
+  // What an answer that waits to be sent counts beside its bytes: much more than it takes, since nobody needs many thousands of
+  // them, and small ones do not add up otherwise.
+  static constexpr size_t kWaitingBytes = 16 * 1024;
 
   Exchange(std::shared_ptr<Loop> loop, Session* session)
       : loop_(std::move(loop)), session_(session) {}
@@ -159,6 +162,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   size_t body_unconsumed_ = 0;  // received while paused
   bool has_head_ = false;
   bool is_finished_ = false;
+  bool is_waiting_ = false;   // counted in the session's backlog with kWaitingBytes
   bool is_deferred_ = false;  // HTTP/2 asked for data when there was none
   bool has_body_ended_ = false;
   bool is_paused_ = false;

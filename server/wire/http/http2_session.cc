@@ -62,7 +62,8 @@ Http2Session::Http2Session(SessionHost* host, Handler* handler, const Limits* li
   CHECK_EQ(nghttp2_option_new(&option), 0);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_no_auto_window_update(option, 1);
-  nghttp2_option_set_stream_reset_rate_limit(option, kResetBurst, kResetRate);
+  // Never reached: NoteReset is stricter, and says ENHANCE_YOUR_CALM.
+  nghttp2_option_set_stream_reset_rate_limit(option, 1'000 * kResetBurst, 1'000 * kResetRate);
   nghttp2_option_set_max_continuations(option, kContinuationsMax);
   // nghttp2 refuses a path as an authority; its rules of messages can only be switched off together.
   nghttp2_option_set_no_http_messaging(option, checks_heads_ ? 1 : 0);
@@ -173,7 +174,7 @@ bool Http2Session::OnTime(int64_t now_nanos) {
 }
 
 void Http2Session::BeginExchange(int32_t stream_id, bool has_body_ended) {
-  if (is_stopping_ || backlog_bytes() > limits_->backlog_refuse_bytes) {
+  if (is_stopping_ || is_cut_off_ || backlog_bytes() > limits_->backlog_refuse_bytes) {
     PROBE("http2: a stream is refused");
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
     return;
@@ -272,6 +273,20 @@ void Http2Session::NotePing() {
   }
 }
 
+void Http2Session::NoteReset() {
+  const int64_t now = host_->loop()->now_nanos();
+  const auto forgiven = static_cast<uint64_t>(std::max<int64_t>(0, now - resets_since_nanos_)) *
+                        kResetRate / kNanosPerSecond;
+  if (forgiven > 0) {
+    resets_ -= std::min(resets_, forgiven);
+    resets_since_nanos_ = now;
+  }
+  if (++resets_ > kResetBurst && !is_cut_off_) {
+    PROBE("http2: too many resets");
+    CutOff("too_many_resets");
+  }
+}
+
 void Http2Session::CutOff(std::string_view why) {
   is_cut_off_ = true;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
@@ -340,6 +355,9 @@ int Http2Session::OnFrame(nghttp2_session* session, const nghttp2_frame* frame, 
         self->has_settings_ = true;
         self->head_since_nanos_ = Loop::kNever;
       }
+      return 0;
+    case NGHTTP2_RST_STREAM:
+      self->NoteReset();
       return 0;
     case NGHTTP2_PING:
       if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {

@@ -2,8 +2,8 @@
 //
 // Laws     1. Data goes from an exchange's buffer into the output with one copy, frame by frame, as the
 //             client's windows allow.
-//          2. A client that resets streams, pings, or sends header blocks without end is told
-//             ENHANCE_YOUR_CALM and cut off (rapid reset, too_many_pings, CONTINUATION flood).
+//          2. A client that resets streams or pings without end is told ENHANCE_YOUR_CALM and cut off
+//             (rapid reset, too_many_pings); one whose header block does not end is cut off.
 // Threads  confined to the connection's loop.
 // Source   RFC 9113; spec etcd 1.2 (keepalive enforcement).
 #ifndef SOCLE_SERVER_WIRE_HTTP_HTTP2_SESSION_H_
@@ -36,6 +36,10 @@ class Http2Session final : public Session {
   int64_t next_time_nanos() const override;
   bool OnTime(int64_t now_nanos) override;
 
+  size_t waiting_frames() const override {
+    return nghttp2_session_get_outbound_queue_size(session_);
+  }
+
   void HeadReady(Exchange* exchange, int status, Fields fields, bool is_end) override;
   void DataReady(Exchange* exchange) override;
   void FinishReady(Exchange* exchange) override;
@@ -46,6 +50,7 @@ class Http2Session final : public Session {
   void BeginExchange(int32_t stream_id, bool has_body_ended);
   void EndBody(Exchange* exchange);
   void NotePing();
+  void NoteReset();
   void CutOff(std::string_view why);
   void SubmitTrailers(Exchange* exchange);
   void Resume(Exchange* exchange);
@@ -77,6 +82,8 @@ class Http2Session final : public Session {
   int64_t keepalive_sent_nanos_ = Loop::kNever;
   int64_t last_ping_nanos_ = 0;
   int ping_strikes_ = 0;
+  int64_t resets_since_nanos_ = 0;
+  uint64_t resets_ = 0;  // less what time has forgiven
   bool has_settings_ = false;
   bool has_answered_since_ping_ = false;
   bool is_cut_off_ = false;

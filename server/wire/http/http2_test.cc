@@ -1,10 +1,19 @@
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "kv/base/clock.h"
+#include "server/wire/http/listen_socket.h"
 #include "server/wire/http/testing/clients.h"
 #include "server/wire/http/testing/test_site.h"
 
@@ -119,6 +128,46 @@ TEST(Http2, AConnectionThatIsNotReadHoldsBackItselfOnly) {
   EXPECT_TRUE(Eventually([&] { return site.open() == 0; })) << "a stalled client is cut off";
 }
 
+// Refusals have no body that would count as backlog; a client that never read them could fill the memory with them.
+TEST(Http2, AClientThatDoesNotReadRefusalsIsNotReadFrom) {
+  constexpr uint32_t kHeads = 200'000;
+  ServerOptions options;
+  options.loops = 1;
+  TestSite site(options);
+  std::string folder = "/tmp/socle_http2_test.XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string path = folder + "/socket";  // its buffers do not grow
+  absl::StatusOr<ListenSocket> socket = ListenSocket::OpenUnix(path);
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  site.server()->Accept(*std::move(socket), {.handler = &site});
+  const RawClient client(path);
+  const timeval patience{.tv_sec = 0, .tv_usec = 300'000};
+  ASSERT_EQ(::setsockopt(client.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
+  client.Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9));
+  bool is_taken = true;
+  for (uint32_t stream = 1; stream < 2 * kHeads && is_taken; stream += 2) {
+    const std::array head = {'\0',
+                             '\0',
+                             '\3',
+                             '\1',
+                             '\5',
+                             '\0',
+                             static_cast<char>(stream >> 16U),
+                             static_cast<char>(stream >> 8U),
+                             static_cast<char>(stream),
+                             '\x82',
+                             '\x84',
+                             '\x86'};  // GET / by http
+    is_taken = client.Send(std::string_view(head.data(), head.size()));
+  }
+  EXPECT_FALSE(is_taken);
+  // What fits into the buffers, what is read at once, and a thousand.
+  EXPECT_LT(site.begun(), kHeads / 4);
+  Http2Client other(site.port());
+  EXPECT_EQ(other.Await(other.Request("GET", "/echo")).body, "GET /echo ");
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Http2, RefusesHeadsThatAreTooLarge) {
   ServerOptions options;
   options.limits.header_bytes_max = 4'096;
@@ -192,7 +241,32 @@ TEST(Http2, EndsAClientThatResetsStreamsRapidly) {
     client.Reset(client.Request("GET", "/open"), 8);
   }
   EXPECT_TRUE(client.RunUntil([&] { return client.is_over() || client.has_goaway(); }));
+  EXPECT_EQ(client.goaway_error(), uint32_t{NGHTTP2_ENHANCE_YOUR_CALM});
+  EXPECT_EQ(client.goaway_text(), "too_many_resets");
   EXPECT_TRUE(Eventually([&] { return site.open() == 0; }));
+}
+
+TEST(Http2, ForgivesResetsThatComeAtALeisurelyPace) {
+  TestSite site;
+  Http2Client client(site.port());
+  for (int i = 0; i < 900; ++i) {
+    client.Reset(client.Request("GET", "/open"), 8);
+  }
+  EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+  EXPECT_FALSE(client.has_goaway());
+}
+
+// What an answer takes beside its bytes counts too: many small ones are as bad as a few large ones.
+TEST(Http2, RefusesStreamsOfAClientThatTakesNoneOfManySmallAnswers) {
+  ServerOptions options;
+  options.limits.backlog_refuse_bytes = 1'000'000;
+  TestSite site(options);
+  Http2Client client(site.port(), {.stream_window_bytes = 0, .grants_windows = false});
+  int32_t last = 0;
+  for (int i = 0; i < 300; ++i) {
+    last = client.Request("POST", "/echo", "q");
+  }
+  EXPECT_EQ(client.Await(last).error, uint32_t{NGHTTP2_REFUSED_STREAM});
 }
 
 TEST(Http2, CutsOffWhatIsNotHttp2) {

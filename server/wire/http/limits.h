@@ -26,6 +26,7 @@ struct Limits {
   uint32_t connection_window_bytes = 16 * 1024 * 1024;
   // A client that does not read: its requests wait (HTTP/1.1, or a full socket) or are refused.
   size_t backlog_pause_bytes = 4 * 1024 * 1024;
+  size_t frames_pause = 1'000;  // likewise for what has no body: refusals, resets
   size_t backlog_refuse_bytes = 512 * 1024 * 1024;
   int64_t head_timeout_nanos = 10 * kNanosPerSecond;  // from first byte to the end of the head
   int64_t body_timeout_nanos =

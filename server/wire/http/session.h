@@ -69,8 +69,11 @@ class Session {
   virtual void ResetReady(Exchange* exchange, uint32_t http2_error) = 0;
   virtual void BodyResumed(Exchange* exchange) = 0;
 
-  // Bytes that wait to be sent, of all exchanges.
+  // Bytes that wait to be sent, of all exchanges, and what those exchanges take beside them.
   size_t backlog_bytes() const { return backlog_bytes_; }
+
+  // Frames that wait to be sent beside them: answers without a body, resets, acknowledgements.
+  virtual size_t waiting_frames() const { return 0; }
 
   bool has_exchanges() const { return first_ != nullptr; }
 

@@ -103,6 +103,7 @@ void TestSite::ReleaseHeld() {
 
 std::shared_ptr<Receiver> TestSite::Begin(const Request& request,
                                           const std::shared_ptr<Exchange>& exchange) {
+  ++begun_;
   const std::string_view page = request.path();
   if (page == "/echo" || page == "/later") {
     const bool is_later = page == "/later";

@@ -34,6 +34,8 @@ class TestSite final : public Handler {
 
   int open() const { return open_.load(); }
 
+  size_t begun() const { return begun_.load(); }
+
   size_t flooded_bytes() const { return flooded_bytes_.load(); }
 
   size_t held_bytes() const { return held_bytes_.load(); }
@@ -50,6 +52,7 @@ class TestSite final : public Handler {
   void RunElsewhere(std::function<void()> task);
 
   std::atomic<int> open_{0};  // receivers that were not closed yet
+  std::atomic<size_t> begun_{0};
   std::atomic<size_t> flooded_bytes_{0};
   std::atomic<size_t> held_bytes_{0};
   Mutex mu_;
