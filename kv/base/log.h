@@ -68,7 +68,7 @@ std::string FormatLogLine(LogFormat format, LogLevel level, int64_t wall_nanos,
 
 bool LogEnabled(LogLevel level);
 void LogLine(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
-             const std::source_location& where);
+             const std::source_location& where = std::source_location::current());
 
 inline void LogDebug(std::string_view message, std::initializer_list<LogField> fields = {},
                      const std::source_location& where = std::source_location::current()) {
