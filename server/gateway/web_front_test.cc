@@ -185,7 +185,8 @@ TEST(Paths, LeadToEveryMethod) {
     reached.insert(row.method);
   }
   for (const h2::MethodRow& row : h2::MethodTable()) {
-    if (row.service != "grpc.health.v1.Health") {
+    // Neither has a path in etcd's gateway.
+    if (row.service != "grpc.health.v1.Health" && row.method != "RangeStream") {
       EXPECT_TRUE(reached.contains(fmt::format("/{}/{}", row.service, row.method))) << row.method;
     }
   }

@@ -45,10 +45,11 @@ void SpaceRecovery::Run() {
 
 void SpaceRecovery::Look() {
   if (!alarms_->IsActive(etcdserverpb::NOSPACE)) {
-    has_nudged_ = false;
+    nudges_ = 0;
     return;
   }
   if (quota_->HasRoomAgain()) {
+    nudges_ = 0;
     for (const Alarm& alarm : alarms_->List(etcdserverpb::NOSPACE)) {
       alarms_->Deactivate(alarm, [](const absl::Status& gone) {
         if (!gone.ok() && !absl::IsNotFound(gone)) {
@@ -58,11 +59,13 @@ void SpaceRecovery::Look() {
     }
     return;
   }
-  has_nudged_ = !has_nudged_;
-  if (has_nudged_) {
-    PROBE("quota: a commit to see what the last one freed");
-    alarms_->StoreAgain(etcdserverpb::NOSPACE);
+  if (nudges_ == kNudgesMax) {
+    nudges_ = 0;
+    return;
   }
+  ++nudges_;
+  PROBE("quota: a commit to see what the last one freed");
+  alarms_->StoreAgain(etcdserverpb::NOSPACE);
 }
 
 }  // namespace socle::server
