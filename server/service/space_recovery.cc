@@ -1,7 +1,6 @@
 #include "server/service/space_recovery.h"
 
 #include "kv/base/log.h"
-#include "kv/base/probe.h"
 
 namespace socle::server {
 
@@ -64,7 +63,7 @@ void SpaceRecovery::Look() {
     return;
   }
   ++nudges_;
-  PROBE("quota: a commit to see what the last one freed");
+  // Whether it comes to this is the committer's timing: often the next commit is on its way already.
   alarms_->StoreAgain(etcdserverpb::NOSPACE);
 }
 
