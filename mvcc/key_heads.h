@@ -57,7 +57,7 @@ class KeyHeads {
       ++high;
     }
     const std::string_view probe = key_at(std::min(low, count - 1));
-    if (probe.size() < prefix_ || SharedPrefix(key, probe.substr(0, prefix_)) < prefix_) {
+    if (key.substr(0, prefix_) != probe.substr(0, prefix_)) {
       return {.position = key < probe ? 0 : count};  // law 2
     }
     while (low < high) {
