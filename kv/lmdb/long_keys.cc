@@ -370,11 +370,11 @@ int KeyTreeCursor::Land() {
   return MDB_SUCCESS;
 }
 
-int KeyTreeCursor::SettleForward(int found) {
+int KeyTreeCursor::Settle(int found, MDB_cursor_op step) {
   while (true) {
     if (found == MDB_NOTFOUND && levels_.size() > 1) {
       Pop();
-      found = Move(MDB_NEXT, {});
+      found = Move(step, {});
       continue;
     }
     if (found != MDB_SUCCESS) {
@@ -386,30 +386,7 @@ int KeyTreeCursor::SettleForward(int found) {
     if (const int rc = Descend(); rc != MDB_SUCCESS) {
       return rc;
     }
-    found = First();
-    if (found == MDB_NOTFOUND) {
-      return MDB_CORRUPTED;  // law 3
-    }
-  }
-}
-
-int KeyTreeCursor::SettleBackward(int found) {
-  while (true) {
-    if (found == MDB_NOTFOUND && levels_.size() > 1) {
-      Pop();
-      found = Move(MDB_PREV, {});
-      continue;
-    }
-    if (found != MDB_SUCCESS) {
-      return found;
-    }
-    if (!IsPointer()) {
-      return Land();
-    }
-    if (const int rc = Descend(); rc != MDB_SUCCESS) {
-      return rc;
-    }
-    found = Last();
+    found = step == MDB_NEXT ? First() : Last();
     if (found == MDB_NOTFOUND) {
       return MDB_CORRUPTED;  // law 3
     }
@@ -433,7 +410,7 @@ int KeyTreeCursor::Seek(std::string_view key) {
     const bool is_way_down = found == MDB_SUCCESS && stored.is_pointer() && IsPointer() &&
                              Piece() == rest.substr(0, PieceBytesMax(levels_.back().chain));
     if (!is_way_down) {
-      return SettleForward(found);
+      return Settle(found, MDB_NEXT);
     }
     if (const int rc = Descend(); rc != MDB_SUCCESS) {
       return rc;
@@ -456,19 +433,19 @@ int KeyTreeCursor::SeekToLast() {
       return rc;
     }
   }
-  return SettleBackward(Last());
+  return Settle(Last(), MDB_PREV);
 }
 
 int KeyTreeCursor::Next() {
   CHECK(is_valid_);
   is_valid_ = false;
-  return SettleForward(Move(MDB_NEXT, {}));
+  return Settle(Move(MDB_NEXT, {}), MDB_NEXT);
 }
 
 int KeyTreeCursor::Prev() {
   CHECK(is_valid_);
   is_valid_ = false;
-  return SettleBackward(Move(MDB_PREV, {}));
+  return Settle(Move(MDB_PREV, {}), MDB_PREV);
 }
 
 }  // namespace socle::kv::lmdb

@@ -94,9 +94,8 @@ class KeyTreeCursor {
   int Move(MDB_cursor_op op, std::string_view stored);
   int First();
   int Last();
-  // From the record at hand down to a key, or on to the next (previous) one.
-  int SettleForward(int found);
-  int SettleBackward(int found);
+  // From the record at hand down to a key, or on to the next (MDB_NEXT) or previous one (MDB_PREV).
+  int Settle(int found, MDB_cursor_op step);
   // Pushes the level that the record at hand points to; MDB_CORRUPTED when it can't.
   int Descend();
   // Takes the record at hand as the cursor's place.
