@@ -1,8 +1,6 @@
 // Every load command against Debian's etcd and against socle-kv, small.
 #include <stdlib.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 
@@ -12,30 +10,12 @@
 
 #include "bench/peer/local_server.h"
 #include "bench/report/json.h"
+#include "bench/testing/run_bench.h"
 
 namespace socle::bench {
 namespace {
 
 using testing::HasSubstr;
-
-struct CommandResult {
-  int exit_code = -1;
-  std::string output;  // stdout and stderr
-};
-
-CommandResult RunBench(const std::string& arguments) {
-  const std::string command = fmt::format("timeout 60 {} {} 2>&1", SOCLE_BENCH_PATH, arguments);
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  CommandResult result;
-  std::array<char, 4096> buffer;
-  size_t got = 0;
-  while ((got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
-    result.output.append(buffer.data(), got);
-  }
-  const int status = ::pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return result;
-}
 
 class EveryCommand : public testing::TestWithParam<const char*> {
  protected:

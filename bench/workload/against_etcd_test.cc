@@ -2,8 +2,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -12,6 +10,7 @@
 
 #include "bench/report/json.h"
 #include "bench/report/watch_report.h"
+#include "bench/testing/run_bench.h"
 #include "bench/workload/check.h"
 #include "bench/workload/drive.h"
 #include "bench/workload/lease.h"
@@ -27,25 +26,6 @@ namespace socle::bench {
 namespace {
 
 using testing::HasSubstr;
-
-struct CommandResult {
-  int exit_code = -1;
-  std::string output;  // stdout and stderr
-};
-
-CommandResult RunBench(const std::string& arguments) {
-  const std::string command = fmt::format("timeout 60 {} {} 2>&1", SOCLE_BENCH_PATH, arguments);
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  CommandResult result;
-  std::array<char, 4096> buffer;
-  size_t got = 0;
-  while ((got = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
-    result.output.append(buffer.data(), got);
-  }
-  const int status = ::pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return result;
-}
 
 class AgainstEtcd : public testing::Test {
  protected:
