@@ -1,6 +1,7 @@
 // Every load command against Debian's etcd and against socle-kv, small.
 #include <stdlib.h>
 
+#include <array>
 #include <filesystem>
 #include <memory>
 
