@@ -85,34 +85,64 @@ int64_t CountLive(const ReadState& state, const KeyInterval& interval, int64_t r
   return count;
 }
 
+// `read(revision)` gives what is pushed to `found`, or why not.
+template <typename Found, typename Read>
 absl::Status Fetch(const ReadState& state, const KeyInterval& interval, int64_t revision,
-                   int64_t fetch_max, std::vector<KeyValueView>* kvs) {
+                   int64_t fetch_max, const Read& read, std::vector<Found>* found) {
   absl::Status status;
   VisitLive(state.index, interval, revision, [&](const KeyEntry&, const HistoryItem& item) {
-    absl::StatusOr<KeyValueView> kv = state.Record(item.revision());
-    if (!kv.ok()) {
-      status = std::move(kv).status();
+    absl::StatusOr<Found> one = read(item.revision());
+    if (!one.ok()) {
+      status = std::move(one).status();
       return false;
     }
-    kvs->push_back(*kv);
-    return fetch_max == 0 || static_cast<int64_t>(kvs->size()) < fetch_max;
+    found->push_back(*one);
+    return fetch_max == 0 || static_cast<int64_t>(found->size()) < fetch_max;
   });
   return status;
+}
+
+absl::Status NoRecord(Revision at) {
+  return absl::DataLossError(
+      fmt::format("revision {}/{} does not hold a key-value record", at.main, at.sub));
+}
+
+absl::StatusOr<std::string_view> Stored(const ReadState& state, Revision at) {
+  const RevisionKey key(at);
+  ASSIGN_OR_RETURN(const auto bytes, state.storage->Get(kKeyBucket, key.view(), state.seq));
+  if (!bytes) {
+    return absl::DataLossError(
+        fmt::format("revision {}/{} is in the index but not in the store", at.main, at.sub));
+  }
+  return *bytes;
+}
+
+// As it was written, but no other bytes than those of a record.
+absl::StatusOr<std::string_view> StoredRecord(const ReadState& state, Revision at) {
+  ASSIGN_OR_RETURN(const std::string_view bytes, Stored(state, at));
+  if (!DecodeRecord(bytes)) {
+    return NoRecord(at);
+  }
+  return bytes;
+}
+
+// Cuts at the limit.
+template <typename Found>
+bool Limit(int64_t limit, std::vector<Found>* found) {
+  if (limit <= 0 || static_cast<int64_t>(found->size()) <= limit) {
+    return false;
+  }
+  found->resize(static_cast<size_t>(limit));
+  return true;
 }
 
 }  // namespace
 
 absl::StatusOr<KeyValueView> ReadState::Record(Revision at) const {
-  const RevisionKey key(at);
-  ASSIGN_OR_RETURN(const auto bytes, storage->Get(kKeyBucket, key.view(), seq));
-  if (!bytes) {
-    return absl::DataLossError(
-        fmt::format("revision {}/{} is in the index but not in the store", at.main, at.sub));
-  }
-  const auto kv = DecodeRecord(*bytes);
+  ASSIGN_OR_RETURN(const std::string_view bytes, Stored(*this, at));
+  const auto kv = DecodeRecord(bytes);
   if (!kv) {
-    return absl::DataLossError(
-        fmt::format("revision {}/{} does not hold a key-value record", at.main, at.sub));
+    return NoRecord(at);
   }
   return *kv;
 }
@@ -125,6 +155,11 @@ KeyInterval IntervalOf(std::string_view key, std::string_view range_end) {
     return {.begin = key == kZeroByte ? std::string_view() : key, .end = {}, .is_open = true};
   }
   return {.begin = key, .end = range_end};
+}
+
+bool AreRecordsGiven(const RangeRequest& request) {
+  return request.as_records && IsLimitPushedDown(request) &&
+         request.sort_target == SortTarget::kKey && !request.keys_only && !request.count_only;
 }
 
 absl::StatusOr<RangeResult> ReadRange(const ReadState& state, const RangeRequest& request) {
@@ -145,22 +180,31 @@ absl::StatusOr<RangeResult> ReadRange(const ReadState& state, const RangeRequest
   const bool is_limited = request.limit > 0;
   const int64_t fetch_max =
       is_limited && IsLimitPushedDown(request) && request.limit < INT64_MAX ? request.limit + 1 : 0;
-  RETURN_IF_ERROR(Fetch(state, interval, revision, fetch_max, &result.kvs));
+  const bool as_records = AreRecordsGiven(request);
+  if (as_records) {
+    const auto read = [&state](Revision at) { return StoredRecord(state, at); };
+    RETURN_IF_ERROR(Fetch(state, interval, revision, fetch_max, read, &result.records));
+  } else {
+    const auto read = [&state](Revision at) { return state.Record(at); };
+    RETURN_IF_ERROR(Fetch(state, interval, revision, fetch_max, read, &result.kvs));
+  }
   // Everything was fetched, or the count has to come from the index.
-  if (fetch_max == 0 || static_cast<int64_t>(result.kvs.size()) < fetch_max) {
-    result.count = static_cast<int64_t>(result.kvs.size());
+  const auto fetched = static_cast<int64_t>(as_records ? result.records.size() : result.kvs.size());
+  if (fetch_max == 0 || fetched < fetch_max) {
+    result.count = fetched;
   } else if (!request.without_count) {
     result.count = CountLive(state, interval, revision);
+  }
+  if (as_records) {
+    result.more = Limit(request.limit, &result.records);
+    return result;
   }
   if (HasFilters(request)) {
     std::erase_if(result.kvs,
                   [&request](const KeyValueView& kv) { return !PassesFilters(request, kv); });
   }
   Sort(request, &result.kvs);
-  if (is_limited && static_cast<int64_t>(result.kvs.size()) > request.limit) {
-    result.kvs.resize(static_cast<size_t>(request.limit));
-    result.more = true;
-  }
+  result.more = Limit(request.limit, &result.kvs);
   if (request.keys_only) {
     for (KeyValueView& kv : result.kvs) {
       kv.value = {};

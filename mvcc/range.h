@@ -37,6 +37,9 @@ struct KeyInterval {
 // etcd's (key, range_end) convention (law 1 of request.h).
 KeyInterval IntervalOf(std::string_view key, std::string_view range_end);
 
+// Whether the result's `records` is filled instead of `kvs`.
+bool AreRecordsGiven(const RangeRequest& request);
+
 // Runs the request. The result's views point into `state.storage`; its `pin` is left to the caller,
 // as is the header revision. Requires a valid request (validate.h).
 absl::StatusOr<RangeResult> ReadRange(const ReadState& state, const RangeRequest& request);

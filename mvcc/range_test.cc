@@ -113,6 +113,45 @@ TEST_F(RangeTest, SortsByValueBeforeItDropsValues) {
   EXPECT_EQ(result->kvs[0].value, "");
 }
 
+TEST_F(RangeTest, GivesRecordsAsStoredWhereKeysComeWholeInTheirOrderAndUnfiltered) {
+  const RangeRequest all = {.key = "a", .range_end = kZero, .limit = 3, .as_records = true};
+  const auto records = store_->Range(all);
+  ASSERT_THAT(records, IsOk());
+  EXPECT_TRUE(records->kvs.empty());
+  EXPECT_TRUE(records->more);
+  EXPECT_EQ(records->count, 5);
+  RangeRequest decoded = all;
+  decoded.as_records = false;
+  const auto kvs = store_->Range(decoded);
+  ASSERT_THAT(kvs, IsOk());
+  ASSERT_EQ(records->records.size(), kvs->kvs.size());
+  for (size_t i = 0; i < kvs->kvs.size(); ++i) {
+    std::string bytes;
+    AppendRecord(kvs->kvs[i], &bytes);
+    EXPECT_EQ(records->records[i], bytes);
+  }
+  // Whatever else is asked for, the answer is the same with the wish and without it.
+  std::vector<RangeRequest> others(5, all);
+  others[0].keys_only = true;
+  others[1].sort_order = SortOrder::kDescend;
+  others[2].sort_target = SortTarget::kValue;
+  others[3].min_mod_revision = 2;
+  others[4].count_only = true;
+  for (const RangeRequest& other : others) {
+    const auto wished = store_->Range(other);
+    RangeRequest plain = other;
+    plain.as_records = false;
+    const auto given = store_->Range(plain);
+    ASSERT_THAT(wished, IsOk());
+    EXPECT_TRUE(wished->records.empty());
+    ASSERT_EQ(wished->kvs.size(), given->kvs.size());
+    for (size_t i = 0; i < given->kvs.size(); ++i) {
+      EXPECT_EQ(wished->kvs[i].key, given->kvs[i].key);
+    }
+    EXPECT_EQ(wished->count, given->count);
+  }
+}
+
 TEST_F(RangeTest, TakesRangesAsTheyAreGiven) {
   EXPECT_THAT(Keys({.key = "b"}), ElementsAre("b"));
   EXPECT_THAT(Keys({.key = "b", .range_end = "d"}), ElementsAre("b", "c"));

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -40,6 +41,7 @@ struct RangeRequest {
   bool count_only = false;
   bool without_count =
       false;  // the result's count is 0 where a limit left keys out that would have to be counted
+  bool as_records = false;  // where keys come whole, in their order and unfiltered: in `records`
   int64_t min_mod_revision = 0;  // 0: no bound; inclusive, as the next three
   int64_t max_mod_revision = 0;
   int64_t min_create_revision = 0;
@@ -49,6 +51,7 @@ struct RangeRequest {
 struct RangeResult {
   int64_t revision = 0;
   std::vector<KeyValueView> kvs;
+  std::vector<std::string_view> records;  // instead of kvs: as stored (mvcc/record.h)
   bool more = false;
   int64_t count = 0;  // live keys in the range at the read revision, whatever limit and filters say
   Pin pin;

@@ -60,6 +60,7 @@ void WriteLoop::RetractView() {
 
 void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
   absl::Status refused;
+  bool is_first = false;
   {
     MutexLock lock(&mu_);
     if (!status_.ok()) {
@@ -70,11 +71,12 @@ void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
       refused = MakeError(StoreError::kTooManyRequests);
     } else {
       queue_bytes_ += proposal->entry().size();
+      is_first = queue_.empty();
       queue_.push_back(std::move(proposal));
-      if (queue_.size() == 1) {
-        changed_.Signal();
-      }
     }
+  }
+  if (is_first) {
+    changed_.Signal();  // the loop that wakes finds the lock free
   }
   if (!refused.ok()) {
     proposal->Fail(refused);

@@ -36,11 +36,15 @@ function(socle_library name)
   target_include_directories(socle_${name} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
-# socle_binary(name SOURCES … DEPS …): program build/<preset>/bin/<name>.
+# socle_binary(name [JEMALLOC] SOURCES … DEPS …): program build/<preset>/bin/<name>. JEMALLOC: its allocator instead of glibc's,
+# except under a sanitizer, which brings its own.
 function(socle_binary name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "JEMALLOC" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE socle_flags ${ARG_DEPS})
+  if(ARG_JEMALLOC AND NOT SOCLE_SANITIZE)
+    target_link_libraries(${name} PRIVATE PkgConfig::JEMALLOC)
+  endif()
 endfunction()
 
 # socle_test(name SOURCES … DEPS … [LABEL unit] [TIMEOUT 120]): one GoogleTest binary, one ctest entry per test.

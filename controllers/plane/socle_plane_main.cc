@@ -15,6 +15,10 @@
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 
+// Read by jemalloc: what a burst has taken goes back to the system within seconds, by a thread of its own.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+
 namespace socle::plane {
 namespace {
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view kMagic = "SOCLEWAL";
 constexpr std::string_view kSegmentSuffix = ".wal";
 constexpr size_t kDigits = 16;
-constexpr uint64_t kZerosAtOnce = uint64_t{1} << 20U;
+// Small: the page cache keeps the folios of a write, and small appends into large ones are slow to sync.
+constexpr uint64_t kZerosAtOnce = 4096;
 
 std::optional<uint64_t> ParseHex(std::string_view digits) {
   uint64_t value = 0;

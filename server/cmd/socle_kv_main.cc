@@ -1,35 +1,30 @@
 // socle-kv: the standalone server. Exit codes: 0 stopped by a signal, 1 could not start, 2 bad
 // flags.
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <cstdio>
-#include <ctime>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "kv/base/clock.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/cmd/kv_server.h"
 #include "server/config/flags.h"
 #include "server/service/identity.h"
 
+// Read by jemalloc: what a burst has taken goes back to the system within seconds, by a thread of its own.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0";
+
 namespace socle::server {
 namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
-constexpr time_t kTrimSeconds = 5;
-constexpr int64_t kQuietNanos =
-    kTrimSeconds * kNanosPerSecond / 10;  // of processor time since the last look
-constexpr size_t kFreeBytesKept = size_t{16} << 20U;
 
 LogLevel LevelOf(const std::string& name) {
   return name == "debug"  ? LogLevel::kDebug
@@ -61,30 +56,9 @@ void RaiseDescriptorLimit() {
   }
 }
 
-int64_t ProcessorNanos() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * kNanosPerSecond +
-         (used.ru_utime.tv_usec + used.ru_stime.tv_usec) * kNanosPerMicro;
-}
-
-// What a burst of large answers has taken stays with malloc when it is freed; here it goes back to the system.
-void ReturnFreeMemory() {
-  const struct mallinfo2 memory = ::mallinfo2();
-  if (memory.fordblks > kFreeBytesKept && memory.fordblks > memory.uordblks / 4) {
-    ::malloc_trim(0);
-  }
-}
-
 int WaitForSignal(const sigset_t& signals) {
-  const timespec period{.tv_sec = kTrimSeconds, .tv_nsec = 0};
   int caught = 0;
-  int64_t used = ProcessorNanos();
-  while ((caught = ::sigtimedwait(&signals, nullptr, &period)) < 0) {
-    const int64_t before = std::exchange(used, ProcessorNanos());
-    if (used - before < kQuietNanos) {  // Looking and giving back stop whoever allocates.
-      ReturnFreeMemory();
-    }
+  while (::sigwait(&signals, &caught) != 0) {
   }
   return caught;
 }

@@ -4,6 +4,7 @@
 
 #include "etcd/rpc.grpc.pb.h"
 
+#include "kv/base/check.h"
 #include "server/grpc/adapters.h"
 #include "server/grpc/call.h"
 
@@ -78,7 +79,18 @@ class KvAdapter final : public pb::KV::CallbackService {
                                   const pb::RangeRequest* request,
                                   pb::RangeResponse* response) override {
     return StartUnary(context, meter_, RpcMethod::kRange, [=, this](Done done) {
-      service_->Range(CallerOf(*context), *request, response, std::move(done));
+      auto answer = std::make_unique<RangeAnswer>();
+      RangeAnswer* const found = answer.get();
+      service_->Range(CallerOf(*context), *request, found,
+                      [response, answer = std::move(answer),
+                       done = std::move(done)](const absl::Status& status) mutable {
+                        if (status.ok()) {
+                          std::string bytes;
+                          AppendRangeResponse(answer->parts(), &bytes);
+                          CHECK(response->ParseFromString(bytes));
+                        }
+                        done(status);
+                      });
     });
   }
 

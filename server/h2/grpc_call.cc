@@ -197,6 +197,19 @@ void GrpcCall::EndWith(const google::protobuf::MessageLite& message) {
     return;
   }
   SendMessage(message);
+  EndAnswered();
+}
+
+void GrpcCall::EndWithSource(std::unique_ptr<http::BodySource> source) {
+  if (is_over_) {
+    return;
+  }
+  AddedMessages(1, 0);
+  exchange_->SendSource(std::move(source));
+  EndAnswered();
+}
+
+void GrpcCall::EndAnswered() {
   is_over_ = true;
   Handled(absl::StatusCode::kOk);
   if (dialect_ == nullptr) {

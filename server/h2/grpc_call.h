@@ -93,6 +93,30 @@ class GrpcCall : public http::Receiver {
   // The unary answer: head, message and OK in one go.
   void EndWith(const google::protobuf::MessageLite& message);
 
+  // The same, of what `append(std::string*)` appends to the buffer.
+  template <typename Append>
+  void EndWithAppended(const Append& append) {
+    if (is_over_) {
+      return;
+    }
+    std::string* const out = exchange_->buffer();
+    const size_t start = out->size();
+    AppendPrefixRoom(out);
+    append(out);
+    if (dialect_ == nullptr) [[likely]] {
+      FrameInPlace(start, out);
+    } else {
+      dialect_->Translate(start, out);
+    }
+    AddedMessages(1, out->size() - start);
+    EndAnswered();
+  }
+
+  // The same, of one that makes prefix and message. Requires: no dialect.
+  void EndWithSource(std::unique_ptr<http::BodySource> source);
+
+  bool has_dialect() const { return dialect_ != nullptr; }
+
   bool is_over() const { return is_over_; }
 
   Services* services() const { return services_; }
@@ -109,6 +133,7 @@ class GrpcCall : public http::Receiver {
   void TakeMessages(std::string_view* bytes);
   void TakeKept();
   void Handled(absl::StatusCode code);
+  void EndAnswered();
   void AddedMessages(uint64_t messages, size_t bytes);
 
   Services* const services_;

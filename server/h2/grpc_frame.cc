@@ -80,6 +80,12 @@ size_t AppendFramed(std::string_view message, std::string* out) {
   return kPrefixBytes + message.size();
 }
 
+std::string MessagePrefix(size_t message_bytes) {
+  std::string prefix(kPrefixBytes, '\0');
+  WritePrefix(message_bytes, prefix.data());
+  return prefix;
+}
+
 size_t FrameInPlace(size_t start, std::string* out) {
   const size_t bytes = out->size() - start;
   WritePrefix(bytes - kPrefixBytes, out->data() + start);

@@ -39,6 +39,9 @@ inline void AppendPrefixRoom(std::string* out) {
   out->append(kPrefixBytes, '\0');
 }
 
+// What stands before a message of so many bytes. Requires: under 2 GiB.
+std::string MessagePrefix(size_t message_bytes);
+
 size_t FrameInPlace(size_t start, std::string* out);
 
 // grpc-message: what is not printable ASCII, and '%', as '%' and two hex digits.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "kv/base/bytes.h"
+#include "server/h2/range_call.h"
 #include "server/h2/stream_calls.h"
 #include "server/h2/unary_call.h"
 
@@ -48,10 +49,7 @@ constexpr MethodRow Stream(std::shared_ptr<GrpcCall> (*make)(Services*,
 constexpr std::string_view kHealth = "grpc.health.v1.Health";
 
 constexpr std::array kRows = {
-    Later<RpcMethod::kRange, pb::RangeRequest, pb::RangeResponse>(
-        [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {
-          s->kv.Range(c, q, r, std::move(d));
-        }),
+    Stream<RpcMethod::kRange>(MakeRangeCall),
     Stream<RpcMethod::kRangeStream>(MakeRangeStreamCall),
     Later<RpcMethod::kPut, pb::PutRequest, pb::PutResponse>(
         [](Services* s, const Caller& c, const auto& q, auto* r, Done d) {

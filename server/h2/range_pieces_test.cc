@@ -1,4 +1,8 @@
+#include <algorithm>
+#include <fstream>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -8,6 +12,7 @@
 #include "server/service/range_encoder.h"
 #include "server/service/range_stream.h"
 #include "server/wire/http/testing/clients.h"
+#include "server/wire/http/testing/test_site.h"
 
 namespace socle::server {
 namespace {
@@ -84,6 +89,69 @@ TEST_F(RangeStreamPieces, AreNotMadeForAClientThatDoesNotTakeThem) {
   }
   EXPECT_GE(sent(), 1U);
   EXPECT_LE(sent(), 4U);
+}
+
+class LargeRange : public RangeStreamPieces {
+ protected:
+  static size_t ResidentBytes() {
+    std::ifstream statm("/proc/self/statm");
+    size_t pages = 0;
+    statm >> pages >> pages;
+    return pages * 4096;
+  }
+};
+
+TEST_F(LargeRange, IsWhatTheStoreShows) {
+  Fill(3'000, 1'000);
+  for (const bool is_keys_only : {false, true}) {
+    pb::RangeRequest request = All();
+    request.set_keys_only(is_keys_only);
+    request.set_limit(2'500);
+    const auto response = client_->Range(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    const auto shown = store_->Range({.key = "k", .range_end = "l", .limit = 2'500});
+    ASSERT_EQ(response->kvs_size(), 2'500);
+    for (int i = 0; i < response->kvs_size(); ++i) {
+      const mvcc::KeyValueView& kv = shown->kvs[static_cast<size_t>(i)];
+      ASSERT_EQ(response->kvs(i).key(), kv.key);
+      ASSERT_EQ(response->kvs(i).value(), is_keys_only ? "" : kv.value);
+      ASSERT_EQ(response->kvs(i).mod_revision(), kv.mod_revision);
+    }
+    EXPECT_TRUE(response->more());
+    EXPECT_EQ(response->count(), 3'000);
+    EXPECT_EQ(response->header().revision(), 3'001);
+    EXPECT_NE(response->header().cluster_id(), 0U);
+  }
+}
+
+// etcd#13458: each of a hundred lists was in memory as a whole.
+TEST_F(LargeRange, OfManyClientsThatDoNotReadTakesNoMemoryAndHoldsBackNobody) {
+  constexpr size_t kClients = 60;
+  Fill(100, 100'000);  // 10 MB a list
+  const auto lease = client_->LeaseGrant(100);
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  // One list read once: what it takes of the pages that are mapped is there.
+  ASSERT_TRUE(client_->Range(All()).ok());
+  const size_t before = ResidentBytes();
+  const http::Http2Client::Fields grpc = {{"content-type", "application/grpc"}};
+  std::vector<std::unique_ptr<http::Http2Client>> readers;
+  for (size_t i = 0; i < kClients; ++i) {
+    readers.push_back(std::make_unique<http::Http2Client>(
+        port(), http::Http2Client::Options{.grants_windows = false}));
+    readers.back()->Request("POST", "/etcdserverpb.KV/Range", Framed(All().SerializeAsString()),
+                            grpc);
+    const auto* const call = &readers.back()->stream(1);
+    ASSERT_TRUE(readers.back()->RunUntil([call] { return !call->body.empty(); }));
+  }
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(client_->Put("other", "v").ok());
+    ASSERT_TRUE(client_->LeaseKeepAliveOnce(lease->id()).ok());
+  }
+  EXPECT_LT(ResidentBytes() - std::min(before, ResidentBytes()), size_t{60'000'000})
+      << "a tenth of what the lists have";
+  EXPECT_EQ(store_->Stats().open_reads, 2U) << "the newest, and the one that they share";
+  readers.clear();
+  EXPECT_TRUE(http::Eventually([this] { return store_->Stats().open_reads == 1; }));
 }
 
 }  // namespace

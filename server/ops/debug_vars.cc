@@ -1,8 +1,8 @@
 #include "server/ops/debug_vars.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "kv/env/env.h"
+#include "server/ops/heap.h"
 
 namespace socle::server {
 namespace {
@@ -17,17 +18,17 @@ namespace {
 namespace json = boost::json;
 
 json::object MemoryStats() {
-  const struct mallinfo2 heap = ::mallinfo2();
+  const HeapUse heap = ReadHeapUse();
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   constexpr uint64_t kKibibyte = 1024;
   json::object stats;
-  stats["Alloc"] = heap.uordblks + heap.hblkhd;
-  stats["Sys"] = heap.arena + heap.hblkhd;
-  stats["HeapAlloc"] = heap.uordblks + heap.hblkhd;
-  stats["HeapSys"] = heap.arena + heap.hblkhd;
-  stats["HeapIdle"] = heap.fordblks;
-  stats["HeapInuse"] = heap.uordblks + heap.hblkhd;
+  stats["Alloc"] = heap.used_bytes;
+  stats["Sys"] = heap.held_bytes;
+  stats["HeapAlloc"] = heap.used_bytes;
+  stats["HeapSys"] = heap.held_bytes;
+  stats["HeapIdle"] = heap.held_bytes - std::min(heap.used_bytes, heap.held_bytes);
+  stats["HeapInuse"] = heap.used_bytes;
   stats["NumGC"] = 0;
   stats["MaxResident"] = static_cast<uint64_t>(usage.ru_maxrss) * kKibibyte;
   return stats;

@@ -98,39 +98,57 @@ absl::Status KvService::Check(const Caller& caller, const pb::TxnRequest& reques
   return node_->guard().Txn(caller, txn);
 }
 
-void KvService::Range(const Caller& caller, const pb::RangeRequest& request,
-                      pb::RangeResponse* response, Done done) {
+void KvService::Range(const Caller& caller, const pb::RangeRequest& request, RangeAnswer* answer,
+                      Done done) {
   if (IsRefused(caller, request, done)) {
     return;
   }
   if (IsShort(request)) {
-    done(RangeNow(request, response));
+    done(RangeNow(request, answer));
     return;
   }
-  node_->RunOnWorker(
-      [this, &request, response](Done answer) { answer(RangeNow(request, response)); },
-      std::move(done), WeightOf(request));
+  auto read = [this, &request, answer](Done answered) { answered(RangeNow(request, answer)); };
+  const int64_t keys = KeysOf(request);
+  if (keys <= kLongRangeKeys) {
+    node_->RunOnWorker(std::move(read), std::move(done));
+    return;
+  }
+  answers_.Enter(
+      static_cast<size_t>(keys) * kAnswerBytesPerKey,
+      [this, answer, read, done = std::move(done)](absl::StatusOr<InFlight::Share> share) mutable {
+        if (!share.ok()) {
+          done(share.status());
+          return;
+        }
+        answer->share = *std::move(share);
+        node_->RunOnWorker(std::move(read), std::move(done), WorkerPool::Weight::kLong);
+      });
 }
 
-WorkerPool::Weight KvService::WeightOf(const pb::RangeRequest& request) const {
+int64_t KvService::KeysOf(const pb::RangeRequest& request) const {
+  if (request.count_only()) {
+    return 0;
+  }
   if (IsPlain(request) && request.limit() > 0 && request.limit() <= kLongRangeKeys) {
-    return WorkerPool::Weight::kShort;
+    return request.limit();
   }
   // What is there now, which costs the logarithm, stands for what was there at the revision asked for.
   const absl::StatusOr<mvcc::RangeResult> now = node_->store().Range(
       {.key = request.key(), .range_end = request.range_end(), .count_only = true});
-  return now.ok() && now->count <= kLongRangeKeys ? WorkerPool::Weight::kShort
-                                                  : WorkerPool::Weight::kLong;
+  const int64_t count = now.ok() ? now->count : 0;
+  return IsPlain(request) && request.limit() > 0 ? std::min(count, request.limit()) : count;
 }
 
-absl::Status KvService::RangeNow(const pb::RangeRequest& request,
-                                 pb::RangeResponse* response) const {
-  const absl::StatusOr<mvcc::RangeResult> result = node_->store().Range(ToStore(request));
+absl::Status KvService::RangeNow(const pb::RangeRequest& request, RangeAnswer* answer) const {
+  mvcc::RangeRequest range = ToStore(request);
+  range.as_records = true;
+  absl::StatusOr<mvcc::RangeResult> result = node_->store().Range(range);
   if (!result.ok()) {
     return WireStatus(result.status());
   }
-  FromStore(*result, response);
-  node_->FillHeader(response->mutable_header());
+  answer->result = *std::move(result);
+  answer->header.set_revision(answer->result.revision);
+  node_->FillHeader(&answer->header);
   return absl::OkStatus();
 }
 

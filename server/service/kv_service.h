@@ -1,7 +1,7 @@
 // KvService: Range, Put, DeleteRange, Txn, Compact of etcdserverpb.KV, without transport.
 //
 // Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
-//             ones.
+//             ones. What answers to long ranges hold of memory is bounded: the next ones wait.
 //          2. Order of refusals: alarms and quota, then size, then what the store validates. While
 //             authentication is on, validity and permission come before all of these: who may not write
 //             can't raise the alarm.
@@ -16,7 +16,9 @@
 #include "etcd/rpc.pb.h"
 #include <absl/status/statusor.h>
 
+#include "server/service/in_flight.h"
 #include "server/service/node.h"
+#include "server/service/range_answer.h"
 #include "server/service/range_stream.h"
 
 namespace socle::server {
@@ -29,15 +31,23 @@ struct RangePiece {
 
 class KvService {
  public:
+  // Of views, for answers to long ranges under way.
+  static constexpr size_t kAnswerBytesMax = size_t{256} << 20U;
+  static constexpr size_t kAnswersWaitingMax = 4'096;
+
   explicit KvService(Node* node) : node_(node) {}
 
-  void Range(const Caller& caller, const etcdserverpb::RangeRequest& request,
-             etcdserverpb::RangeResponse* response, Done done);
+  void Range(const Caller& caller, const etcdserverpb::RangeRequest& request, RangeAnswer* answer,
+             Done done);
   // Or why not, for the wire.
   absl::StatusOr<std::unique_ptr<RangeStream>> OpenRangeStream(
       const Caller& caller, const etcdserverpb::RangeRequest& request) const;
   // Fills in the stream's next piece, on a worker. One at a time; stream and piece must live until `done`.
   void NextPiece(RangeStream* stream, RangePiece* piece, Done done);
+
+  // The memory for answers: who sends one slowly may copy it there.
+  InFlight* answers() { return &answers_; }
+
   void Put(const Caller& caller, const etcdserverpb::PutRequest& request,
            etcdserverpb::PutResponse* response, Done done);
   void DeleteRange(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request,
@@ -68,14 +78,14 @@ class KvService {
   absl::Status Check(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request) const;
   absl::Status Check(const Caller& caller, const etcdserverpb::TxnRequest& request) const;
 
-  // Of a range for a worker.
-  WorkerPool::Weight WeightOf(const etcdserverpb::RangeRequest& request) const;
-  absl::Status RangeNow(const etcdserverpb::RangeRequest& request,
-                        etcdserverpb::RangeResponse* response) const;
+  // How many keys a range for a worker may give, at most, or about that many when it asks for an old revision.
+  int64_t KeysOf(const etcdserverpb::RangeRequest& request) const;
+  absl::Status RangeNow(const etcdserverpb::RangeRequest& request, RangeAnswer* answer) const;
   void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
               Done done);
 
   Node* const node_;
+  InFlight answers_{kAnswerBytesMax, kAnswersWaitingMax};
 };
 
 // Bytes a write may add to the store, as etcd estimates: 256 per put plus key and value, heavier

@@ -47,18 +47,31 @@ size_t RangeResponseBytes(const RangeParts& parts) {
   for (const mvcc::KeyValueView& kv : parts.kvs) {
     bytes += FieldBytes(kv);
   }
+  for (const std::string_view record : parts.records) {
+    bytes += LengthPrefixedBytes(record.size());
+  }
   return bytes + (parts.more ? 2 : 0) + NumberBytes(parts.count);
+}
+
+void AppendRecordHead(size_t record_bytes, std::string* out) {
+  out->push_back(kKvTag);
+  AppendVarint(record_bytes, out);
 }
 
 void AppendRangeResponse(const RangeParts& parts, std::string* out) {
   if (parts.header != nullptr) {
     out->push_back(kHeaderTag);
-    AppendLengthPrefixed(parts.header->SerializeAsString(), out);
+    AppendVarint(parts.header->ByteSizeLong(), out);
+    parts.header->AppendToString(out);
   }
   for (const mvcc::KeyValueView& kv : parts.kvs) {
     out->push_back(kKvTag);
     AppendVarint(RecordBytes(kv), out);
     mvcc::AppendRecord(kv, out);
+  }
+  for (const std::string_view record : parts.records) {
+    AppendRecordHead(record.size(), out);
+    out->append(record);
   }
   if (parts.more) {
     out->push_back(kMoreTag);

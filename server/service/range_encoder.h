@@ -3,7 +3,7 @@
 //   0a len ResponseHeader   12 len KeyValue …   18 more   20 count          (RangeStreamResponse: 0a len in front)
 //
 // Laws     1. The bytes are what protobuf would write for the same message.
-//          2. Keys and values are copied once, into the bytes.
+//          2. Keys and values are copied once, into the bytes. A stored record is the bytes of its KeyValue.
 // Threads  pure functions.
 // Source   spec etcd 1.1.
 #ifndef SOCLE_SERVER_SERVICE_RANGE_ENCODER_H_
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "etcd/rpc.pb.h"
 
@@ -23,6 +24,7 @@ namespace socle::server {
 struct RangeParts {
   const etcdserverpb::ResponseHeader* header = nullptr;  // null: none
   std::span<const mvcc::KeyValueView> kvs;
+  std::span<const std::string_view> records;  // instead of kvs
   bool more = false;
   int64_t count = 0;
 };
@@ -31,6 +33,8 @@ struct RangeParts {
 size_t FieldBytes(const mvcc::KeyValueView& kv);
 size_t RangeResponseBytes(const RangeParts& parts);
 
+// What stands before a stored record of so many bytes.
+void AppendRecordHead(size_t record_bytes, std::string* out);
 void AppendRangeResponse(const RangeParts& parts, std::string* out);
 void AppendRangeStreamResponse(const RangeParts& parts, std::string* out);
 

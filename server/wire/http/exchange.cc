@@ -1,5 +1,7 @@
 #include "server/wire/http/exchange.h"
 
+#include <algorithm>
+
 #include "kv/base/check.h"
 #include "kv/base/probe.h"
 #include "server/wire/http/session.h"
@@ -176,29 +178,92 @@ void Exchange::DataAdded(size_t bytes) {
     body_.clear();
     return;
   }
-  session_->backlog_bytes_ += bytes;
+  session_->AddBacklog(bytes);
   if (bytes > 0 && !std::exchange(is_waiting_, true)) {
-    session_->backlog_bytes_ += kWaitingBytes;
+    session_->AddBacklog(kWaitingBytes);
   }
   session_->DataReady(this);
+}
+
+void Exchange::SendSource(std::unique_ptr<BodySource> source) {
+  if (session_ == nullptr || is_finished_ || source->bytes_left() == 0) {
+    return;
+  }
+  source_ = std::move(source);
+  source_held_bytes_ = source_->held_bytes();
+  session_->AddBacklog(source_held_bytes_);
+  if (!std::exchange(is_waiting_, true)) {
+    session_->AddBacklog(kWaitingBytes);
+  }
+  source_seen_left_ = source_->bytes_left();
+  source_moved_nanos_ = loop_->now_nanos();
+  loop_->SetTimer(this, source_moved_nanos_ + session_->limits_->source_patience_nanos);
+  session_->DataReady(this);
+}
+
+void Exchange::DropSource() {
+  if (source_ != nullptr) {
+    session_->TakeBacklog(source_held_bytes_);
+    source_.reset();
+    loop_->SetTimer(this, Loop::kNever);
+  }
+}
+
+// The timer of a source.
+void Exchange::WatchSource() {
+  const int64_t now = loop_->now_nanos();
+  if (const size_t left = source_->bytes_left(); left != source_seen_left_) {
+    source_seen_left_ = left;
+    source_moved_nanos_ = now;
+  }
+  if (now - source_moved_nanos_ >= session_->limits_->stall_timeout_nanos) {
+    PROBE("http: a client that does not take its answer loses it");
+    Reset(kResetEnhanceYourCalm);
+    return;
+  }
+  PROBE("http: a source is asked to let go");
+  source_->OnSlow();
+  loop_->SetTimer(this, now + session_->limits_->source_patience_nanos);
 }
 
 bool Exchange::CanWrite() {
   if (session_ == nullptr || is_finished_) {
     return false;
   }
-  if (backlog_bytes() < kBacklogLow) {
+  if (unsent_bytes() < kBacklogLow) {
     return true;
   }
   wants_writable_ = true;
   return false;
 }
 
+void Exchange::Take(size_t bytes, std::string* out) {
+  const size_t of_body = std::min(bytes, body_.size() - body_sent_);
+  if (of_body > 0) {
+    out->append(body_, body_sent_, of_body);
+    Sent(of_body);
+  }
+  if (bytes > of_body) {
+    source_->Take(bytes - of_body, out);
+    if (source_->bytes_left() == 0) {
+      DropSource();
+    }
+  }
+  if (unsent_bytes() == 0) {
+    session_->TakeBacklog(std::exchange(is_waiting_, false) ? kWaitingBytes : 0);
+  }
+}
+
+void Exchange::Skip() {
+  DropSource();
+  Sent(body_.size() - body_sent_);
+  session_->TakeBacklog(std::exchange(is_waiting_, false) ? kWaitingBytes : 0);
+}
+
 void Exchange::Sent(size_t bytes) {
   body_sent_ += bytes;
-  session_->backlog_bytes_ -= bytes;
+  session_->TakeBacklog(bytes);
   if (body_sent_ == body_.size()) {
-    session_->backlog_bytes_ -= std::exchange(is_waiting_, false) ? kWaitingBytes : 0;
     body_.clear();
     body_sent_ = 0;
   } else if (body_sent_ >= kBacklogLow && body_sent_ * 2 >= body_.size()) {
@@ -227,6 +292,10 @@ void Exchange::WakeAt(int64_t monotonic_nanos) {
 }
 
 void Exchange::OnTime(int64_t /*now_nanos*/) {
+  if (source_ != nullptr) {
+    WatchSource();
+    return;
+  }
   if (receiver_ != nullptr) {
     const std::shared_ptr<Receiver> receiver = receiver_;
     receiver->OnTime();
@@ -235,8 +304,9 @@ void Exchange::OnTime(int64_t /*now_nanos*/) {
 
 void Exchange::Close() {
   loop_->SetTimer(this, Loop::kNever);
-  session_->backlog_bytes_ -=
-      backlog_bytes() + (std::exchange(is_waiting_, false) ? kWaitingBytes : 0);
+  DropSource();
+  session_->TakeBacklog(body_.size() - body_sent_ +
+                        (std::exchange(is_waiting_, false) ? kWaitingBytes : 0));
   session_ = nullptr;
   if (const std::shared_ptr<Receiver> receiver = std::move(receiver_); receiver != nullptr) {
     receiver->OnClosed();

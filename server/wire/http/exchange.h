@@ -8,6 +8,7 @@
 //             with one wake-up of the loop however many exchanges are answered while it sleeps.
 //          3. After it is closed every function is a no-op: a late answer finds nobody and harms nobody.
 //          4. A writer that asks CanWrite holds at most kBacklogLow bytes and one message back.
+//          5. A body from a source is made as the client takes it: the bytes that wait are nowhere yet.
 // Threads  as said in each group. Receiver: all calls on the loop's thread, none after OnClosed.
 // Memory   shared by the connection and whoever answers.
 #ifndef SOCLE_SERVER_WIRE_HTTP_EXCHANGE_H_
@@ -57,6 +58,22 @@ class Receiver {
 inline constexpr uint32_t kResetNoError = 0;
 inline constexpr uint32_t kResetInternal = 2;
 inline constexpr uint32_t kResetCancel = 8;
+inline constexpr uint32_t kResetEnhanceYourCalm = 11;
+
+// Makes the bytes of a body when they can be sent.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  // Not yet taken; known from the start.
+  virtual size_t bytes_left() const = 0;
+  // Appends the next `bytes`, at most bytes_left.
+  virtual void Take(size_t bytes, std::string* out) = 0;
+  // Memory that it holds meanwhile; asked once.
+  virtual size_t held_bytes() const = 0;
+
+  // Its client has been slow for Limits::source_patience_nanos: the time to let go of what others wait for.
+  virtual void OnSlow() {}
+};
 
 class Exchange final : public std::enable_shared_from_this<Exchange>, private Loop::Timed {
  public:
@@ -97,9 +114,15 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   std::string* buffer() { return &body_; }
 
   void DataAdded(size_t bytes);
+  // After what is in the buffer comes what the source makes; only Finish follows. When the client takes nothing of it for
+  // Limits::stall_timeout_nanos, the exchange is reset.
+  void SendSource(std::unique_ptr<BodySource> source);
   bool CanWrite();
 
-  size_t backlog_bytes() const { return body_.size() - body_sent_; }
+  // Of the body, not yet sent.
+  size_t unsent_bytes() const {
+    return body_.size() - body_sent_ + (source_ == nullptr ? 0 : source_->bytes_left());
+  }
 
   // Between them the client is held back after at most one stream window (HTTP/2) or what was read.
   void PauseBody();
@@ -130,12 +153,13 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   void Apply(Answer& answer);
   void OnTime(int64_t now_nanos) override;
 
-  // By the session.
-  std::string_view front(size_t bytes) const {
-    return std::string_view(body_).substr(body_sent_, bytes);
-  }
-
+  // By the session: the next bytes of the body, at most unsent_bytes, go to `out`.
+  void Take(size_t bytes, std::string* out);
+  // What is left of the body is not sent.
+  void Skip();
   void Sent(size_t bytes);
+  void DropSource();
+  void WatchSource();
   // The session lets go of it: no call reaches it from here on.
   void Close();
 
@@ -157,6 +181,10 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   int32_t stream_id_ = 0;
   std::string body_;
   size_t body_sent_ = 0;
+  std::unique_ptr<BodySource> source_;  // the rest of the body
+  size_t source_held_bytes_ = 0;
+  size_t source_seen_left_ = 0;  // at source_moved_nanos_, the last time that it had become less
+  int64_t source_moved_nanos_ = 0;
   std::vector<std::pair<std::string, std::string>> trailers_;
   std::vector<Field> constant_trailers_;
   size_t body_unconsumed_ = 0;  // received while paused

@@ -289,13 +289,13 @@ bool Http1Session::CollectOutput(std::string* out) {
       WriteHead(out);
     }
     WriteBody(out);
-    if (exchange_->is_finished_ && exchange_->backlog_bytes() == 0) {
+    if (exchange_->is_finished_ && exchange_->unsent_bytes() == 0) {
       EndResponse();
       *out += interim_;
       interim_.clear();
       continue;
     }
-    if (!exchange_->wants_writable_ || exchange_->backlog_bytes() >= Exchange::kBacklogLow) {
+    if (!exchange_->wants_writable_ || exchange_->unsent_bytes() >= Exchange::kBacklogLow) {
       break;
     }
     exchange_->wants_writable_ = false;
@@ -318,7 +318,7 @@ void Http1Session::WriteHead(std::string* out) {
     framing_ = Framing::kLength;
   } else if (exchange->is_finished_ && !has_trailers) {
     framing_ = Framing::kLength;
-    *out += fmt::format("content-length: {}\r\n", exchange->backlog_bytes());
+    *out += fmt::format("content-length: {}\r\n", exchange->unsent_bytes());
   } else if (is_new) {
     framing_ = Framing::kChunked;
     *out += "transfer-encoding: chunked\r\n";
@@ -342,19 +342,19 @@ void Http1Session::WriteHead(std::string* out) {
 
 void Http1Session::WriteBody(std::string* out) {
   Exchange* const exchange = exchange_;
-  if (const size_t size = exchange->backlog_bytes(); size > 0) {
+  const size_t room = kOutputBatchBytes - std::min(out->size(), kOutputBatchBytes - 1);
+  if (framing_ == Framing::kNoBody) {
+    exchange->Skip();
+  } else if (const size_t size = std::min(exchange->unsent_bytes(), room); size > 0) {
     if (framing_ == Framing::kChunked) {
       *out += fmt::format("{:x}\r\n", size);
     }
-    if (framing_ != Framing::kNoBody) {
-      *out += exchange->front(size);
-    }
+    exchange->Take(size, out);
     if (framing_ == Framing::kChunked) {
       *out += "\r\n";
     }
-    exchange->Sent(size);
   }
-  if (exchange->is_finished_ && framing_ == Framing::kChunked) {
+  if (exchange->is_finished_ && exchange->unsent_bytes() == 0 && framing_ == Framing::kChunked) {
     *out += "0\r\n";
     for (const Field& field : exchange->constant_trailers_) {
       AppendField(field.name, field.value, out);

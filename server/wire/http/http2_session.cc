@@ -174,7 +174,7 @@ bool Http2Session::OnTime(int64_t now_nanos) {
 }
 
 void Http2Session::BeginExchange(int32_t stream_id, bool has_body_ended) {
-  if (is_stopping_ || is_cut_off_ || backlog_bytes() > limits_->backlog_refuse_bytes) {
+  if (is_stopping_ || is_cut_off_ || has_too_much_backlog()) {
     PROBE("http2: a stream is refused");
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
     return;
@@ -418,7 +418,7 @@ ssize_t Http2Session::ReadBody(nghttp2_session* /*session*/, int32_t /*stream_id
                                uint8_t* /*buf*/, size_t length, uint32_t* data_flags,
                                nghttp2_data_source* source, void* user) {
   auto* const exchange = static_cast<Exchange*>(source->ptr);
-  const size_t waiting = exchange->backlog_bytes();
+  const size_t waiting = exchange->unsent_bytes();
   if (waiting == 0 && !exchange->is_finished_) {
     exchange->is_deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
@@ -453,9 +453,8 @@ int Http2Session::SendBody(nghttp2_session* /*session*/, nghttp2_frame* /*frame*
   Http2Session* const self = Self(user);
   auto* const exchange = static_cast<Exchange*>(source->ptr);
   self->out_->append(View(frame_head, kFrameHeadBytes));
-  self->out_->append(exchange->front(length));
-  exchange->Sent(length);
-  if (exchange->wants_writable_ && exchange->backlog_bytes() < Exchange::kBacklogLow) {
+  exchange->Take(length, self->out_);
+  if (exchange->wants_writable_ && exchange->unsent_bytes() < Exchange::kBacklogLow) {
     exchange->wants_writable_ = false;
     self->writable_.push_back(exchange->shared_from_this());
   }

@@ -207,6 +207,23 @@ TEST(Http2, RefusesStreamsOfAClientThatTakesNoAnswers) {
   EXPECT_EQ(client.Await(client.Request("POST", "/echo", "c")).body, "POST /echo c");
 }
 
+TEST(Http2, RefusesStreamsOfThoseWhoHoldMuchWhenTheLoopHoldsTooMuch) {
+  ServerOptions options;
+  options.loops = 1;
+  options.limits.backlog_pause_bytes = 30'000;
+  options.limits.loop_backlog_refuse_bytes = 50'000;
+  TestSite site(options);
+  Http2Client hoarder(site.port(), {.stream_window_bytes = 100, .grants_windows = false});
+  const int32_t first = hoarder.Request("POST", "/echo", std::string(100'000, 'a'));
+  ASSERT_TRUE(hoarder.RunUntil([&] { return hoarder.stream(first).body.size() == 100; }));
+  EXPECT_EQ(hoarder.Await(hoarder.Request("POST", "/echo", "b")).error,
+            uint32_t{NGHTTP2_REFUSED_STREAM});
+  Http2Client modest(site.port());
+  EXPECT_EQ(modest.Await(modest.Request("POST", "/echo", "c")).body, "POST /echo c");
+  hoarder.Reset(first, 8);
+  EXPECT_EQ(hoarder.Await(hoarder.Request("POST", "/echo", "d")).body, "POST /echo d");
+}
+
 TEST(Http2, EndsAClientThatPingsTooOften) {
   ServerOptions options;
   options.limits.pings = {.min_interval_nanos = 5 * kNanosPerSecond};

@@ -28,11 +28,15 @@ struct Limits {
   size_t backlog_pause_bytes = 4 * 1024 * 1024;
   size_t frames_pause = 1'000;  // likewise for what has no body: refusals, resets
   size_t backlog_refuse_bytes = 512 * 1024 * 1024;
+  // Beyond this on one loop, those of its connections that hold more than backlog_pause_bytes.
+  size_t loop_backlog_refuse_bytes = 1024 * 1024 * 1024;
   int64_t head_timeout_nanos = 10 * kNanosPerSecond;  // from first byte to the end of the head
   int64_t body_timeout_nanos =
       30 * kNanosPerSecond;  // HTTP/1.1: between two reads of a body not yet answered
-  int64_t idle_timeout_nanos = 120 * kNanosPerSecond;   // HTTP/1.1: between two requests
-  int64_t stall_timeout_nanos = 120 * kNanosPerSecond;  // the socket takes nothing at all
+  int64_t idle_timeout_nanos = 120 * kNanosPerSecond;  // HTTP/1.1: between two requests
+  int64_t stall_timeout_nanos =
+      120 * kNanosPerSecond;  // the socket takes nothing at all, or a stream nothing of a source
+  int64_t source_patience_nanos = 5 * kNanosPerSecond;  // until BodySource::OnSlow
   // HTTP/2: a ping after this long without a word; gone when it is not answered in time. 0: none.
   int64_t keepalive_interval_nanos = 0;
   int64_t keepalive_timeout_nanos = 20 * kNanosPerSecond;

@@ -87,6 +87,13 @@ class Loop {
 
   std::vector<char>& read_buffer() { return read_buffer_; }
 
+  // Bytes of answers that wait to be sent, on all of its connections.
+  size_t backlog_bytes() const { return backlog_bytes_; }
+
+  void AddBacklog(size_t bytes) { backlog_bytes_ += bytes; }
+
+  void TakeBacklog(size_t bytes) { backlog_bytes_ -= bytes; }
+
  private:
   Loop(int epoll_fd, int event_fd);
 
@@ -116,6 +123,7 @@ class Loop {
   std::vector<Pollable*> flushing_;
   std::vector<std::unique_ptr<Pollable>> dead_;
   std::vector<char> read_buffer_;
+  size_t backlog_bytes_ = 0;
 
   Thread thread_;
 };

@@ -72,6 +72,13 @@ class Session {
   // Bytes that wait to be sent, of all exchanges, and what those exchanges take beside them.
   size_t backlog_bytes() const { return backlog_bytes_; }
 
+  // So much waits that the client gets no new answers.
+  bool has_too_much_backlog() const {
+    return backlog_bytes_ > limits_->backlog_refuse_bytes ||
+           (host_->loop()->backlog_bytes() > limits_->loop_backlog_refuse_bytes &&
+            backlog_bytes_ > limits_->backlog_pause_bytes);
+  }
+
   // Frames that wait to be sent beside them: answers without a body, resets, acknowledgements.
   virtual size_t waiting_frames() const { return 0; }
 
@@ -90,6 +97,16 @@ class Session {
 
  private:
   friend class Exchange;
+
+  void AddBacklog(size_t bytes) {
+    backlog_bytes_ += bytes;
+    host_->loop()->AddBacklog(bytes);
+  }
+
+  void TakeBacklog(size_t bytes) {
+    backlog_bytes_ -= bytes;
+    host_->loop()->TakeBacklog(bytes);
+  }
 
   Exchange* first_ = nullptr;
   size_t backlog_bytes_ = 0;

@@ -73,6 +73,30 @@ class SiteReceiver final : public Receiver {
   std::shared_ptr<Exchange> exchange_;
 };
 
+class SiteSource final : public BodySource {
+ public:
+  explicit SiteSource(TestSite* site) : site_(site) { ++site_->sources_; }
+
+  ~SiteSource() override { --site_->sources_; }
+
+  size_t bytes_left() const override { return TestSite::kSourceBytes - at_; }
+
+  void Take(size_t bytes, std::string* out) override {
+    CHECK(bytes <= bytes_left());
+    for (const size_t end = at_ + bytes; at_ < end; ++at_) {
+      out->push_back(TestSite::SourceByte(at_));
+    }
+  }
+
+  size_t held_bytes() const override { return 100; }
+
+  void OnSlow() override { ++site_->slow_calls_; }
+
+ private:
+  TestSite* const site_;
+  size_t at_ = 0;
+};
+
 TestSite::TestSite(ServerOptions options) {
   auto server = Server::Start(std::move(options), this);
   CHECK_OK(server.status());
@@ -129,6 +153,13 @@ std::shared_ptr<Receiver> TestSite::Begin(const Request& request,
   }
   if (page == "/whoami") {
     exchange->Respond(200, kText, fmt::format("you are '{}'", exchange->peer_name()));
+    return nullptr;
+  }
+  if (page == "/source") {
+    exchange->SendHead(200, kText);
+    exchange->SendData("head ");
+    exchange->SendSource(std::make_unique<SiteSource>(this));
+    exchange->Finish();
     return nullptr;
   }
   if (page == "/early") {

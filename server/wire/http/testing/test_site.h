@@ -3,7 +3,7 @@
 //   /echo    POST: "<method> <target> <body>"              /later   the same, answered by another thread
 //   /chunks  three pieces from another thread, trailers    /early   403 before the body
 //   /flood   endless bytes, pulled                         /open    head, then nothing
-//   /whoami  the name in the client's certificate
+//   /whoami  the name in the client's certificate          /source  kSourceBytes of a source
 //   /stop    open until the server stops, then "bye"       /held    takes one chunk and holds the rest back
 //
 // Threads  the counters are thread-safe.
@@ -40,6 +40,15 @@ class TestSite final : public Handler {
 
   size_t held_bytes() const { return held_bytes_.load(); }
 
+  int sources() const { return sources_.load(); }
+
+  int slow_calls() const { return slow_calls_.load(); }
+
+  static constexpr size_t kSourceBytes = 3'000'000;
+
+  // What a source makes at that place.
+  static char SourceByte(size_t at) { return static_cast<char>('a' + at % 23); }
+
   // Lets /held go on.
   void ReleaseHeld();
 
@@ -48,6 +57,7 @@ class TestSite final : public Handler {
 
  private:
   friend class SiteReceiver;
+  friend class SiteSource;
 
   void RunElsewhere(std::function<void()> task);
 
@@ -55,6 +65,8 @@ class TestSite final : public Handler {
   std::atomic<size_t> begun_{0};
   std::atomic<size_t> flooded_bytes_{0};
   std::atomic<size_t> held_bytes_{0};
+  std::atomic<int> sources_{0};     // that are there
+  std::atomic<int> slow_calls_{0};  // of OnSlow
   Mutex mu_;
   std::vector<Thread> threads_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Exchange> held_ ABSL_GUARDED_BY(mu_);

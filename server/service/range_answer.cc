@@ -1,0 +1,74 @@
+#include "server/service/range_answer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kv/base/check.h"
+#include "kv/base/probe.h"
+
+namespace socle::server {
+
+RangeBytes::RangeBytes(std::string prefix, RangeAnswer answer)
+    : answer_(std::move(answer)),
+      left_(prefix.size() + RangeResponseBytes(answer_.parts())),
+      made_(std::move(prefix)) {}
+
+void RangeBytes::Take(size_t bytes, std::string* out) {
+  CHECK(bytes <= left_);
+  left_ -= bytes;
+  while (bytes > 0) {
+    if (made_taken_ < made_.size()) {
+      const size_t size = std::min(bytes, made_.size() - made_taken_);
+      out->append(made_, made_taken_, size);
+      made_taken_ += size;
+      bytes -= size;
+    } else if (!record_.empty()) {
+      const size_t size = std::min(bytes, record_.size());
+      out->append(record_.substr(0, size));
+      record_.remove_prefix(size);
+      bytes -= size;
+    } else {
+      Refill();
+    }
+  }
+}
+
+void RangeBytes::Refill() {
+  made_.clear();
+  made_taken_ = 0;
+  if (!has_begun_) {
+    has_begun_ = true;
+    AppendRangeResponse({.header = &answer_.header}, &made_);
+  } else if (next_ < answer_.result.records.size()) {
+    record_ = answer_.result.records[next_++];
+    AppendRecordHead(record_.size(), &made_);
+  } else if (next_ < entries()) {
+    AppendRangeResponse({.kvs = {&answer_.result.kvs[next_++], 1}}, &made_);
+  } else {
+    CHECK(next_++ == entries());
+    AppendRangeResponse({.more = answer_.result.more, .count = answer_.result.count}, &made_);
+  }
+}
+
+void RangeBytes::Detach(InFlight* room) {
+  if (answer_.result.pin == nullptr) {
+    return;
+  }
+  InFlight::Share share = room->TryEnter(left_);
+  if (share.bytes() < left_) {
+    PROBE("range bytes: no room for a copy");
+    return;
+  }
+  PROBE("range bytes: what is left is copied");
+  std::string rest;
+  rest.reserve(left_);
+  const size_t left = left_;
+  Take(left, &rest);
+  left_ = left;
+  made_ = std::move(rest);
+  made_taken_ = 0;
+  answer_ = {};
+  answer_.share = std::move(share);
+}
+
+}  // namespace socle::server
