@@ -11,6 +11,7 @@
 #include <ctime>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "kv/base/status_macros.h"
 #include "server/cmd/kv_server.h"
 #include "server/config/flags.h"
+#include "server/ops/supervisor.h"
 #include "server/service/identity.h"
 
 namespace socle::server {
@@ -73,6 +75,14 @@ void ReturnFreeMemory() {
   const struct mallinfo2 memory = ::mallinfo2();
   if (memory.fordblks > kFreeBytesKept && memory.fordblks > memory.uordblks / 4) {
     ::malloc_trim(0);
+  }
+}
+
+// Only a supervisor that waits for it notices what it was not told; the server serves all the same.
+void TellSupervisor(std::string_view state) {
+  const absl::Status told = Notify(SupervisorSocket(), state);
+  if (!told.ok()) {
+    LogWarning("the supervisor was not told", {{"state", state}, {"error", MessageOf(told)}});
   }
 }
 
@@ -132,7 +142,9 @@ int Main(const std::vector<std::string>& arguments) {
   if (!is_json || ::isatty(STDERR_FILENO) != 0) {
     std::fputs((*server)->Summary().c_str(), stderr);
   }
+  TellSupervisor("READY=1");
   const int caught = WaitForSignal(signals);
+  TellSupervisor("STOPPING=1");
   LogInfo("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
   server->reset();
   LogInfo("stopped");
