@@ -114,7 +114,7 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (settings.show_version) {
-    std::printf("socle-kv\netcd Version: %s\netcd API Version: 3.6\n",
+    std::printf("socle-kv " SOCLE_VERSION "\netcd Version: %s\netcd API Version: 3.6\n",
                 std::string(kServerVersion).c_str());
     return 0;
   }
