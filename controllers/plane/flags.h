@@ -13,7 +13,7 @@
 
 #include "controllers/plane/settings.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
 class App;
 }
 

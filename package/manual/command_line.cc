@@ -77,6 +77,7 @@ std::string WithFullStop(std::string text) {
 // Sorted: the set is by address.
 std::string NamesOf(const std::set<CLI::Option*>& options) {
   std::vector<std::string> names;
+  names.reserve(options.size());
   for (const CLI::Option* option : options) {
     names.push_back(option->get_name());
   }

@@ -124,6 +124,7 @@ void AddWords(const Command& command, const std::string& path, std::string* text
     }
   }
   std::vector<std::string> parts;
+  parts.reserve(command.commands.size());
   for (const Command& part : command.commands) {
     parts.push_back(part.name);
   }

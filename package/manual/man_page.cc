@@ -160,18 +160,22 @@ struct Counted {
   size_t count;
 };
 
+void Count(const Argument& flag, std::vector<Counted>* counted) {
+  const auto known = std::find_if(counted->begin(), counted->end(),
+                                  [&](const Counted& entry) { return *entry.flag == flag; });
+  if (known == counted->end()) {
+    counted->push_back({&flag, 1});
+  } else {
+    ++known->count;
+  }
+}
+
 void CountFlags(const Command& command, std::vector<Counted>* counted) {
   for (const Command& part : command.commands) {
     CountFlags(part, counted);
     for (const ArgumentGroup& group : part.groups) {
       for (const Argument& flag : group.flags) {
-        const auto known = std::find_if(counted->begin(), counted->end(),
-                                        [&](const Counted& c) { return *c.flag == flag; });
-        if (known == counted->end()) {
-          counted->push_back({&flag, 1});
-        } else {
-          ++known->count;
-        }
+        Count(flag, counted);
       }
     }
   }

@@ -14,7 +14,7 @@
 
 #include "server/cmd/soclectl_console.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
 class App;
 }
 

@@ -113,6 +113,46 @@ def check_service(root, scratch):
     assert "clean" in checked, checked
 
 
+def check_installation(package, scratch):
+    """The maintainer scripts, run by dpkg on a root of their own: the user is made, nothing is enabled, purge leaves no file."""
+    if os.geteuid() != 0 or shutil.which("systemd-sysusers") is None:
+        print("not root, or no systemd-sysusers: dpkg did not install into the scratch root")
+        return
+    root = scratch / "system"
+    for folder in ("etc", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers"):
+        (root / folder).mkdir(parents=True)
+    for name in ("etc/passwd", "etc/group", "var/lib/dpkg/status", "var/lib/dpkg/available"):
+        (root / name).touch()
+    dpkg = ["dpkg", f"--root={root}", "--force-depends", "--force-script-chrootless", "--log=/dev/null"]
+    run(*dpkg, "--install", package)
+    assert re.search(r"^socle:x:\d+:\d+:[^:]*:/var/lib/socle:/usr/sbin/nologin$", (root / "etc/passwd").read_text(), re.M)
+    assert not list(root.rglob("*.wants")), "the installation enabled the service"
+    (root / "etc/socle/socle-kv.yaml").write_text("# mine\n")
+    run(*dpkg, "--force-confold", "--install", package)
+    assert (root / "etc/socle/socle-kv.yaml").read_text() == "# mine\n", "an upgrade overwrote the configuration"
+    run(*dpkg, "--remove", "socle")
+    assert (root / "etc/socle/socle-kv.yaml").exists() and not (root / "usr/bin/socle-kv").exists()
+    run(*dpkg, "--purge", "socle")
+    left = [path for path in root.rglob("*socle*") if path.is_file() and path.parent != root / "var/lib/dpkg/info"]
+    assert not left, f"purged, and still there: {left}"
+
+
+def check_commented_settings(root, scratch):
+    """What the configuration shows behind # is taken when the # goes: the start fails at the certificate that is not there."""
+    lines = []
+    for line in (root / "etc/socle/socle-kv.yaml").read_text().splitlines():
+        shown = re.sub(r"^#(?=\S|  )", "", line)
+        key = shown.split(":")[0]
+        if shown != line:
+            lines = [other for other in lines if other.split(":")[0] != key]
+        lines.append(shown)
+    settings = scratch / "all.yaml"
+    settings.write_text("\n".join(lines).replace("/var/lib/socle", str(scratch / "never")) + "\n")
+    done = subprocess.run([str(root / "usr/bin/socle-kv"), f"--config-file={settings}"], stderr=subprocess.PIPE, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1 and "/etc/socle/server.crt" in done.stderr, f"exit code {done.returncode}: {done.stderr}"
+
+
 def check_programs(root):
     for name in PROGRAMS:
         printed = run(root / "usr/bin" / name, "--version")
@@ -146,6 +186,8 @@ def main():
         check_unit(root, scratch)
         check_programs(root)
         check_service(root, scratch)
+        check_commented_settings(root, scratch)
+        check_installation(packages["socle"], scratch)
         check_lintian(packages.values())
     print("the packages are whole; the server ran from them and told when it was ready")
 
