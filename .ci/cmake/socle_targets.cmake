@@ -32,8 +32,15 @@ function(socle_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(socle_${name} STATIC ${ARG_SOURCES})
   add_library(socle::${name} ALIAS socle_${name})
-  target_link_libraries(socle_${name} PUBLIC ${ARG_DEPS} PRIVATE socle_flags ${ARG_PRIVATE_DEPS})
-  target_include_directories(socle_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(socle_${name} PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:socle_flags> ${ARG_PRIVATE_DEPS})
+  target_include_directories(socle_${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:include/socle>)
+  target_compile_features(socle_${name} PUBLIC cxx_std_20)  # for projects that find the installed library
+  set_target_properties(socle_${name} PROPERTIES EXPORT_NAME ${name})
+endfunction()
+
+# socle_version_in(source): the source may say SOCLE_VERSION, a string; nothing else is built anew when it changes.
+function(socle_version_in source)
+  set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS SOCLE_VERSION="${PROJECT_VERSION}")
 endfunction()
 
 # socle_binary(name [JEMALLOC] SOURCES … DEPS …): program build/<preset>/bin/<name>. JEMALLOC: its allocator instead of glibc's,

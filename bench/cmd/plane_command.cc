@@ -29,16 +29,18 @@ void AddPlaneCommand(CLI::App* app, PlaneFlags* flags) {
   plane->add_option("--pods", load.pods, "pods to create, schedule and run")->capture_default_str();
   plane->add_option("--bound-pods", load.bound_pods, "pods to create and then bind by hand")
       ->capture_default_str();
-  plane->add_option("--gets", load.gets)->capture_default_str();
-  plane->add_option("--patches", load.patches)->capture_default_str();
-  plane->add_option("--renewals", load.renewals)->capture_default_str();
+  plane->add_option("--gets", load.gets, "reads of one pod each")->capture_default_str();
+  plane->add_option("--patches", load.patches, "merge patches of a pod each")
+      ->capture_default_str();
+  plane->add_option("--renewals", load.renewals, "renewals of node leases")->capture_default_str();
   plane->add_option("--lists", load.lists, "of each kind of list")->capture_default_str();
-  plane->add_option("--watches", load.watches)->capture_default_str();
-  plane->add_option("--watched-changes", load.watched_changes)->capture_default_str();
+  plane->add_option("--watches", load.watches, "watches, open at once")->capture_default_str();
+  plane->add_option("--watched-changes", load.watched_changes, "changes that they all see")
+      ->capture_default_str();
   plane->add_option("--workers", load.workers, "connections, each with one call in flight")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  plane->add_option("--seed", load.seed)->capture_default_str();
+  plane->add_option("--seed", load.seed, "names and order follow from it")->capture_default_str();
   plane->add_option("--json", flags->json_path, "also write the result to this file");
   plane->add_flag("--no-progress", flags->no_progress, "no progress on stderr");
 }

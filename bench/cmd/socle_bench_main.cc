@@ -7,34 +7,19 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "bench/cmd/check_commands.h"
+#include "bench/cmd/all_commands.h"
 #include "bench/cmd/command.h"
-#include "bench/cmd/compare_commands.h"
-#include "bench/cmd/kube_commands.h"
-#include "bench/cmd/kv_commands.h"
-#include "bench/cmd/lease_commands.h"
-#include "bench/cmd/maintenance_commands.h"
 #include "bench/cmd/plane_command.h"
-#include "bench/cmd/watch_commands.h"
 
 namespace socle::bench {
 namespace {
 
 int Main(int argc, char** argv) {
   RememberCommandLine(argc, argv);
-  CLI::App app("Load generator and checker for etcd v3 endpoints and Kubernetes APIs.",
-               "socle-bench");
-  app.require_subcommand(1);
+  CLI::App app;
   Commands commands;
-  AddKvCommands(&app, &commands);
-  AddLeaseCommands(&app, &commands);
-  AddWatchCommands(&app, &commands);
-  AddMaintenanceCommands(&app, &commands);
-  AddKubeCommands(&app, &commands);
-  AddCheckCommands(&app, &commands);
-  AddCompareCommands(&app, &commands);
   PlaneFlags plane;
-  AddPlaneCommand(&app, &plane);
+  AddAllCommands(&app, &commands, &plane);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -71,10 +71,10 @@ void AddInsideFlags(CLI::App* app, Settings* settings) {
       ->capture_default_str();
   app->add_option("--seed", settings->seed, "of names, delays and placement; 0: fresh")
       ->capture_default_str();
-  app->add_option("--log-level", settings->log_level)
+  app->add_option("--log-level", settings->log_level, "what is logged: this and what is worse")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
-  app->add_option("--log-format", settings->log_format)
+  app->add_option("--log-format", settings->log_format, "lines for people, or for programs")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
 }
@@ -91,17 +91,25 @@ absl::Status CheckControllers(const Settings& settings) {
   return absl::OkStatus();
 }
 
+void AddAllFlags(CLI::App* app, ParsedFlags* parsed, double* history_minutes) {
+  app->footer(std::string(kFooter));
+  app->add_flag("--version", parsed->wants_version, "prints the version");
+  AddStoreFlags(app, &parsed->settings, history_minutes);
+  AddFrontFlags(app, &parsed->settings);
+  AddInsideFlags(app, &parsed->settings);
+}
+
+constexpr const char* kAbout = "A Kubernetes-style control plane in one process.";
+constexpr const char* kProgram = "socle-plane";
+constexpr double kHistoryMinutes = 5;
+
 }  // namespace
 
 absl::StatusOr<ParsedFlags> ParseFlags(std::vector<std::string> arguments) {
   ParsedFlags parsed;
-  double history_minutes = 5;
-  CLI::App app("A Kubernetes-style control plane in one process.", "socle-plane");
-  app.footer(std::string(kFooter));
-  app.add_flag("--version", parsed.wants_version, "prints the version");
-  AddStoreFlags(&app, &parsed.settings, &history_minutes);
-  AddFrontFlags(&app, &parsed.settings);
-  AddInsideFlags(&app, &parsed.settings);
+  double history_minutes = kHistoryMinutes;
+  CLI::App app(kAbout, kProgram);
+  AddAllFlags(&app, &parsed, &history_minutes);
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
     app.parse(std::move(arguments));
@@ -119,6 +127,14 @@ absl::StatusOr<ParsedFlags> ParseFlags(std::vector<std::string> arguments) {
     return controllers;
   }
   return parsed;
+}
+
+void ShowCommandLine(const std::function<void(const CLI::App&)>& show) {
+  ParsedFlags parsed;
+  double history_minutes = kHistoryMinutes;
+  CLI::App app(kAbout, kProgram);
+  AddAllFlags(&app, &parsed, &history_minutes);
+  show(app);
 }
 
 }  // namespace socle::plane

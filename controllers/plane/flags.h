@@ -5,12 +5,17 @@
 #ifndef SOCLE_CONTROLLERS_PLANE_FLAGS_H_
 #define SOCLE_CONTROLLERS_PLANE_FLAGS_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
 #include "controllers/plane/settings.h"
+
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
+class App;
+}
 
 namespace socle::plane {
 
@@ -21,6 +26,9 @@ struct ParsedFlags {
 };
 
 absl::StatusOr<ParsedFlags> ParseFlags(std::vector<std::string> arguments);
+
+// All flags, for manual pages and completion.
+void ShowCommandLine(const std::function<void(const CLI::App&)>& show);
 
 }  // namespace socle::plane
 

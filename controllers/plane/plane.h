@@ -20,8 +20,6 @@
 
 namespace socle::plane {
 
-inline constexpr const char* kPlaneVersion = "0.2.0";
-
 class Plane {
  public:
   static absl::StatusOr<std::unique_ptr<Plane>> Start(const Settings& settings);

@@ -56,7 +56,7 @@ int Main(std::vector<std::string> arguments) {
     return 0;
   }
   if (flags->wants_version) {
-    fmt::print("socle-plane {}\n", kPlaneVersion);
+    fmt::print("socle-plane {}\n", SOCLE_VERSION);
     return 0;
   }
   const Settings& settings = flags->settings;

@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/cmd/kv_server.h"
 #include "server/config/flags.h"
+#include "server/ops/supervisor.h"
 #include "server/service/identity.h"
 
 // Read by jemalloc: what a burst has taken goes back to the system within seconds, by a thread of its own.
@@ -56,6 +58,14 @@ void RaiseDescriptorLimit() {
   }
 }
 
+// Only a supervisor that waits for it notices what it was not told; the server serves all the same.
+void TellSupervisor(std::string_view state) {
+  const absl::Status told = Notify(SupervisorSocket(), state);
+  if (!told.ok()) {
+    LogWarning("the supervisor was not told", {{"state", state}, {"error", MessageOf(told)}});
+  }
+}
+
 int WaitForSignal(const sigset_t& signals) {
   int caught = 0;
   while (::sigwait(&signals, &caught) != 0) {
@@ -78,7 +88,7 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (settings.show_version) {
-    std::printf("socle-kv\netcd Version: %s\netcd API Version: 3.6\n",
+    std::printf("socle-kv " SOCLE_VERSION "\netcd Version: %s\netcd API Version: 3.6\n",
                 std::string(kServerVersion).c_str());
     return 0;
   }
@@ -106,7 +116,9 @@ int Main(const std::vector<std::string>& arguments) {
   if (!is_json || ::isatty(STDERR_FILENO) != 0) {
     std::fputs((*server)->Summary().c_str(), stderr);
   }
+  TellSupervisor("READY=1");
   const int caught = WaitForSignal(signals);
+  TellSupervisor("STOPPING=1");
   LogInfo("stopping", {{"signal", caught == SIGTERM ? "SIGTERM" : "SIGINT"}});
   server->reset();
   LogInfo("stopped");

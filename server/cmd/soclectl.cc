@@ -246,19 +246,30 @@ int Run(const CLI::App& db, const Flags& flags, const Console& console) {
   return called("stats") ? DbStats(flags.stats, console) : DbDump(flags.dump, console);
 }
 
+struct Commands {
+  const CLI::App* db;
+  const CLI::App* import;
+  const CLI::App* snapshot;
+};
+
+Commands AddCommands(CLI::App* app, Flags* flags) {
+  app->require_subcommand(1);
+  app->footer(kExamples);
+  app->set_version_flag("--version", "soclectl " SOCLE_VERSION, "Print the version and exit");
+  CLI::App* db = app->add_subcommand("db", kAboutDb);
+  db->require_subcommand(1);
+  db->footer(std::string(kMoreOnDb) + "\n\n" + kExamples);
+  AddDbCommands(db, flags);
+  const CLI::App* import = AddImportCommand(app, &flags->import);
+  return {.db = db, .import = import, .snapshot = AddSnapshotCommands(app, flags)};
+}
+
 }  // namespace
 
 int Soclectl(const std::vector<std::string>& arguments, const Console& console) {
   CLI::App app(kAbout, "soclectl");
-  app.require_subcommand(1);
-  app.footer(kExamples);
-  CLI::App* db = app.add_subcommand("db", kAboutDb);
-  db->require_subcommand(1);
-  db->footer(std::string(kMoreOnDb) + "\n\n" + kExamples);
   Flags flags;
-  AddDbCommands(db, &flags);
-  const CLI::App* import = AddImportCommand(&app, &flags.import);
-  const CLI::App* snapshot = AddSnapshotCommands(&app, &flags);
+  const Commands commands = AddCommands(&app, &flags);
   try {
     // CLI11 takes them from the back.
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -274,10 +285,18 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
     console.Complain(what + "; soclectl --help, and --help behind a command, say more");
     return kExitNothing;
   }
-  if (import->parsed()) {
+  if (commands.import->parsed()) {
     return Import(flags.import, console);
   }
-  return snapshot->parsed() ? RunSnapshot(*snapshot, flags, console) : Run(*db, flags, console);
+  return commands.snapshot->parsed() ? RunSnapshot(*commands.snapshot, flags, console)
+                                     : Run(*commands.db, flags, console);
+}
+
+void ShowCommandLine(const std::function<void(const CLI::App&)>& show) {
+  CLI::App app(kAbout, "soclectl");
+  Flags flags;
+  AddCommands(&app, &flags);
+  show(app);
 }
 
 }  // namespace socle::server

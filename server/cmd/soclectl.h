@@ -8,15 +8,23 @@
 #ifndef SOCLE_SERVER_CMD_SOCLECTL_H_
 #define SOCLE_SERVER_CMD_SOCLECTL_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "server/cmd/soclectl_console.h"
 
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
+class App;
+}
+
 namespace socle::server {
 
 // `arguments` without the program's name. Returns the exit code.
 int Soclectl(const std::vector<std::string>& arguments, const Console& console);
+
+// All commands and flags, for manual pages and completion.
+void ShowCommandLine(const std::function<void(const CLI::App&)>& show);
 
 }  // namespace socle::server
 

@@ -121,7 +121,7 @@ absl::Status SetOrigins(std::string_view text, Settings* settings) {
   return absl::OkStatus();
 }
 
-absl::Status SetOneOf(std::initializer_list<std::string_view> allowed, std::string_view text,
+absl::Status SetOneOf(std::span<const std::string_view> allowed, std::string_view text,
                       std::string* out) {
   std::string choices;
   for (const std::string_view choice : allowed) {
@@ -135,34 +135,23 @@ absl::Status SetOneOf(std::initializer_list<std::string_view> allowed, std::stri
   return absl::InvalidArgumentError(fmt::format("'{}' is not one of {}", text, choices));
 }
 
-absl::Status SetFreelist(std::string_view text, Settings* settings) {
-  return SetOneOf({"map", "array"}, text, &settings->backend_freelist_type);
+constexpr std::string_view kFreelists[] = {"map", "array"};
+constexpr std::string_view kBackends[] = {"bolt", "lmdb", "rocksdb"};
+constexpr std::string_view kLogLevels[] = {"debug",  "info",  "warn", "error",
+                                           "dpanic", "panic", "fatal"};
+constexpr std::string_view kLogFormats[] = {"json", "console", "text"};
+constexpr std::string_view kCompactionModes[] = {"periodic", "revision"};
+constexpr std::string_view kTlsVersions[] = {"TLS1.2", "TLS1.3"};
+constexpr std::string_view kTransports[] = {"grpc", "h2"};
+
+template <auto kMember, const auto& kAllowed>
+absl::Status SetChoice(std::string_view text, Settings* settings) {
+  return SetOneOf(kAllowed, text, &(settings->*kMember));
 }
 
-absl::Status SetBackend(std::string_view text, Settings* settings) {
-  return SetOneOf({"bolt", "lmdb", "rocksdb"}, text, &settings->backend);
-}
-
-absl::Status SetLogLevel(std::string_view text, Settings* settings) {
-  return SetOneOf({"debug", "info", "warn", "error", "dpanic", "panic", "fatal"}, text,
-                  &settings->log_level);
-}
-
-absl::Status SetLogFormat(std::string_view text, Settings* settings) {
-  return SetOneOf({"json", "console", "text"}, text, &settings->log_format);
-}
-
-absl::Status SetCompactionMode(std::string_view text, Settings* settings) {
-  return SetOneOf({"periodic", "revision"}, text, &settings->auto_compaction_mode);
-}
-
-absl::Status SetTlsMinVersion(std::string_view text, Settings* settings) {
-  return SetOneOf({"TLS1.2", "TLS1.3"}, text, &settings->tls_min_version);
-}
-
-absl::Status SetTlsMaxVersion(std::string_view text, Settings* settings) {
-  return text.empty() ? absl::OkStatus()
-                      : SetOneOf({"TLS1.2", "TLS1.3"}, text, &settings->tls_max_version);
+template <auto kMember, const auto& kAllowed>
+absl::Status SetChoiceOrNothing(std::string_view text, Settings* settings) {
+  return text.empty() ? absl::OkStatus() : SetChoice<kMember, kAllowed>(text, settings);
 }
 
 absl::Status SetLogOutputs(std::string_view text, Settings* settings) {
@@ -207,16 +196,13 @@ absl::Status JudgeFeatureGates(std::string_view text, Settings* /*settings*/) {
   return absl::OkStatus();
 }
 
-absl::Status SetTransport(std::string_view text, Settings* settings) {
-  return SetOneOf({"grpc", "h2"}, text, &settings->transport);
-}
-
 using S = Settings;
 
 // How a flag's text becomes a setting, and what kind of text that is.
 struct Setter {
   FlagKind kind;
   absl::Status (*set)(std::string_view text, Settings* settings);
+  std::span<const std::string_view> choices = {};
 };
 
 constexpr Setter Text(absl::Status (*set)(std::string_view, Settings*)) {
@@ -225,6 +211,11 @@ constexpr Setter Text(absl::Status (*set)(std::string_view, Settings*)) {
 
 template <auto kMember, int64_t kMin, int64_t kMax>
 constexpr Setter kInteger = {FlagKind::kInteger, &SetInteger<kMember, kMin, kMax>};
+template <auto kMember, const auto& kAllowed>
+constexpr Setter kChoice = {FlagKind::kText, &SetChoice<kMember, kAllowed>, kAllowed};
+template <auto kMember, const auto& kAllowed>
+constexpr Setter kChoiceOrNothing = {FlagKind::kText, &SetChoiceOrNothing<kMember, kAllowed>,
+                                     kAllowed};
 template <auto kMember, int64_t kMin>
 constexpr Setter kDuration = {FlagKind::kDuration, &SetDuration<kMember, kMin>};
 
@@ -264,6 +255,7 @@ constexpr FlagRow Used(std::string_view group, std::string_view name, std::strin
           .default_text = default_text,
           .help = help,
           .kind = setter.kind,
+          .choices = setter.choices,
           .set = setter.set};
 }
 
@@ -375,7 +367,7 @@ constexpr std::array kRows = {
     Extension(Used(
         kListen, "experimental-transport", "h2",
         "What serves the client URLs: h2 (Socle's own server) or grpc (the stock gRPC server).",
-        &SetTransport)),
+        kChoice<&S::transport, kTransports>)),
     Used(kListen, "max-concurrent-streams", "4294967295", "Streams per client connection.",
          kInteger<&S::max_concurrent_streams, 1, 4'294'967'295>),
     Used(kListen, "grpc-keepalive-min-time", "5s",
@@ -412,9 +404,10 @@ constexpr std::array kRows = {
     List(Used(kTls, "cipher-suites", "",
               "Cipher suites by IANA's names, with commas; OpenSSL's choice when not given.",
               &SetList<&S::cipher_suites>)),
-    Used(kTls, "tls-min-version", "TLS1.2", "TLS1.2 or TLS1.3.", &SetTlsMinVersion),
+    Used(kTls, "tls-min-version", "TLS1.2", "TLS1.2 or TLS1.3.",
+         kChoice<&S::tls_min_version, kTlsVersions>),
     Used(kTls, "tls-max-version", "", "TLS1.2 or TLS1.3; the highest when not given.",
-         &SetTlsMaxVersion),
+         kChoiceOrNothing<&S::tls_max_version, kTlsVersions>),
 
     Used(kStorage, "quota-backend-bytes", "0",
          "Size of the database that raises the NOSPACE alarm; 0 is 2 GiB, negative is no limit.",
@@ -433,9 +426,10 @@ constexpr std::array kRows = {
         "Storage engine: bolt, lmdb or rocksdb. Without it, the one that the data directory holds, "
         "and bolt in a new directory. A directory of another engine is refused: convert it with "
         "'soclectl db convert'. Snapshots are bbolt files whatever the engine.",
-        &SetBackend)),
+        kChoice<&S::backend, kBackends>)),
     Used(kStorage, "backend-bbolt-freelist-type", "map",
-         "Structure of the free page list: map or array.", &SetFreelist,
+         "Structure of the free page list: map or array.",
+         kChoice<&S::backend_freelist_type, kFreelists>,
          "experimental-backend-bbolt-freelist-type"),
     Extension(Used(
         kStorage, "auto-shrink-free-ratio", "0",
@@ -465,7 +459,7 @@ constexpr std::array kRows = {
 
     Used(kCompaction, "auto-compaction-mode", "periodic",
          "periodic: keep a span of time; revision: keep a number of revisions.",
-         &SetCompactionMode),
+         kChoice<&S::auto_compaction_mode, kCompactionModes>),
     Used(kCompaction, "auto-compaction-retention", "0",
          "How much is kept: a duration or hours, or revisions; 0 switches it off.",
          &SetText<&S::auto_compaction_retention>),
@@ -486,8 +480,10 @@ constexpr std::array kRows = {
     Used(kAuth, "bcrypt-cost", "10", "Cost of a password's hash: one more takes twice as long.",
          kInteger<&S::bcrypt_cost, 4, 31>),
 
-    Used(kLogging, "log-level", "info", "debug, info, warn or error.", &SetLogLevel),
-    Used(kLogging, "log-format", "json", "json, or text (console means the same).", &SetLogFormat),
+    Used(kLogging, "log-level", "info", "debug, info, warn or error.",
+         kChoice<&S::log_level, kLogLevels>),
+    Used(kLogging, "log-format", "json", "json, or text (console means the same).",
+         kChoice<&S::log_format, kLogFormats>),
     List(Used(kLogging, "log-outputs", "default",
               "stdout, stderr, default (stderr) or file paths, with commas.", &SetLogOutputs)),
 

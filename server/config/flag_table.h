@@ -39,6 +39,7 @@ struct FlagRow {
   std::string_view help = {};  // for kNoEffect and kMissing: why, as said in the message
   FlagUse use = FlagUse::kUsed;
   FlagKind kind = FlagKind::kText;
+  std::span<const std::string_view> choices = {};  // empty: not a choice of a few words
   bool is_extension = false;
   // Fails with what is wrong with the text, without the flag's name. Without kUsed: null, or a judge
   // that sets nothing.
