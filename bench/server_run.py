@@ -176,9 +176,11 @@ def verdicts(etcd, socle, limits):
         words = f"{kind} {bound:g} x etcd's" if kind == "at least" else f"{kind} 1/{round(1 / bound)} of etcd's"
         is_met = None if math.isnan(ratio) else ratio >= bound if kind == "at least" else ratio <= bound
         say(f"{name}: {words}", f"{ratio:.3f}x", is_met)
-    floor = (limits["fdatasync_p50_us"] + limits["round_trip_p50_us"]) / 1000
+    # In one go, as a server of one client does it; measured apart, each in a loop, they are less: nothing falls asleep between.
+    floor = limits["durable_trip_p50_us"] / 1000
+    apart = (limits["fdatasync_p50_us"] + limits["round_trip_p50_us"]) / 1000
     one = median_of(socle, "put, 1 clients, p50 ms")
-    say(f"one client's put, p50: at most {ONE_PUT} x an fdatasync and a round trip ({floor:.3f} ms)", f"{one:.3f} ms", one <= ONE_PUT * floor)
+    say(f"one client's put, p50: at most {ONE_PUT} x a round trip with an fdatasync in it ({floor:.3f} ms; apart {apart:.3f})", f"{one:.3f} ms", one <= ONE_PUT * floor)
     watch = median_of(socle, "idle watch, bytes")
     say(f"idle watch: at most {IDLE_WATCH_BYTES} bytes", f"{watch:,.0f}", watch <= IDLE_WATCH_BYTES)
     return "\n".join(lines)

@@ -33,6 +33,27 @@ namespace {
 
 constexpr int64_t kLeaseTtlMax = 9'000'000'000;
 
+// Whether applying it grants, revokes or attaches. (That a write takes a key from its lease shows before its sync.)
+template <typename Request>
+bool TouchesLeases(const Request& request) {
+  if constexpr (std::is_same_v<Request, PutRequest>) {
+    return request.lease != kNoLease;
+  } else if constexpr (std::is_same_v<Request, TxnRequest>) {
+    const auto touches = [](const RequestOp& op) {
+      if (const auto* const put = std::get_if<PutRequest>(&op)) {
+        return TouchesLeases(*put);
+      }
+      const auto* const txn = std::get_if<std::unique_ptr<TxnRequest>>(&op);
+      return txn != nullptr && TouchesLeases(**txn);
+    };
+    return std::any_of(request.success.begin(), request.success.end(), touches) ||
+           std::any_of(request.failure.begin(), request.failure.end(), touches);
+  } else {
+    return std::is_same_v<Request, LeaseGrantOp> || std::is_same_v<Request, LeaseRevokeOp> ||
+           std::is_same_v<Request, CheckpointOp>;
+  }
+}
+
 // Carries one request through the write loop to its callback.
 template <typename Request, typename Result>
 class TypedProposal final : public Proposal {
@@ -41,6 +62,8 @@ class TypedProposal final : public Proposal {
       : Proposal(std::move(entry)), request_(std::move(request)), done_(std::move(done)) {}
 
   void Apply(Applier* applier) override { result_ = applier->Apply(request_); }
+
+  bool TouchesLeases() const override { return mvcc::TouchesLeases(request_); }
 
   void Answer() override { done_(std::move(result_)); }
 

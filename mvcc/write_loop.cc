@@ -184,18 +184,31 @@ bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
   return !is_stopping_ || !batch->empty();
 }
 
-absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch) {
+absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch,
+                            absl::FunctionRef<void()> meanwhile) {
   std::vector<std::string_view> entries;
   entries.reserve(batch.size());
   for (const auto& proposal : batch) {
     entries.push_back(proposal->entry());
   }
   const int64_t start = clock_->MonotonicNanos();
-  ASSIGN_OR_RETURN(const kv::LogIndex last, wal_->Append(entries));
+  ASSIGN_OR_RETURN(const kv::LogIndex last, wal_->Append(entries, meanwhile));
   if (observer_.wal_sync) {
     observer_.wal_sync(clock_->MonotonicNanos() - start);
   }
   log_index_.store(Raw(last), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status WriteLoop::Apply(const std::vector<std::unique_ptr<Proposal>>& batch) {
+  const int64_t start = clock_->MonotonicNanos();
+  for (const auto& proposal : batch) {
+    proposal->Apply(applier_);
+    RETURN_IF_ERROR(applier_->failure());
+  }
+  if (observer_.apply) {
+    observer_.apply(clock_->MonotonicNanos() - start);
+  }
   return absl::OkStatus();
 }
 
@@ -205,22 +218,23 @@ void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
     MakeRoom();
     failure = backend_->status();
   }
+  const bool wants_events = hub_->has_streams();
+  applier_->set_wants_events(wants_events);
   if (failure.ok()) {
-    failure = Log(batch);
+    const bool waits_for_sync = std::any_of(
+        batch.begin(), batch.end(), [](const auto& proposal) { return proposal->TouchesLeases(); });
+    absl::Status applied;
+    failure = Log(batch, [&] {
+      if (!waits_for_sync) {
+        applied = Apply(batch);
+      }
+    });
     if (!failure.ok()) {
       failure = Annotate(failure, "the write-ahead log failed, writing has stopped");
       LogError("the write-ahead log failed, writing has stopped", {{"error", failure}});
+    } else {
+      failure = waits_for_sync ? Apply(batch) : applied;
     }
-  }
-  const bool wants_events = hub_->has_streams();
-  applier_->set_wants_events(wants_events);
-  const int64_t start = clock_->MonotonicNanos();
-  for (const auto& proposal : batch) {
-    if (!failure.ok()) {
-      break;
-    }
-    proposal->Apply(applier_);
-    failure = applier_->failure();
   }
   if (!failure.ok()) {
     // Nothing of this batch is published: what it applied is seen by nobody.
@@ -234,9 +248,6 @@ void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
   deletes_.store(applier_->deletes(), std::memory_order_relaxed);
   PublishView();
   PublishEvents(wants_events);
-  if (observer_.apply) {
-    observer_.apply(clock_->MonotonicNanos() - start);
-  }
   for (const auto& proposal : batch) {
     proposal->Answer();
   }

@@ -1,10 +1,12 @@
 // WriteLoop: the one thread that logs, applies, publishes and answers writes.
 //
-//   Submit ─► queue ─► a batch: log (one sync) ─► apply in order ─► publish view ─► hub ─► answer
+//   Submit ─► queue ─► a batch: write log ─┬─► sync ──────────┬─► publish view ─► hub ─► answer
+//                       │                  └─► apply in order ─┘
 //                       └ between batches: a step of compaction; seal the pending buffer when due
 //
-// Laws     1. An operation is applied only after its log entry is durable, and answered only after
-//             its view is published (DESIGN law 1).
+// Laws     1. An operation is published only after its log entry is durable, and answered only after
+//             its view is published (DESIGN law 1). Applying goes on beside the sync: what is applied is seen by
+//             nobody, and is committed to no page, until it is published.
 //          2. After the log, the page store or applying failed, every operation answers with that
 //             first error.
 //          3. A step of compaction is bounded; writes that wait are served between steps.
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include <absl/functional/any_invocable.h>
+#include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 
 #include "kv/backend/backend.h"
@@ -41,6 +44,8 @@ class Proposal {
 
   virtual ~Proposal() = default;
   virtual void Apply(Applier* applier) = 0;
+  // It grants, revokes or attaches: leases are seen as they are applied, so it waits for the sync.
+  virtual bool TouchesLeases() const = 0;
   virtual void Answer() = 0;
   virtual void Fail(const absl::Status& status) = 0;
 
@@ -102,7 +107,10 @@ class WriteLoop {
   // Waits for something to do and takes the queue. False: stop.
   bool TakeWork(std::vector<std::unique_ptr<Proposal>>* batch);
   void RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch);
-  absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch);
+  // `meanwhile` runs while the log is synced.
+  absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch,
+                   absl::FunctionRef<void()> meanwhile);
+  absl::Status Apply(const std::vector<std::unique_ptr<Proposal>>& batch);
   void StepCompaction();
   void MakeRoom();
   absl::Status ForgetCommittedLog();

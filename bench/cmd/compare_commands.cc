@@ -93,17 +93,17 @@ std::string RenderLimits(const Limits& limits) {
   };
   return "limits of this machine, measured just now\n" +
          row("4 KiB written and fdatasync", limits.sync) +
-         row("TCP round trip over 127.0.0.1", limits.round_trip) + "\n";
+         row("TCP round trip over 127.0.0.1", limits.round_trip) +
+         row("a round trip with that write in it", limits.durable_trip) + "\n";
 }
 
 // Each peer beside the limits and beside what was told at the time.
 std::string RenderHeadline(const CompareResult& result, const Limits& limits) {
   constexpr double kTalkMicros = 97'600;
-  const double floor =
-      static_cast<double>(limits.sync.Percentile(50) + limits.round_trip.Percentile(50)) /
-      kNanosPerMicro;
+  const double floor = static_cast<double>(limits.durable_trip.Percentile(50)) / kNanosPerMicro;
   std::string out =
-      "\n  against the limits (one fdatasync and one round trip), and the talk's 99.9 % within "
+      "\n  against the limits (one round trip with an fdatasync in it), and the talk's 99.9 % "
+      "within "
       "97.6 ms\n";
   for (const PeerRuns& runs : result.peers) {
     if (runs.rounds.empty()) {
@@ -197,8 +197,10 @@ int RunLimits(const std::string& dir, const std::string& json_path) {
     return static_cast<double>(histogram.Percentile(50)) / kNanosPerMicro;
   };
   const absl::Status written =
-      WriteTextFile(json_path, fmt::format("{{\"fdatasync_p50_us\":{},\"round_trip_p50_us\":{}}}\n",
-                                           micros(limits->sync), micros(limits->round_trip)));
+      WriteTextFile(json_path, fmt::format("{{\"fdatasync_p50_us\":{},\"round_trip_p50_us\":{},"
+                                           "\"durable_trip_p50_us\":{}}}\n",
+                                           micros(limits->sync), micros(limits->round_trip),
+                                           micros(limits->durable_trip)));
   return written.ok() ? 0 : Complain(written);
 }
 

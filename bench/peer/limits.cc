@@ -24,24 +24,30 @@ constexpr int64_t kAppendNanosMax = kNanosPerSecond;  // a slow disk is known af
 constexpr int kRoundTrips = 20'000;
 constexpr size_t kAppendBytes = 4'096;
 
-absl::Status MeasureSync(const std::string& dir, Histogram* sync) {
-  if (::access(dir.c_str(), W_OK) != 0) {
-    return absl::NotFoundError(fmt::format("--dir {} is no folder to write in", dir));
-  }
-  const ScratchDir scratch(dir, fmt::format("socle-bench.limits.{}", ::getpid()));
-  ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
-                   Env::Posix()->Open(scratch.path() + "/append", OpenMode::kReadWriteCreate));
+// Logs are laid out before they are written to: a file that must grow for each write is another, slower thing.
+absl::StatusOr<std::unique_ptr<File>> LaidOutFile(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<File> file,
+                   Env::Posix()->Open(path, OpenMode::kReadWriteCreate));
   const std::string page(kAppendBytes, 'x');
-  // Logs are laid out before they are written to: a file that must grow for each write is another, slower thing.
   for (int i = 0; i < kAppends; ++i) {
     RETURN_IF_ERROR(file->WriteAt(static_cast<uint64_t>(i) * kAppendBytes, page));
   }
   RETURN_IF_ERROR(file->SyncData());
+  return file;
+}
+
+// The i-th, over what was laid out.
+absl::Status AppendDurably(File* file, int i) {
+  static const std::string page(kAppendBytes, 'x');
+  RETURN_IF_ERROR(file->WriteAt(static_cast<uint64_t>(i) * kAppendBytes, page));
+  return file->SyncData();
+}
+
+absl::Status MeasureSync(File* file, Histogram* sync) {
   const int64_t end = Clock::Real()->MonotonicNanos() + kAppendNanosMax;
   for (int i = 0; i < kAppends && Clock::Real()->MonotonicNanos() < end; ++i) {
     const int64_t start = Clock::Real()->MonotonicNanos();
-    RETURN_IF_ERROR(file->WriteAt(static_cast<uint64_t>(i) * kAppendBytes, page));
-    RETURN_IF_ERROR(file->SyncData());
+    RETURN_IF_ERROR(AppendDurably(file, i));
     sync->Record(Clock::Real()->MonotonicNanos() - start);
   }
   return absl::OkStatus();
@@ -65,7 +71,8 @@ class Socket {
   const int fd_;
 };
 
-absl::Status MeasureRoundTrips(Histogram* round_trip) {
+// With a file each answer waits for an append.
+absl::Status MeasureRoundTrips(File* file, int trips, Histogram* round_trip) {
   const Socket listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const Socket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -79,16 +86,24 @@ absl::Status MeasureRoundTrips(Histogram* round_trip) {
     return absl::UnavailableError("no TCP connection over 127.0.0.1");
   }
   const Socket server(::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
-  const Thread echo("echo", [&server] {
+  const Thread echo("echo", [&server, file] {
     char byte = 0;
-    while (::recv(server.fd(), &byte, 1, 0) == 1 &&
-           ::send(server.fd(), &byte, 1, MSG_NOSIGNAL) == 1) {
+    for (int i = 0; ::recv(server.fd(), &byte, 1, 0) == 1; i = (i + 1) % kAppends) {
+      if ((file != nullptr && !AppendDurably(file, i).ok()) ||
+          ::send(server.fd(), &byte, 1, MSG_NOSIGNAL) != 1) {
+        break;
+      }
     }
+    ::shutdown(server.fd(), SHUT_RDWR);
   });
   char byte = 'x';
   absl::Status status;
-  for (int i = 0; i < kRoundTrips && status.ok(); ++i) {
+  const int64_t end = Clock::Real()->MonotonicNanos() + kAppendNanosMax;
+  for (int i = 0; i < trips && status.ok(); ++i) {
     const int64_t start = Clock::Real()->MonotonicNanos();
+    if (start > end) {
+      break;
+    }
     if (::send(client.fd(), &byte, 1, MSG_NOSIGNAL) != 1 || ::recv(client.fd(), &byte, 1, 0) != 1) {
       status = absl::UnavailableError("the connection over 127.0.0.1 broke");
     }
@@ -101,9 +116,15 @@ absl::Status MeasureRoundTrips(Histogram* round_trip) {
 }  // namespace
 
 absl::StatusOr<Limits> MeasureLimits(const std::string& dir) {
+  if (::access(dir.c_str(), W_OK) != 0) {
+    return absl::NotFoundError(fmt::format("--dir {} is no folder to write in", dir));
+  }
+  const ScratchDir scratch(dir, fmt::format("socle-bench.limits.{}", ::getpid()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, LaidOutFile(scratch.path() + "/append"));
   Limits limits;
-  RETURN_IF_ERROR(MeasureSync(dir, &limits.sync));
-  RETURN_IF_ERROR(MeasureRoundTrips(&limits.round_trip));
+  RETURN_IF_ERROR(MeasureSync(file.get(), &limits.sync));
+  RETURN_IF_ERROR(MeasureRoundTrips(nullptr, kRoundTrips, &limits.round_trip));
+  RETURN_IF_ERROR(MeasureRoundTrips(file.get(), kAppends, &limits.durable_trip));
   return limits;
 }
 

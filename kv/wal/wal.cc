@@ -32,7 +32,8 @@ class SegmentedWal final : public Wal {
   // Takes over what recovery found; called once, before all else.
   absl::Status Start(RecoveredLog log, LogIndex after);
 
-  absl::StatusOr<LogIndex> Append(std::span<const std::string_view> entries) override;
+  absl::StatusOr<LogIndex> Append(std::span<const std::string_view> entries,
+                                  absl::FunctionRef<void()> meanwhile) override;
   absl::Status TruncateBefore(LogIndex index) override;
 
   LogIndex last_index() const override { return LogIndex{last_index_.load()}; }
@@ -44,7 +45,8 @@ class SegmentedWal final : public Wal {
   absl::Status OpenLastSegment(const Segment& segment, uint64_t end_offset)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(appender_);
   absl::Status KeepSpares(const RecoveredLog& log);
-  absl::Status WriteBatch(std::span<const std::string_view> entries)
+  absl::Status WriteBatch(std::span<const std::string_view> entries,
+                          absl::FunctionRef<void()> meanwhile)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(appender_);
   absl::Status FirstError() const ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
@@ -155,11 +157,12 @@ absl::Status SegmentedWal::Fail(const absl::Status& status) {
   return first_error_;
 }
 
-absl::StatusOr<LogIndex> SegmentedWal::Append(std::span<const std::string_view> entries) {
+absl::StatusOr<LogIndex> SegmentedWal::Append(std::span<const std::string_view> entries,
+                                              absl::FunctionRef<void()> meanwhile) {
   appender_.AssertHeld();
   CHECK(!entries.empty());
   RETURN_IF_ERROR(FirstError());
-  if (const absl::Status status = WriteBatch(entries); !status.ok()) {
+  if (const absl::Status status = WriteBatch(entries, meanwhile); !status.ok()) {
     return Fail(status);
   }
   // TruncateBefore may have failed meanwhile; this batch is durable nevertheless.
@@ -167,7 +170,8 @@ absl::StatusOr<LogIndex> SegmentedWal::Append(std::span<const std::string_view> 
   return LogIndex{last_index_.load()};
 }
 
-absl::Status SegmentedWal::WriteBatch(std::span<const std::string_view> entries) {
+absl::Status SegmentedWal::WriteBatch(std::span<const std::string_view> entries,
+                                      absl::FunctionRef<void()> meanwhile) {
   const uint64_t bytes = BatchBytes(entries);
   // A batch is never split: one that no segment can hold makes its segment longer.
   if (position_ > kSegmentHeadBytes && position_ + bytes > options_.segment_bytes) {
@@ -178,6 +182,10 @@ absl::Status SegmentedWal::WriteBatch(std::span<const std::string_view> entries)
   AppendBatch(salt_, LogIndex{last_index_ + 1}, entries, &buffer_);
   preparation_.Reserve(position_ + bytes);
   RETURN_IF_ERROR(file_->WriteAt(position_, buffer_));
+  if (!options_.unsafe_no_sync) {
+    file_->StartWriting(position_, bytes);
+  }
+  meanwhile();
   if (!options_.unsafe_no_sync) {
     RETURN_IF_ERROR(file_->SyncData());
   }

@@ -25,6 +25,7 @@
 #include <string>
 #include <string_view>
 
+#include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -59,9 +60,15 @@ class Wal {
       Env* env, const std::string& dir, const WalOptions& options, LogIndex after,
       const std::function<absl::Status(LogIndex, std::string_view)>& replay);
 
-  // Appends the entries and makes them durable (law 2). Returns the index of the last one.
+  // Appends the entries and makes them durable (law 2). Returns the index of the last one. `meanwhile` runs once, while
+  // the disk writes: nothing is durable yet; not at all when the write itself failed.
   // Requires: not empty; each entry under 1 GiB.
-  virtual absl::StatusOr<LogIndex> Append(std::span<const std::string_view> entries) = 0;
+  virtual absl::StatusOr<LogIndex> Append(std::span<const std::string_view> entries,
+                                          absl::FunctionRef<void()> meanwhile) = 0;
+
+  absl::StatusOr<LogIndex> Append(std::span<const std::string_view> entries) {
+    return Append(entries, [] {});
+  }
 
   // Entries up to and including `index` are no longer needed: whole segments below are recycled or removed.
   virtual absl::Status TruncateBefore(LogIndex index) = 0;
