@@ -24,6 +24,13 @@ mvcc::Compare CreatedAt(std::string_view key, int64_t revision) {
 
 }  // namespace
 
+absl::Status RefusedContest(const absl::Status& status) {
+  if (status.ok() || absl::IsCancelled(status) || absl::IsDeadlineExceeded(status)) {
+    return status;
+  }
+  return absl::UnknownError(status.message());
+}
+
 std::string PrefixOfContest(std::string_view name) {
   return fmt::format("{}/", name);
 }

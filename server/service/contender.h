@@ -45,6 +45,15 @@ struct Held {
   int64_t revision = 0;  // of the header
 };
 
+// etcd's lock and election servers are clients of its store, and what it refuses them comes out as Unknown with the same
+// text; only the end of the call itself keeps its code. For whatever those services answer.
+absl::Status RefusedContest(const absl::Status& status);
+inline Done AsContest(Done done) {
+  return [done = std::move(done)](const absl::Status& status) mutable {
+    done(RefusedContest(status));
+  };
+}
+
 inline constexpr std::string_view kNotLeaderText = "election: not leader";
 
 // The keys of a contest lie in [PrefixOfContest, EndOfContest).

@@ -40,6 +40,7 @@ mvcc::TxnRequest IfStill(const pb::LeaderKey& leader) {
 
 Withdrawal ElectionService::Campaign(const Caller& caller, const pb::CampaignRequest& request,
                                      pb::CampaignResponse* response, Done done) {
+  done = AsContest(std::move(done));
   if (const absl::Status may =
           node_->guard().Contend(caller, PrefixOfContest(request.name()),
                                  EndOfContest(request.name()), mvcc::LeaseId{request.lease()});
@@ -74,6 +75,7 @@ Withdrawal ElectionService::Campaign(const Caller& caller, const pb::CampaignReq
 
 void ElectionService::Proclaim(const Caller& caller, const pb::ProclaimRequest& request,
                                pb::ProclaimResponse* response, Done done) {
+  done = AsContest(std::move(done));
   if (!request.has_leader()) {
     done(absl::UnknownError(AbslView(kNoLeaderField)));
     return;
@@ -104,10 +106,10 @@ void ElectionService::Proclaim(const Caller& caller, const pb::ProclaimRequest& 
 absl::Status ElectionService::Leader(const Caller& caller, const pb::LeaderRequest& request,
                                      pb::LeaderResponse* response) const {
   const mvcc::RangeRequest range = OldestOf(request.name());
-  RETURN_IF_ERROR(node_->guard().Range(caller, range));
+  RETURN_IF_ERROR(RefusedContest(node_->guard().Range(caller, range)));
   const absl::StatusOr<mvcc::RangeResult> oldest = node_->store().Range(range);
   if (!oldest.ok()) {
-    return WireStatus(oldest.status());
+    return RefusedContest(WireStatus(oldest.status()));
   }
   if (oldest->kvs.empty()) {
     return absl::UnknownError("election: no leader");
@@ -131,6 +133,7 @@ bool ElectionService::Admits(const Caller& caller, const mvcc::TxnRequest& txn, 
 
 void ElectionService::Resign(const Caller& caller, const pb::ResignRequest& request,
                              pb::ResignResponse* response, Done done) {
+  done = AsContest(std::move(done));
   if (!request.has_leader()) {
     done(absl::UnknownError(AbslView(kNoLeaderField)));
     return;
@@ -152,7 +155,7 @@ void ElectionService::Resign(const Caller& caller, const pb::ResignRequest& requ
 
 absl::StatusOr<std::unique_ptr<LeaderStream>> ElectionService::Observe(
     const Caller& caller, const pb::LeaderRequest& request, std::function<void()> on_ready) {
-  RETURN_IF_ERROR(node_->guard().Range(caller, OldestOf(request.name())));
+  RETURN_IF_ERROR(RefusedContest(node_->guard().Range(caller, OldestOf(request.name()))));
   return std::make_unique<LeaderStream>(node_, request.name(), std::move(on_ready));
 }
 
@@ -167,7 +170,7 @@ void LeaderStream::Watch(mvcc::WatchRequest request) {
 absl::StatusOr<bool> LeaderStream::FindLeader(pb::LeaderResponse* response) {
   const absl::StatusOr<mvcc::RangeResult> oldest = node_->store().Range(OldestOf(name_));
   if (!oldest.ok()) {
-    return WireStatus(oldest.status());
+    return RefusedContest(WireStatus(oldest.status()));
   }
   if (oldest->kvs.empty()) {
     leader_.clear();

@@ -15,6 +15,7 @@ constexpr int64_t kCostPerLock = 256 + 64;  // a put and a lease, as etcd estima
 
 Withdrawal LockService::Lock(const Caller& caller, const v3lockpb::LockRequest& request,
                              v3lockpb::LockResponse* response, Done done) {
+  done = AsContest(std::move(done));
   if (const absl::Status may =
           node_->guard().Contend(caller, PrefixOfContest(request.name()),
                                  EndOfContest(request.name()), mvcc::LeaseId{request.lease()});
@@ -40,6 +41,7 @@ Withdrawal LockService::Lock(const Caller& caller, const v3lockpb::LockRequest& 
 
 void LockService::Unlock(const Caller& caller, const v3lockpb::UnlockRequest& request,
                          v3lockpb::UnlockResponse* response, Done done) {
+  done = AsContest(std::move(done));
   mvcc::DeleteRangeRequest erase{.key = request.key()};
   // An empty key is refused as such, by the store.
   if (const absl::Status may = node_->guard().DeleteRange(caller, erase);

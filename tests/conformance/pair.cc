@@ -2,10 +2,9 @@
 
 namespace socle::conformance {
 
-std::string Shown(const grpc::Status& status, const google::protobuf::Message& response,
-                  bool hides_code) {
+std::string Shown(const grpc::Status& status, const google::protobuf::Message& response) {
   if (!status.ok()) {
-    return fmt::format("code {}: {}\n", hides_code ? 0 : static_cast<int>(status.error_code()),
+    return fmt::format("code {}: {}\n", static_cast<int>(status.error_code()),
                        status.error_message());
   }
   return response.Utf8DebugString();

@@ -18,9 +18,8 @@
 
 namespace socle::conformance {
 
-// The answer as a text to compare and to show. `hides_code`: D10 of DIFFERENCES.md.
-std::string Shown(const grpc::Status& status, const google::protobuf::Message& response,
-                  bool hides_code = false);
+// The answer as a text to compare and to show.
+std::string Shown(const grpc::Status& status, const google::protobuf::Message& response);
 
 struct Tally {
   uint64_t succeeded = 0;
@@ -63,9 +62,8 @@ class Pair {
     Response on_right = *right;
     Normalize(request, &on_left);
     Normalize(request, &on_right);
-    const bool is_recipe = request.GetDescriptor()->file()->package() != "etcdserverpb";
-    const std::string left_text = Shown(left_status, on_left, is_recipe);
-    const std::string right_text = Shown(right_status, on_right, is_recipe);
+    const std::string left_text = Shown(left_status, on_left);
+    const std::string right_text = Shown(right_status, on_right);
     const auto code = left_status.error_code();
     const bool is_gone =
         (code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED);
