@@ -96,7 +96,11 @@ absl::StatusOr<Endpoint> ReachEndpoint(std::string_view text, const ClientAccess
   const auto answer =
       client->Call<etcdserverpb::AuthenticateResponse>(method::kAuthenticate, request);
   if (!answer.ok()) {
-    return Annotate(answer.status(), fmt::format("user {} can't log in", request.name()));
+    // The server calls a wrong password an invalid argument, which it is not of ours.
+    const absl::Status status = absl::IsInvalidArgument(answer.status())
+                                    ? absl::UnauthenticatedError(answer.status().message())
+                                    : answer.status();
+    return Annotate(status, fmt::format("user {} can't log in", request.name()));
   }
   endpoint.metadata.emplace_back("token", answer->token());
   return endpoint;

@@ -37,7 +37,8 @@ struct EtcdClientOptions {
   ClientAccess access;
 };
 
-// The endpoint, with the token of the user when there is one: then it connects, and blocks.
+// The endpoint, with the token of the user when there is one: then it connects, and blocks. Unauthenticated when the
+// server does not know the user by that password.
 absl::StatusOr<Endpoint> ReachEndpoint(std::string_view text, const ClientAccess& access,
                                        int64_t timeout_nanos = 10 * kNanosPerSecond);
 
