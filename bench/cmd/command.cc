@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -99,23 +98,30 @@ void AddEndpointsFlag(CLI::App* app, std::vector<std::string>* endpoints,
 }
 
 void AddEngineFlag(CLI::App* app, EngineKind* engine) {
-  const std::map<std::string, EngineKind> kinds = {{"fast", EngineKind::kFast},
-                                                   {"grpc", EngineKind::kGrpc}};
-  app->add_option("--client", *engine,
-                  "fast: our own, a few µs per call; grpc: stock gRPC C++, as most programs call")
-      ->transform(CLI::CheckedTransformer(kinds).description("fast|grpc"));
+  app->add_option_function<std::string>(
+         "--client",
+         [engine](const std::string& name) {
+           *engine = name == "grpc" ? EngineKind::kGrpc : EngineKind::kFast;
+         },
+         "fast: our own, a few µs per call; grpc: stock gRPC C++, as most programs call")
+      ->check(CLI::IsMember({"fast", "grpc"}))
+      ->default_str("fast");
 }
 
 void AddServerFlags(CLI::App* app, pid_t* server_pid, MetricsUse* metrics) {
   app->add_option("--server-pid", *server_pid,
                   "pid of a local server: report its CPU time per request, memory and writes");
-  const std::map<std::string, MetricsUse> uses = {{"auto", MetricsUse::kWithoutPid},
-                                                  {"always", MetricsUse::kAlways},
-                                                  {"never", MetricsUse::kNever}};
-  app->add_option("--metrics", *metrics,
-                  "read the first endpoint's /metrics once a second: always, never, or auto: when "
-                  "its pid is not known or --report is given")
-      ->transform(CLI::CheckedTransformer(uses).description("auto|always|never"));
+  app->add_option_function<std::string>(
+         "--metrics",
+         [metrics](const std::string& use) {
+           *metrics = use == "always"  ? MetricsUse::kAlways
+                      : use == "never" ? MetricsUse::kNever
+                                       : MetricsUse::kWithoutPid;
+         },
+         "read the first endpoint's /metrics once a second: always, never, or auto: when its pid "
+         "is not known or --report is given")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->default_str("auto");
 }
 
 void AddShapeFlags(CLI::App* app, WriteShape* shape) {

@@ -35,21 +35,6 @@ class StatusSource final : public RequestSource {
   etcdserverpb::StatusRequest request_;
 };
 
-absl::Status Preflight(server::ClientLoop* loop, const std::vector<Caller*>& callers) {
-  for (Caller* caller : callers) {
-    StatusSource source;
-    LoadRunner probe(loop, {caller}, &source, LoadOptions{1, 1, 0, kPreflightTimeout, 0, 0});
-    probe.Start();
-    while (!probe.WaitFor(kNanosPerSecond)) {
-    }
-    for (const auto& [text, count] : probe.result().errors) {
-      return absl::UnavailableError(
-          fmt::format("{} does not answer: {}", caller->authority(), text));
-    }
-  }
-  return absl::OkStatus();
-}
-
 class Run {
  public:
   Run(const DriveOptions& options, const server::Endpoint& first, RequestSource* source)
@@ -177,6 +162,21 @@ class Run {
 };
 
 }  // namespace
+
+absl::Status Preflight(server::ClientLoop* loop, const std::vector<Caller*>& callers) {
+  for (Caller* caller : callers) {
+    StatusSource source;
+    LoadRunner probe(loop, {caller}, &source, LoadOptions{1, 1, 0, kPreflightTimeout, 0, 0});
+    probe.Start();
+    while (!probe.WaitFor(kNanosPerSecond)) {
+    }
+    for (const auto& [text, count] : probe.result().errors) {
+      return absl::UnavailableError(
+          fmt::format("{} does not answer: {}", caller->authority(), text));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status DriveOptions::Validate() const {
   if (endpoints.empty()) {

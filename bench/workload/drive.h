@@ -84,6 +84,9 @@ std::string RateMissed(const DriveOptions& options, const DriveResult& result);
 // Whether everything was sent and answered, and the companions saw what they must.
 bool IsClean(const DriveResult& result);
 
+// Unavailable, naming the endpoint, when one of them does not answer a Status call.
+absl::Status Preflight(server::ClientLoop* loop, const std::vector<Caller*>& callers);
+
 // Each endpoint resolved, and the user logged in there.
 absl::StatusOr<std::vector<server::Endpoint>> ReachAll(const std::vector<std::string>& endpoints,
                                                        const server::ClientAccess& access);

@@ -409,6 +409,7 @@ absl::StatusOr<WatchLoadResult> RunWatchLoad(const WatchLoadOptions& options) {
     callers.push_back(caller);
   }
   ASSIGN_OR_RETURN(Caller* const put_caller, engine->Connect(endpoints[0]));
+  RETURN_IF_ERROR(Preflight(loop, {callers.front(), put_caller}));
   run = std::make_unique<WatchRun>(loop, callers, put_caller, options);
 
   const int64_t opened = Clock::Real()->MonotonicNanos();
