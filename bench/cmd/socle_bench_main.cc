@@ -1,5 +1,6 @@
 // socle-bench: load generator and checker for etcd v3 endpoints. Exit codes: 0 done and clean, 1
-// the run failed or something is missing, 2 the command line makes no sense.
+// the run failed or something is missing, 2 the command line makes no sense, 3 clean, but the rate
+// was not reached.
 #include <signal.h>
 
 #include <algorithm>
