@@ -8,11 +8,9 @@ default flags on fresh data directories, one after the other, R rounds of etcd a
 """
 
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,7 +19,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
-from server import Server, ServerFailed  # noqa: E402
+from results import record  # noqa: E402
+from server import CLEAN_CODES, Server, ServerFailed  # noqa: E402
 
 FIRST, END = "0", "g"  # around all keys of a put run, which are hexadecimal
 
@@ -45,7 +44,7 @@ class Session:
         """The JSON of one socle-bench run."""
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             done = subprocess.run(self.command(workload, flags, file.name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-            if done.returncode != 0:
+            if done.returncode not in CLEAN_CODES:
                 raise ServerFailed(f"socle-bench {workload} {' '.join(flags)}: exit code {done.returncode}\n{done.stdout}")
             return json.loads(pathlib.Path(file.name).read_text())
 
@@ -224,16 +223,6 @@ def table(etcd, socle):
     return "\n".join(lines)
 
 
-def record(arguments, texts):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    text = (f"\n## mvcc, {datetime.date.today().isoformat()}, commit {commit}\n\n    ./dev bench mvcc --keys={arguments.keys} --leases={arguments.leases} "
-            f"--seconds={arguments.seconds:g} --rounds={arguments.rounds}\n\n{os.cpu_count()} cores ({platform.machine()}, shared by load and server), every write "
-            "synced to disk.\n\n```\n" + "\n\n".join(texts) + "\n```\n")
-    with open(ROOT / "bench" / "RESULTS.md", "a", encoding="utf-8") as file:
-        file.write(text)
-    print("recorded in bench/RESULTS.md")
-
-
 def run_ways(arguments):
     command = [arguments.bin / "ways_bench", f"--keys={min(max(arguments.keys, 10_000), 200_000)}", f"--seconds={arguments.seconds:g}",
                f"--rounds={arguments.rounds}"]
@@ -302,7 +291,8 @@ def main():
         print(error)
         return 1
     if arguments.record:
-        record(arguments, texts)
+        record("mvcc", f"./dev bench mvcc --keys={arguments.keys} --leases={arguments.leases} --seconds={arguments.seconds:g} --rounds={arguments.rounds}",
+               ", shared by load and server), every write synced to disk.", ["\n\n".join(texts)])
     return 0
 
 

@@ -7,34 +7,14 @@
 """
 
 import argparse
-import datetime
-import os
 import pathlib
-import platform
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
+from results import record  # noqa: E402
 from server import PlaneProcess  # noqa: E402
-
-
-def record(nodes, flags, table):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    text = f"""
-## plane, {datetime.date.today().isoformat()}, commit {commit}
-
-    ./dev bench plane --nodes={nodes} {' '.join(flags)}
-
-{os.cpu_count()} cores ({platform.machine()}, shared by load and plane), every write synced to disk.
-
-```
-{table.strip()}
-```
-"""
-    with open(ROOT / "bench" / "RESULTS.md", "a", encoding="utf-8") as file:
-        file.write(text)
-    print("recorded in bench/RESULTS.md")
 
 
 def main():
@@ -49,7 +29,7 @@ def main():
         print(done.stdout, flush=True)
         plane.stop()
     if arguments.record and done.returncode == 0:
-        record(arguments.nodes, flags, done.stdout)
+        record("plane", f"./dev bench plane --nodes={arguments.nodes} {' '.join(flags)}", ", shared by load and plane), every write synced to disk.", [done.stdout])
     return done.returncode
 
 

@@ -9,12 +9,9 @@ socle-bench, whose processor time is no part of the server's.
 """
 
 import argparse
-import datetime
 import json
 import math
-import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,12 +19,14 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
-from server import Server, ServerFailed  # noqa: E402
+from results import etcd_version, record  # noqa: E402
+from server import CLEAN_CODES, Server, ServerFailed  # noqa: E402
 
 CLIENTS = (1, 10, 100, 1000)
 LONG_RANGE = 10_000
 PUTS = ("--val-size=256",)
 HUNDRED = ("--clients=100", "--conns=10")
+STOCK = "--client=grpc"
 
 
 class Session:
@@ -44,7 +43,7 @@ class Session:
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             command = [self.bench, workload, f"--endpoints={self.server.endpoint}", f"--server-pid={self.server.process.pid}", f"--json={file.name}", *flags]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-            if done.returncode != 0:
+            if done.returncode not in CLEAN_CODES:
                 raise ServerFailed(f"socle-bench {workload} {' '.join(flags)}: exit code {done.returncode}\n{done.stdout}")
             result = json.loads(pathlib.Path(file.name).read_text())
         for warning in result.get("warnings", []):
@@ -73,11 +72,19 @@ def spread_over(clients):
     return (f"--clients={clients}", f"--conns={max(1, clients // 10)}")
 
 
-def measure_writes(session, figures, arguments):
+def keep_stock(by_grpc, name, run):
+    """A row of the table of the stock gRPC client, which takes most of the machine itself."""
+    keep(by_grpc, name, run)
+    by_grpc[f"{name}, client CPU us"] = run["client_cpu_us_per_request"]
+
+
+def measure_writes(session, figures, by_grpc, arguments):
     for clients in CLIENTS:
         keep(figures, f"put, {clients} clients", session.load("put", *PUTS, *spread_over(clients)))
     keep(figures, "put at 5,000/s", session.load("put", *PUTS, *HUNDRED, "--rate=5000"))
     keep(figures, "txn with one put", session.load("txn-put", *PUTS, *HUNDRED))
+    keep_stock(by_grpc, "put, 100 clients", session.load("put", *PUTS, *HUNDRED, STOCK))
+    keep_stock(by_grpc, "txn with one put, 100 clients", session.load("txn-put", *PUTS, *HUNDRED, STOCK))
     leases = max(100, arguments.keys // 100)
     session.run("lease-grant", f"--leases={leases}", f"--total={leases}", "--ttl=6000", *HUNDRED, "--no-progress")
     keep(figures, "lease keep-alive", session.run("lease-keepalive", f"--leases={leases}", *session.measured, *HUNDRED, "--no-progress"))
@@ -88,9 +95,10 @@ def measure_writes(session, figures, arguments):
     figures["watch latency, p99.9 ms"] = watch["latency"]["p99.9_us"] / 1000
 
 
-def measure_reads(session, figures, arguments):
+def measure_reads(session, figures, by_grpc, arguments):
     for clients in CLIENTS:
         keep(figures, f"range, {clients} clients", session.load("range", *spread_over(clients)))
+    keep_stock(by_grpc, "range, 100 clients", session.load("range", *HUNDRED, STOCK))
     before = session.resident_bytes()
     # Keys of the put runs are hexadecimal: all of them lie between "0" and "g".
     long_range = session.run("range", "0", "g", f"--limit={LONG_RANGE}", "--clients=4", "--conns=4", *session.measured, "--no-progress")
@@ -109,20 +117,21 @@ def measure_idle_watches(session, figures, arguments):
 
 
 def measure(binary, arguments):
-    figures = {}
+    """Figures by our own client, and by the stock gRPC client."""
+    figures, by_grpc = {}, {}
     with Server(binary, ["--log-level=error"], data_dir=None) as server:
         print(f"== {binary}", flush=True)
         session = Session(server, arguments.bin / "socle-bench", arguments)
         session.run("put", *PUTS, "--sequential-keys", *session.space, f"--total={arguments.keys}", "--clients=200", "--conns=10", "--no-progress")
-        measure_writes(session, figures, arguments)
+        measure_writes(session, figures, by_grpc, arguments)
         server.stop()
         server.start()
-        measure_reads(session, figures, arguments)
+        measure_reads(session, figures, by_grpc, arguments)
         server.stop()
         server.start()
         measure_idle_watches(session, figures, arguments)
         server.stop()
-    return figures
+    return figures, by_grpc
 
 
 def measure_limits(arguments):
@@ -186,25 +195,6 @@ def verdicts(etcd, socle, limits):
     return "\n".join(lines)
 
 
-def record(arguments, text):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    etcd_version = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
-    entry = f"""
-## server, {datetime.date.today().isoformat()}, commit {commit}
-
-    ./dev bench server --keys={arguments.keys} --seconds={arguments.seconds:g} --watchers={arguments.watchers} --rounds={arguments.rounds}
-
-{os.cpu_count()} cores ({platform.machine()}, shared by load and server), {etcd_version}, default flags, by turns; every write synced to disk.
-
-```
-{text}
-```
-"""
-    with open(ROOT / "bench" / "RESULTS.md", "a", encoding="utf-8") as file:
-        file.write(entry)
-    print("recorded in bench/RESULTS.md")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of socle-kv and socle-bench")
@@ -216,21 +206,26 @@ def main():
     parser.add_argument("--record", action="store_true", help="append the tables to bench/RESULTS.md")
     arguments = parser.parse_args()
     tempfile.tempdir = arguments.dir  # the servers are there too
-    etcd, socle = [], []
+    etcd, socle, etcd_stock, socle_stock = [], [], [], []
     try:
         limits = measure_limits(arguments)
         for _ in range(arguments.rounds):
-            etcd.append(measure("etcd", arguments))
-            socle.append(measure(arguments.bin / "socle-kv", arguments))
+            for binary, figures, by_grpc in (("etcd", etcd, etcd_stock), (arguments.bin / "socle-kv", socle, socle_stock)):
+                measured = measure(binary, arguments)
+                figures.append(measured[0])
+                by_grpc.append(measured[1])
     except (ServerFailed, subprocess.CalledProcessError) as error:
         print(error)
         if socle:
             print(f"what was measured before that, {len(socle)} whole rounds:\n\n{table(etcd[:len(socle)], socle)}")
         return 1
-    text = table(etcd, socle) + "\n\n" + verdicts(etcd, socle, limits)
+    text = (table(etcd, socle) + "\n\nby the stock gRPC C++ client (--client=grpc), which is the limit itself where the generator warns:\n\n" +
+            table(etcd_stock, socle_stock) + "\n\n" + verdicts(etcd, socle, limits))
     print(text)
     if arguments.record:
-        record(arguments, text)
+        record("server", f"./dev bench server --keys={arguments.keys} --seconds={arguments.seconds:g} --watchers={arguments.watchers} "
+               f"--rounds={arguments.rounds}",
+               f", shared by load and server), {etcd_version()}, default flags, by turns; every write synced to disk.", [text])
     return 0
 
 

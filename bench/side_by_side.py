@@ -10,17 +10,15 @@ flags on fresh data directories.
 """
 
 import argparse
-import datetime
 import json
-import os
 import pathlib
-import platform
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
-from server import Server, ServerFailed  # noqa: E402
+from results import etcd_version, record  # noqa: E402
+from server import CLEAN_CODES, Server, ServerFailed  # noqa: E402
 
 DEFAULTS = {
     "put": {"--clients": "100", "--conns": "10", "--total": "1000000", "--key-space-size": "1000000", "--val-size": "256", "--rate": "5000"},
@@ -52,7 +50,7 @@ def measure(workload, server_binary, bench, flags, verify):
         done = subprocess.run([bench, workload, f"--endpoints={server.endpoint}", f"--server-pid={server.process.pid}", f"--json={path}", *flags],
                               stdout=subprocess.PIPE, text=True, check=False)
         print(done.stdout, flush=True)
-        if done.returncode != 0:
+        if done.returncode not in CLEAN_CODES:
             sys.exit(done.returncode)
         if verify:
             subprocess.run([bench, "check", f"--endpoints={server.endpoint}", f"--from={path}"], check=True)
@@ -75,39 +73,6 @@ def comparison(workload, etcd, socle):
     return "\n".join(lines)
 
 
-def record(workload, flags, tables, summary):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    etcd_version = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
-    text = f"""
-## {workload}, {datetime.date.today().isoformat()}, commit {commit}
-
-    socle-bench {workload} {' '.join(flags)}
-
-{os.cpu_count()} cores ({platform.machine()}, shared by load and server), {etcd_version}, default flags, one after the other.
-
-```
-{summary}
-```
-
-etcd:
-
-```
-{tables[0].strip()}
-```
-
-socle-kv:
-
-```
-{tables[1].strip()}
-```
-"""
-    path = ROOT / "bench" / "RESULTS.md"
-    head = "" if path.exists() else "# Results\n\nRatios on one machine in one run; an absolute number says little elsewhere. `./dev bench put --record` adds to it.\n"
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(head + text)
-    print(f"recorded in {path.relative_to(ROOT)}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("workload", choices=sorted(DEFAULTS))
@@ -127,7 +92,9 @@ def main():
     summary = comparison(workload, etcd, socle)
     print(summary)
     if arguments.record:
-        record(workload, flags, [etcd_table, socle_table], summary)
+        record(workload, f"socle-bench {workload} {' '.join(flags)}",
+               f", shared by load and server), {etcd_version()}, default flags, one after the other.",
+               [summary, ("etcd:", etcd_table), ("socle-kv:", socle_table)])
     return 0
 
 

@@ -7,33 +7,16 @@
 """
 
 import argparse
-import datetime
-import os
 import pathlib
-import platform
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bench" / "peer"))
+from results import record  # noqa: E402
 
-
-def record(flags, table):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    text = f"""
-## storage, {datetime.date.today().isoformat()}, commit {commit}
-
-    {' '.join(['./dev bench storage', *(flag for flag in flags if not flag.startswith('--dir='))])}
-
-{os.cpu_count()} cores ({platform.machine()}), Debian's LMDB and RocksDB (with XXH3 checksums) in the same process, every acknowledgement
-synced to disk. A ratio is the median of the rounds' ratios.
-
-```
-{table.strip()}
-```
-"""
-    with open(ROOT / "bench" / "RESULTS.md", "a", encoding="utf-8") as file:
-        file.write(text)
-    print("recorded in bench/RESULTS.md")
+CIRCUMSTANCES = ("), Debian's LMDB and RocksDB (with XXH3 checksums) in the same process, every acknowledgement\n"
+                 "synced to disk. A ratio is the median of the rounds' ratios.")
 
 
 def main():
@@ -48,7 +31,8 @@ def main():
     done = subprocess.run([arguments.bin / "storage_bench", *scratch, *flags], stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, flush=True)
     if arguments.record and done.returncode == 0:
-        record(flags, done.stdout)
+        shown = [flag for flag in flags if not flag.startswith("--dir=")]
+        record("storage", " ".join(["./dev bench storage", *shown]), CIRCUMSTANCES, [done.stdout])
     return done.returncode
 
 

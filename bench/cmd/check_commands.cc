@@ -15,6 +15,7 @@ namespace {
 
 struct CheckFlags {
   std::vector<std::string> endpoints = DriveOptions().endpoints;
+  server::ClientAccess access;
   WriteShape shape;
   std::string from_path;
 };
@@ -38,6 +39,7 @@ int RunCheck(const CheckFlags& flags, bool has_endpoints) {
   if (has_endpoints || flags.from_path.empty()) {
     options.endpoint = flags.endpoints.empty() ? "" : flags.endpoints.front();
   }
+  options.access = flags.access;
   const absl::StatusOr<CheckResult> result = CheckWrites(options);
   if (!result.ok()) {
     return Complain(result.status());
@@ -52,7 +54,7 @@ void AddCheckCommands(CLI::App* app, Commands* commands) {
   CLI::App* const check = app->add_subcommand(
       "check", "read back what `put` wrote; exit code 1 when something is missing or wrong");
   const auto flags = std::make_shared<CheckFlags>();
-  AddEndpointsFlag(check, &flags->endpoints);
+  AddEndpointsFlag(check, &flags->endpoints, &flags->access);
   CLI::Option* from = check->add_option("--from", flags->from_path,
                                         "file that `put --json` wrote; replaces the flags below");
   AddShapeFlags(check, &flags->shape);

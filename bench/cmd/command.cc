@@ -11,14 +11,18 @@
 #include "bench/report/exports.h"
 #include "bench/report/json.h"
 #include "bench/report/table.h"
+#include "bench/workload/ledger.h"
 #include "bench/workload/watch_crowd.h"
 #include "kv/base/status_macros.h"
+#include "server/wire/client/access_flags.h"
 
 namespace socle::bench {
 namespace {
 
 constexpr uint64_t kIdleWatchersMax = 10'000'000;
 constexpr uint64_t kWatchersPerStream = 100;
+
+bool is_stdout_whole = true;
 
 std::string& CommandLine() {
   static std::string line;
@@ -35,6 +39,9 @@ absl::Status CompleteDriveOptions(const RunFlags& flags, DriveOptions* drive) {
     drive->progress =
         ::isatty(STDERR_FILENO) == 1 ? Progress::Style::kBar : Progress::Style::kLines;
   }
+  if (drive->metrics == MetricsUse::kWithoutPid && !flags.outputs.page_path.empty()) {
+    drive->metrics = MetricsUse::kAlways;  // the page marks commits and compactions
+  }
   drive->progress_sink = [](std::string_view text) { Print(stderr, text); };
   if (flags.idle_watchers > kIdleWatchersMax) {
     return absl::InvalidArgumentError(
@@ -43,16 +50,36 @@ absl::Status CompleteDriveOptions(const RunFlags& flags, DriveOptions* drive) {
   return drive->Validate();
 }
 
-struct Output {
-  const std::string& path;
-  std::string (*render)(const RunReport& report);
-};
+// A word of the command line that follows `before`: of --user and --password without what nobody should read.
+std::string WithoutPassword(std::string_view before, std::string_view word) {
+  const auto is_of = [before, word](const std::string& flag) {
+    return before == flag || word.starts_with(flag + "=");
+  };
+  size_t shown = word.size();
+  if (is_of("--user")) {
+    shown = std::min(word.find(':'), word.size() - 1) + 1;
+  } else if (is_of("--password")) {
+    shown = before == "--password" ? 0 : word.find('=') + 1;
+  }
+  return std::string(word.substr(0, shown)) + (shown < word.size() ? "***" : "");
+}
+
+absl::StatusOr<VerifyResult> VerifyAgainst(const DriveOptions& drive, const Ledger& ledger) {
+  ASSIGN_OR_RETURN(const std::vector<server::Endpoint> endpoints,
+                   ReachAll({drive.endpoints.front()}, drive.access));
+  return ledger.Verify(endpoints.front());
+}
 
 }  // namespace
 
 void Print(std::FILE* stream, std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
+  const bool is_whole =
+      std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
+  is_stdout_whole = is_stdout_whole && (is_whole || stream != stdout);
+}
+
+bool IsStdoutWhole() {
+  return is_stdout_whole;
 }
 
 int Complain(const absl::Status& status) {
@@ -62,10 +89,39 @@ int Complain(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailed;
 }
 
-void AddEndpointsFlag(CLI::App* app, std::vector<std::string>* endpoints) {
+void AddEndpointsFlag(CLI::App* app, std::vector<std::string>* endpoints,
+                      server::ClientAccess* access) {
   app->add_option("--endpoints", *endpoints, "etcd v3 endpoints, comma separated")
       ->delimiter(',')
       ->capture_default_str();
+  server::AddAccessFlags(app, access, server::Environment::kIgnored);
+}
+
+void AddEngineFlag(CLI::App* app, EngineKind* engine) {
+  app->add_option_function<std::string>(
+         "--client",
+         [engine](const std::string& name) {
+           *engine = name == "grpc" ? EngineKind::kGrpc : EngineKind::kFast;
+         },
+         "fast: our own, a few µs per call; grpc: stock gRPC C++, as most programs call")
+      ->check(CLI::IsMember({"fast", "grpc"}))
+      ->default_str("fast");
+}
+
+void AddServerFlags(CLI::App* app, pid_t* server_pid, MetricsUse* metrics) {
+  app->add_option("--server-pid", *server_pid,
+                  "pid of a local server: report its CPU time per request, memory and writes");
+  app->add_option_function<std::string>(
+         "--metrics",
+         [metrics](const std::string& use) {
+           *metrics = use == "always"  ? MetricsUse::kAlways
+                      : use == "never" ? MetricsUse::kNever
+                                       : MetricsUse::kWithoutPid;
+         },
+         "read the first endpoint's /metrics once a second: always, never, or auto: when its pid "
+         "is not known or --report is given")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->default_str("auto");
 }
 
 void AddShapeFlags(CLI::App* app, WriteShape* shape) {
@@ -80,8 +136,40 @@ void AddValSizeFlag(CLI::App* app, WriteShape* shape) {
   app->add_option("--val-size", shape->val_size, "bytes of a value")->capture_default_str();
 }
 
+void AddOutputFlags(CLI::App* app, OutputFlags* flags) {
+  app->add_option("--json", flags->json_path, "also write the result to this file");
+  app->add_option("--csv", flags->csv_path, "also write each second of the run to this file");
+  app->add_option("--hdr", flags->hdr_path,
+                  "also write the latencies to this file as an HDR percentile distribution");
+  app->add_option("--report", flags->page_path, "also write a page (HTML) to this file");
+}
+
+absl::Status OpenOutputs(const OutputFlags& flags) {
+  for (const std::string* path :
+       {&flags.json_path, &flags.csv_path, &flags.hdr_path, &flags.page_path}) {
+    RETURN_IF_ERROR(path->empty() ? absl::OkStatus() : WriteTextFile(*path, ""));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteOutputs(const OutputFlags& flags, const std::string& json,
+                          const RunReport& report) {
+  absl::Status status;
+  const auto write = [&status](const std::string& path, const std::string& text) {
+    if (!path.empty()) {
+      status.Update(WriteTextFile(path, text));
+    }
+  };
+  write(flags.json_path, json);
+  write(flags.csv_path, ToCsv(report));
+  write(flags.hdr_path, ToHdr(report));
+  write(flags.page_path, ToPage(report));
+  return status;
+}
+
 void AddRunFlags(CLI::App* app, RunFlags* flags) {
-  AddEndpointsFlag(app, &flags->drive.endpoints);
+  AddEndpointsFlag(app, &flags->drive.endpoints, &flags->drive.access);
+  AddEngineFlag(app, &flags->drive.engine);
   app->add_option("--clients", flags->drive.clients, "clients, each with one request in flight")
       ->capture_default_str();
   app->add_option("--conns", flags->drive.conns, "connections that the clients share")
@@ -103,14 +191,11 @@ void AddRunFlags(CLI::App* app, RunFlags* flags) {
       ->capture_default_str();
   app->add_option("--timeout", flags->timeout_seconds, "seconds until a request counts as failed")
       ->capture_default_str();
-  app->add_option("--json", flags->json_path, "also write the result to this file");
-  app->add_option("--csv", flags->csv_path, "also write each second of the run to this file");
-  app->add_option("--hdr", flags->hdr_path,
-                  "also write the latencies to this file as an HDR percentile distribution");
-  app->add_option("--report", flags->page_path, "also write a page (HTML) to this file");
+  AddOutputFlags(app, &flags->outputs);
+  app->add_flag("--verify", flags->verifies,
+                "afterwards, compare every key with its last acknowledged change");
   app->add_flag("--no-progress", flags->no_progress, "no progress on stderr");
-  app->add_option("--server-pid", flags->drive.server_pid,
-                  "pid of a local server: report its CPU time per request, memory and writes");
+  AddServerFlags(app, &flags->drive.server_pid, &flags->drive.metrics);
 }
 
 std::string DescribeKeys(const WriteShape& shape) {
@@ -121,15 +206,9 @@ std::string DescribeKeys(const WriteShape& shape) {
 int RunLoad(const std::string& command, const std::string& description,
             const std::optional<WriteShape>& shape, const RunFlags& flags, RequestSource* source) {
   RunReport report{command, description, {}, shape, {}, CommandLine()};
-  const Output outputs[] = {{flags.json_path, ToJson},
-                            {flags.csv_path, ToCsv},
-                            {flags.hdr_path, ToHdr},
-                            {flags.page_path, ToPage}};
   absl::Status status = CompleteDriveOptions(flags, &report.drive);
-  for (const Output& output : outputs) {
-    if (status.ok() && !output.path.empty()) {
-      status = WriteTextFile(output.path, "");
-    }
+  if (status.ok()) {
+    status = OpenOutputs(flags.outputs);
   }
   if (!status.ok()) {
     return Complain(status);
@@ -144,27 +223,46 @@ int RunLoad(const std::string& command, const std::string& description,
   if (flags.idle_watchers > 0) {
     report.drive.companions.push_back(&idle_watchers);
   }
-  absl::StatusOr<DriveResult> result = Drive(report.drive, source);
+  VerifiedSource verified(source);
+  absl::StatusOr<DriveResult> result = Drive(report.drive, flags.verifies ? &verified : source);
   if (!result.ok()) {
     return Complain(result.status());
   }
   report.result = *std::move(result);
-  Print(stdout, RenderTable(report));
-  for (const Output& output : outputs) {
-    if (!output.path.empty()) {
-      status.Update(WriteTextFile(output.path, output.render(report)));
+  if (flags.verifies) {
+    absl::StatusOr<VerifyResult> found = VerifyAgainst(report.drive, verified.Close());
+    if (found.ok()) {
+      report.verified = *std::move(found);
+    } else {
+      status = Annotate(found.status(), "nothing was verified");
     }
   }
+  Print(stdout, RenderTable(report));
+  status.Update(WriteOutputs(flags.outputs, ToJson(report), report));
   if (!status.ok()) {
     return Complain(status);
   }
-  return IsClean(report.result) ? 0 : kExitFailed;
+  if (!IsClean(report.result) || (report.verified && !report.verified->is_good())) {
+    return kExitFailed;
+  }
+  const std::string missed = RateMissed(report.drive, report.result);
+  if (!missed.empty()) {
+    Print(stderr, fmt::format("socle-bench: {}\n", missed));
+    return kExitTooSlow;
+  }
+  return 0;
+}
+
+const std::string& RememberedCommandLine() {
+  return CommandLine();
 }
 
 void RememberCommandLine(int argc, char** argv) {
   CommandLine() = "socle-bench";
+  std::string_view before;
   for (int i = 1; i < argc; ++i) {
-    CommandLine() += std::string(" ") + argv[i];
+    CommandLine() += " " + WithoutPassword(before, argv[i]);
+    before = argv[i];
   }
 }
 

@@ -1,7 +1,8 @@
 // Command: a subcommand of socle-bench, and what its load commands share: flags of a run, complaints, the run itself
 // with all its reports.
 //
-// Laws     1. Exit codes: 0 done and clean, 1 the run failed or something is missing, 2 the command line makes no sense.
+// Laws     1. Exit codes: 0 done and clean, 1 the run failed or something is missing, 2 the command line makes no sense,
+//             3 clean, but the rate that was asked for was not reached.
 //          2. Every output file is opened before the load runs: a typo must not cost a run of hours.
 // Threads  the main thread.
 #ifndef SOCLE_BENCH_CMD_COMMAND_H_
@@ -17,6 +18,7 @@
 #include <CLI/App.hpp>
 #include <absl/status/status.h>
 
+#include "bench/report/run_report.h"
 #include "bench/workload/drive.h"
 #include "bench/workload/write_shape.h"
 
@@ -24,6 +26,7 @@ namespace socle::bench {
 
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitTooSlow = 3;
 
 struct Command {
   CLI::App* app;
@@ -32,24 +35,43 @@ struct Command {
 
 using Commands = std::vector<Command>;
 
-struct RunFlags {
-  DriveOptions drive;
-  double timeout_seconds = 30;
-  uint64_t idle_watchers = 0;
+struct OutputFlags {
   std::string json_path;
   std::string csv_path;
   std::string hdr_path;
   std::string page_path;
+};
+
+struct RunFlags {
+  DriveOptions drive;
+  double timeout_seconds = 30;
+  uint64_t idle_watchers = 0;
+  OutputFlags outputs;
   bool no_progress = false;
+  bool verifies = false;
 };
 
 void Print(std::FILE* stream, std::string_view text);
 
+// Whether everything printed to stdout went out.
+bool IsStdoutWhole();
+
 // One line on stderr; the exit code.
 int Complain(const absl::Status& status);
 
-void AddEndpointsFlag(CLI::App* app, std::vector<std::string>* endpoints);
+// And the flags of TLS and of a user.
+void AddEndpointsFlag(CLI::App* app, std::vector<std::string>* endpoints,
+                      server::ClientAccess* access);
+void AddEngineFlag(CLI::App* app, EngineKind* engine);
+void AddServerFlags(CLI::App* app, pid_t* server_pid, MetricsUse* metrics);
+void AddOutputFlags(CLI::App* app, OutputFlags* flags);
 void AddRunFlags(CLI::App* app, RunFlags* flags);
+
+// Law 2: makes the files, empty.
+absl::Status OpenOutputs(const OutputFlags& flags);
+// All that can be written is; the first error. `json` is what goes to its file.
+absl::Status WriteOutputs(const OutputFlags& flags, const std::string& json,
+                          const RunReport& report);
 void AddShapeFlags(CLI::App* app, WriteShape* shape);
 void AddValSizeFlag(CLI::App* app, WriteShape* shape);
 
@@ -60,8 +82,9 @@ std::string DescribeKeys(const WriteShape& shape);
 int RunLoad(const std::string& command, const std::string& description,
             const std::optional<WriteShape>& shape, const RunFlags& flags, RequestSource* source);
 
-// The command line of this program, for reports.
+// The command line of this program, for reports: without passwords.
 void RememberCommandLine(int argc, char** argv);
+const std::string& RememberedCommandLine();
 
 }  // namespace socle::bench
 

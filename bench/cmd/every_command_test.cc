@@ -83,6 +83,106 @@ TEST_P(EveryCommand, DoesWhatItSays) {
   }
 }
 
+TEST_P(EveryCommand, DoesTheSameByTheStockGrpcClient) {
+  if (Run("put --total 1 --client=grpc").output.find("built without gRPC") != std::string::npos) {
+    GTEST_SKIP() << "socle-bench is built without gRPC";
+  }
+  for (const std::string_view arguments :
+       {"put --total 500 --key-space-size 200 --clients 20 --conns 3 --verify",
+        "range --key-space-size 200 --total 300 --clients 10",
+        "delete --total 100 --key-space-size 200 --clients 10 --verify",
+        "txn-put --txn-ops 10 --total 50 --key-space-size 500 --clients 5 --verify",
+        "txn-mixed --rw-ratio 4 --total 200 --key-space-size 500 --clients 5 --verify",
+        "mixed --mix put=1,range=1,delete=1,list=1,txn=1 --total 200 --key-space-size 200 --verify",
+        "stm --keys 3 --keys-per-txn 2 --total 60 --clients 8 --verify",
+        "watch --watchers 20 --streams 4 --conns 2 --total 10",
+        "watch-latency --streams 2 --watchers-per-stream 3 --put-total 20 --put-rate 200",
+        "lease-grant --total 50 --leases 50 --first-id 900 --clients 5",
+        "lease-keepalive --total 100 --leases 50 --first-id 900 --clients 5",
+        "lease-keepalive --once --total 50 --leases 50 --first-id 900 --clients 5",
+        "snapshot --total 2", "kube-leases --nodes 20 --period 0.2 --verify"}) {
+    SCOPED_TRACE(arguments);
+    const CommandResult result = Run(fmt::format("{} --client=grpc", arguments));
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_THAT(result.output, testing::Not(HasSubstr("FAILED")));
+  }
+}
+
+TEST_P(EveryCommand, VerifiesWhatItChanged) {
+  for (const std::string_view arguments :
+       {"mixed --mix put=1,range=1,delete=1,list=1,txn=1 --total 500 --key-space-size 100 "
+        "--clients 9",
+        "stm --keys 3 --keys-per-txn 2 --total 100 --clients 8",
+        "kube-pods --total 100 --pods 40 --watchers 3 --listers 0",
+        "delete --total 50 --key-space-size 100 --span 5"}) {
+    SCOPED_TRACE(arguments);
+    const CommandResult result = Run(fmt::format("{} --verify", arguments));
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr("verified at revision"));
+    EXPECT_THAT(result.output, HasSubstr(" 0 missing, 0 wrong"));
+    EXPECT_THAT(result.output, testing::Not(HasSubstr(": 0 keys")));
+  }
+}
+
+TEST_P(EveryCommand, AWatchRunHasWarmUpAndAllFiles) {
+  const std::string at = dir_ + "/watch";
+  const CommandResult result = Run(fmt::format(
+      "watch-latency --streams 2 --watchers-per-stream 3 --put-total 300 --put-rate 200 "
+      "--warmup 1 --json {}.json --csv {}.csv --hdr {}.hgrm --report {}.html",
+      at, at, at, at));
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("after 1.0 s of warm-up"));
+  // 200 of the 300 puts were due in the warm-up, and 100 reach six watchers each.
+  EXPECT_THAT(result.output, HasSubstr("600 in "));
+  EXPECT_THAT(*ReadTextFile(at + ".json"), HasSubstr("\"deliveries\":600"));
+  EXPECT_THAT(*ReadTextFile(at + ".hgrm"), HasSubstr("Total count    =          600]"));
+  const std::string csv = *ReadTextFile(at + ".csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << "a head and two seconds: " << csv;
+  EXPECT_THAT(*ReadTextFile(at + ".html"), HasSubstr("last of a put"));
+  const CommandResult all_warm =
+      Run("watch-latency --streams 1 --watchers-per-stream 1 --put-total 5 --warmup 60");
+  EXPECT_EQ(all_warm.exit_code, 1) << all_warm.output;
+  EXPECT_THAT(all_warm.output, HasSubstr("within the warm-up"));
+}
+
+TEST_P(EveryCommand, ReadsTheServersPageWhenThePidIsNotKnown) {
+  const std::string json = dir_ + "/run.json";
+  const CommandResult result =
+      Run(fmt::format("put --duration 1.5 --clients 20 --key-space-size 1000 --json {}", json));
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("server CPU"));
+  EXPECT_THAT(result.output, HasSubstr("MiB resident"));
+  EXPECT_THAT(result.output, HasSubstr("  commits       "));
+  EXPECT_THAT(*ReadTextFile(json), HasSubstr("\"commit_p99_us\":"));
+  const CommandResult never = Run("put --total 5 --metrics=never");
+  EXPECT_THAT(never.output, testing::Not(HasSubstr("MiB resident")));
+}
+
+TEST_P(EveryCommand, SaysThatTheDiskIsFullAndKeepsItsTable) {
+  // Files may not grow beyond a block: the page does.
+  const CommandResult page = RunBench(
+      fmt::format("put --total 50 --endpoints={} --report {}/page.html", server_->endpoint(), dir_),
+      "ulimit -f 1; ");
+  EXPECT_EQ(page.exit_code, 1) << page.output;
+  EXPECT_THAT(page.output, HasSubstr("throughput   "));
+  EXPECT_THAT(page.output, HasSubstr("page.html"));
+  EXPECT_THAT(page.output, HasSubstr("File too large"));
+  const CommandResult json = Run("put --total 50 --json /dev/full");
+  EXPECT_EQ(json.exit_code, 1) << json.output;
+  const CommandResult table = RunBench(
+      fmt::format("put --total 50 --endpoints={} 2>&1 >/dev/full )", server_->endpoint()), "( ");
+  EXPECT_EQ(table.exit_code, 1);
+  EXPECT_THAT(table.output, HasSubstr("standard output could not be written"));
+}
+
+TEST_P(EveryCommand, SaysThatTheRateWasNotReachedWithAnExitCodeOfItsOwn) {
+  const CommandResult result = Run("put --rate 1000000 --duration 1.2 --clients 1");
+  EXPECT_EQ(result.exit_code, 3) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("requests/s were reached instead of 1000000"));
+  EXPECT_THAT(result.output, HasSubstr("were never sent"));
+  EXPECT_THAT(result.output, HasSubstr("throughput   "));
+}
+
 TEST_P(EveryCommand, WritesAllItsFiles) {
   const std::string at = dir_ + "/run";
   const CommandResult result = Run(fmt::format(
@@ -108,6 +208,19 @@ TEST_P(EveryCommand, KeepsWhatItMeasuredWhenTheServerDies) {
   EXPECT_THAT(result.output, testing::Not(HasSubstr("throughput   0 requests")));
   EXPECT_THAT(result.output, HasSubstr("UNAVAILABLE"));
   EXPECT_THAT(*ReadTextFile(json), HasSubstr("\"UNAVAILABLE"));
+}
+
+TEST_P(EveryCommand, AWatchRunKeepsWhatItMeasuredWhenTheServerDies) {
+  const std::string json = dir_ + "/run.json";
+  const CommandResult result = RunBench(fmt::format(
+      "watch-latency --streams 2 --watchers-per-stream 3 --put-total 3000 --put-rate 300 "
+      "--endpoints={} --json {} & sleep 1; kill -9 {}; wait $!",
+      server_->endpoint(), json, server_->pid()));
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("STOPPED EARLY"));
+  EXPECT_THAT(result.output, HasSubstr("acknowledged"));
+  EXPECT_THAT(*ReadTextFile(json), HasSubstr("\"deliveries\":"));
+  EXPECT_THAT(*ReadTextFile(json), testing::Not(HasSubstr("\"deliveries\":0,")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Peers, EveryCommand, testing::ValuesIn(std::array{"etcd", SOCLE_PEER}),
@@ -169,6 +282,13 @@ TEST(SocleBench, BadInputIsOneLine) {
       {"kube-leases --nodes 0", 2, "--nodes"},
       {"lease-expire --expire-after 0", 2, "--expire-after"},
       {"watch-get --endpoints 127.0.0.1:1", 1, "Connection refused"},
+      {"watch --endpoints 127.0.0.1:1", 1, "Connection refused"},
+      {"watch-latency --endpoints 127.0.0.1:1 --report /nonexistent/page", 1, "/nonexistent/page"},
+      {"watch --watchers 0", 2, "--watchers must be 1"},
+      {"watch --warmup -1", 2, "--warmup"},
+      {"put --client other", 2, "--client: other not in {fast,grpc}"},
+      {"put --metrics sometimes", 2, "--metrics"},
+      {"put --endpoints unix:///none/socket", 1, "No such file or directory"},
       {"compare --peer zookeeper put", 2, "zookeeper"},
       {"compare --peer etcd=/nonexistent put", 1, "/nonexistent"},
       {"compare", 2, "workload"},

@@ -63,9 +63,8 @@ class ExpiryWatch final : public Companion {
   ExpiryWatch(LeaseExpireSource* source, int64_t patience_nanos)
       : source_(source), crowd_(CrowdOptions(source, patience_nanos)) {}
 
-  absl::Status Start(server::ClientLoop* loop,
-                     const std::vector<server::Channel*>& channels) override {
-    return crowd_.Start(loop, channels);
+  absl::Status Start(server::ClientLoop* loop, const std::vector<Caller*>& callers) override {
+    return crowd_.Start(loop, callers);
   }
 
   void Stop() override { crowd_.Stop(); }

@@ -1,5 +1,8 @@
 // socle-bench: load generator and checker for etcd v3 endpoints. Exit codes: 0 done and clean, 1
-// the run failed or something is missing, 2 the command line makes no sense.
+// the run failed or something is missing, 2 the command line makes no sense, 3 clean, but the rate
+// was not reached.
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -16,6 +19,7 @@ namespace {
 
 int Main(int argc, char** argv) {
   RememberCommandLine(argc, argv);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error, not the end
   CLI::App app;
   Commands commands;
   PlaneFlags plane;
@@ -31,12 +35,20 @@ int Main(int argc, char** argv) {
     Print(stderr, fmt::format("socle-bench: {} (see socle-bench --help)\n", line));
     return kExitUsage;
   }
+  int code = -1;
   for (const Command& command : commands) {
     if (command.app->parsed()) {
-      return command.run();
+      code = command.run();
     }
   }
-  return RunPlaneCommand(std::move(plane));
+  if (code < 0) {
+    code = RunPlaneCommand(std::move(plane));
+  }
+  if (!IsStdoutWhole()) {
+    Print(stderr, "socle-bench: standard output could not be written: the disk may be full\n");
+    return code == 0 ? kExitFailed : code;
+  }
+  return code;
 }
 
 }  // namespace

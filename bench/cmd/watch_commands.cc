@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "bench/report/json.h"
 #include "bench/report/watch_report.h"
 #include "bench/workload/range.h"
 #include "bench/workload/watch_crowd.h"
@@ -22,28 +21,45 @@ namespace {
 struct WatchFlags {
   WatchLoadOptions load;
   uint64_t watchers_per_stream = 10;
-  std::string json_path;
+  OutputFlags outputs;
 };
 
-int RunWatch(const WatchFlags& flags) {
-  if (!flags.json_path.empty()) {
-    const absl::Status touched = WriteTextFile(flags.json_path, "");
-    if (!touched.ok()) {
-      return Complain(touched);
-    }
+int RunWatch(const std::string& command, WatchFlags& flags) {
+  absl::Status status = flags.load.Validate();
+  if (status.ok()) {
+    status = OpenOutputs(flags.outputs);
+  }
+  if (!status.ok()) {
+    return Complain(status);
+  }
+  if (flags.load.metrics == MetricsUse::kWithoutPid && !flags.outputs.page_path.empty()) {
+    flags.load.metrics = MetricsUse::kAlways;  // the page marks commits and compactions
   }
   const absl::StatusOr<WatchLoadResult> result = RunWatchLoad(flags.load);
   if (!result.ok()) {
     return Complain(result.status());
   }
   Print(stdout, RenderWatchLoad(flags.load, *result));
-  if (!flags.json_path.empty()) {
-    const absl::Status written = WriteTextFile(flags.json_path, WatchLoadJson(flags.load, *result));
-    if (!written.ok()) {
-      return Complain(written);
-    }
+  status = WriteOutputs(flags.outputs, WatchLoadJson(flags.load, *result),
+                        WatchRunReport(command, flags.load, *result, RememberedCommandLine()));
+  if (!status.ok()) {
+    return Complain(status);
   }
-  return result->is_good() ? 0 : 1;
+  return result->is_good() ? 0 : kExitFailed;
+}
+
+// What both commands have.
+void AddCommonFlags(CLI::App* app, WatchFlags* flags) {
+  WatchLoadOptions& load = flags->load;
+  AddEndpointsFlag(app, &load.endpoints, &load.access);
+  AddEngineFlag(app, &load.engine);
+  app->add_option("--conns", load.conns, "connections of the watch streams")->capture_default_str();
+  app->add_option("--val-size", load.val_size, "bytes of a value, at least 8")
+      ->capture_default_str();
+  app->add_option("--warmup", load.warmup_seconds, "seconds at the beginning that are not measured")
+      ->capture_default_str();
+  AddServerFlags(app, &load.server_pid, &load.metrics);
+  AddOutputFlags(app, &flags->outputs);
 }
 
 void AddWatch(CLI::App* app, Commands* commands) {
@@ -51,9 +67,7 @@ void AddWatch(CLI::App* app, Commands* commands) {
   CLI::App* watch = app->add_subcommand(
       "watch", "watchers of one or many keys, puts to them, and when each watcher saw each put");
   WatchLoadOptions& load = flags->load;
-  AddEndpointsFlag(watch, &load.endpoints);
-  watch->add_option("--conns", load.conns, "connections of the watch streams")
-      ->capture_default_str();
+  AddCommonFlags(watch, flags.get());
   watch->add_option("--streams", load.streams, "watch streams, on the connections in turn")
       ->capture_default_str();
   watch->add_option("--watchers", load.watchers, "watchers, on the streams in turn")
@@ -69,12 +83,7 @@ void AddWatch(CLI::App* app, Commands* commands) {
       ->capture_default_str();
   watch->add_option("--in-flight", load.in_flight, "puts under way at a time, when --rate is 0")
       ->capture_default_str();
-  watch->add_option("--val-size", load.val_size, "bytes of a value, at least 8")
-      ->capture_default_str();
-  watch->add_option("--server-pid", load.server_pid,
-                    "pid of a local server: report its CPU time per delivery");
-  watch->add_option("--json", flags->json_path, "also write the result to this file");
-  commands->push_back({watch, [flags] { return RunWatch(*flags); }});
+  commands->push_back({watch, [flags] { return RunWatch("watch", *flags); }});
 }
 
 // `watch` with the flags of etcd's watch-latency: one key, puts at a rate.
@@ -88,32 +97,27 @@ void AddWatchLatency(CLI::App* app, Commands* commands) {
   load.conns = 1;
   CLI::App* const latency = app->add_subcommand(
       "watch-latency", "one key, puts at a rate, and how long each takes to its watchers");
-  AddEndpointsFlag(latency, &load.endpoints);
-  latency->add_option("--conns", load.conns, "connections of the watch streams")
-      ->capture_default_str();
+  AddCommonFlags(latency, flags.get());
   latency->add_option("--streams", load.streams, "watch streams")->capture_default_str();
   latency->add_option("--watchers-per-stream", flags->watchers_per_stream, "watchers of each")
       ->capture_default_str();
   latency->add_option("--put-total", load.total, "puts")->capture_default_str();
   latency->add_option("--put-rate", load.rate, "puts per second")->capture_default_str();
-  latency->add_option("--val-size", load.val_size, "bytes of a value, at least 8")
-      ->capture_default_str();
-  latency->add_option("--server-pid", load.server_pid, "pid of a local server: its CPU time");
-  latency->add_option("--json", flags->json_path, "also write the result to this file");
   commands->push_back({latency, [flags] {
                          flags->load.watchers = flags->load.streams * flags->watchers_per_stream;
-                         return RunWatch(*flags);
+                         return RunWatch("watch-latency", *flags);
                        }});
 }
 
 // Puts `events` values to the key; the revision of the first.
-absl::StatusOr<int64_t> WriteHistory(const std::vector<std::string>& endpoints,
-                                     const std::string& key, uint64_t events) {
+absl::StatusOr<int64_t> WriteHistory(const DriveOptions& drive, const std::string& key,
+                                     uint64_t events) {
+  const std::vector<std::string>& endpoints = drive.endpoints;
   if (endpoints.empty()) {
     return absl::InvalidArgumentError("--endpoints is empty");
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<server::EtcdClient> client,
-                   server::EtcdClient::Open(endpoints.front()));
+                   server::EtcdClient::Open(endpoints.front(), {.access = drive.access}));
   int64_t first = 0;
   for (uint64_t i = 0; i < events; ++i) {
     const auto put = client->Put(key, fmt::format("{}", i));
@@ -139,7 +143,7 @@ int RunWatchGet(const WatchGetFlags& flags) {
         "--watchers must be 1 to 10000000, --streams and --events at least 1"));
   }
   const std::string key = "socle-bench/watch-get";
-  const absl::StatusOr<int64_t> first = WriteHistory(flags.run.drive.endpoints, key, flags.events);
+  const absl::StatusOr<int64_t> first = WriteHistory(flags.run.drive, key, flags.events);
   if (!first.ok()) {
     return Complain(first.status());
   }

@@ -14,8 +14,8 @@
 namespace socle::bench {
 namespace {
 
-constexpr int64_t kSlotNanos = kNanosPerSecond;
-constexpr size_t kSlotsMax = 1'000'000;  // eleven days
+// A run of a given time sends what is due in it for so much longer, and then no more.
+constexpr int64_t kLateNanos = kNanosPerSecond / 2;
 constexpr int64_t kDrainNanos = 2 * kNanosPerSecond;
 // A server that answers nothing but errors for so long is gone: the run would never end.
 constexpr int64_t kGiveUpNanos = 10 * kNanosPerSecond;
@@ -26,17 +26,17 @@ std::string ErrorText(const absl::Status& status) {
 
 }  // namespace
 
-LoadRunner::LoadRunner(server::ClientLoop* loop, std::vector<server::Channel*> channels,
+LoadRunner::LoadRunner(server::ClientLoop* loop, std::vector<Caller*> callers,
                        RequestSource* source, const LoadOptions& options)
     : loop_(loop),
       source_(source),
       options_(options),
       call_options_{options.timeout_nanos, {}},
       clients_(options.clients) {
-  CHECK(!channels.empty());
+  CHECK(!callers.empty());
   CHECK(!clients_.empty());
   for (size_t i = 0; i < clients_.size(); ++i) {
-    clients_[i].channel = channels[i % channels.size()];
+    clients_[i].caller = callers[i % callers.size()];
     idle_.push_back(i);
   }
   for (std::string& name : source_->parts()) {
@@ -49,9 +49,9 @@ void LoadRunner::Start() {
     start_nanos_ = Clock::Real()->MonotonicNanos();
     last_success_nanos_ = start_nanos_;
     measure_from_nanos_ = start_nanos_ + options_.warmup_nanos;
-    slot_.end_nanos = kSlotNanos;
     if (options_.duration_nanos > 0) {
       end_nanos_ = measure_from_nanos_ + options_.duration_nanos;
+      give_up_nanos_ = end_nanos_ + kLateNanos;
     }
     if (options_.rate > 0) {
       schedule_.emplace(start_nanos_, options_.rate);
@@ -82,7 +82,7 @@ void LoadRunner::SendDue() {
   while (!is_stopping_ && !idle_.empty()) {
     const int64_t now = Clock::Real()->MonotonicNanos();
     const int64_t due = schedule_ ? schedule_->DueNanos(next_) : now;
-    is_all_sent = next_ >= options_.total || due >= end_nanos_;
+    is_all_sent = next_ >= options_.total || due >= end_nanos_ || now >= give_up_nanos_;
     if (is_all_sent) {
       break;
     }
@@ -134,10 +134,10 @@ void LoadRunner::SendCall(size_t index, const google::protobuf::MessageLite& mes
       OpenServerStream(index, message);
       return;
     case RequestSource::Kind::kUnary:
-      client.channel->Unary(source_->path(), message, call_options_,
-                            [this, index](const absl::Status& status, std::string_view response) {
-                              OnAnswer(index, status, response);
-                            });
+      client.caller->Unary(source_->path(), message, call_options_,
+                           [this, index](const absl::Status& status, std::string_view response) {
+                             OnAnswer(index, status, response);
+                           });
   }
 }
 
@@ -146,7 +146,7 @@ void LoadRunner::SendOnStream(size_t index, const google::protobuf::MessageLite&
   if (client.stream == nullptr || client.stream->is_ended()) {
     // No deadline: the stream lives for as long as the run. A server that falls silent leaves its
     // requests unanswered, which is reported.
-    client.stream = client.channel->OpenStream(
+    client.stream = client.caller->OpenStream(
         source_->path(), {},
         {.on_message =
              [this, index](std::string_view answer) { OnAnswer(index, absl::OkStatus(), answer); },
@@ -166,7 +166,7 @@ void LoadRunner::SendOnStream(size_t index, const google::protobuf::MessageLite&
 void LoadRunner::OpenServerStream(size_t index, const google::protobuf::MessageLite& message) {
   Client& client = clients_[index];
   client.last_message.clear();
-  client.stream = client.channel->OpenStream(
+  client.stream = client.caller->OpenStream(
       source_->path(), call_options_,
       {.on_message =
            [this, index](std::string_view answer) {
@@ -226,42 +226,11 @@ void LoadRunner::OnAnswer(size_t index, const absl::Status& end, std::string_vie
       StopSending(fmt::format("no request succeeded for {} s", kGiveUpNanos / kNanosPerSecond));
     }
   }
-  CountInSlot(now, status.ok(), now - client.due_nanos);
+  slots_.Count(now - start_nanos_, status.ok(), now - client.due_nanos);
+  recent_p99_.store(slots_.recent_p99_nanos(), std::memory_order_relaxed);
   done_.fetch_add(1, std::memory_order_relaxed);
   idle_.push_back(index);
   SendDue();
-}
-
-void LoadRunner::CountInSlot(int64_t now_nanos, bool is_success, int64_t latency_nanos) {
-  const int64_t since_start = now_nanos - start_nanos_;
-  // A second without any answer is a slot as well: that is what a stall looks like.
-  while (since_start >= slot_.end_nanos) {
-    CloseSlot(slot_.end_nanos);
-  }
-  if (is_success) {
-    ++slot_.succeeded;
-    slot_latency_.Record(latency_nanos);
-  } else {
-    ++slot_.failed;
-  }
-}
-
-void LoadRunner::CloseSlot(int64_t end_nanos) {
-  LoadSlot closed = slot_;
-  closed.end_nanos = end_nanos;
-  closed.p50_nanos = slot_latency_.Percentile(50);
-  closed.p99_nanos = slot_latency_.Percentile(99);
-  closed.p999_nanos = slot_latency_.Percentile(99.9);
-  closed.max_nanos = slot_latency_.max();
-  if (result_.slots.size() < kSlotsMax) {
-    result_.slots.push_back(closed);
-  }
-  if (closed.succeeded > 0) {
-    recent_p99_.store(closed.p99_nanos, std::memory_order_relaxed);
-    slot_latency_ = Histogram();
-  }
-  slot_ = LoadSlot();
-  slot_.end_nanos = end_nanos + kSlotNanos;
 }
 
 void LoadRunner::KeepFailed(uint64_t sequence) {
@@ -300,11 +269,13 @@ void LoadRunner::Finish() {
   }
   std::sort(result_.failed.begin(), result_.failed.end());
   result_.issued = next_;
-  const int64_t now = Clock::Real()->MonotonicNanos();
-  while (now - start_nanos_ >= slot_.end_nanos) {
-    CloseSlot(slot_.end_nanos);
+  if (schedule_ && give_up_nanos_ < INT64_MAX && result_.stop_reason.empty()) {
+    const auto due = static_cast<uint64_t>(static_cast<double>(end_nanos_ - start_nanos_) /
+                                           kNanosPerSecond * options_.rate);
+    result_.unsent = due - std::min(due, next_);
   }
-  CloseSlot(now - start_nanos_);
+  const int64_t now = Clock::Real()->MonotonicNanos();
+  result_.slots = slots_.Finish(now - start_nanos_);
   result_.warmup_nanos = options_.warmup_nanos;
   result_.elapsed_nanos = std::max<int64_t>(now - measure_from_nanos_, 0);
   result_.counters = source_->counters();

@@ -31,11 +31,11 @@
 #include <absl/status/statusor.h>
 #include <google/protobuf/message_lite.h>
 
+#include "bench/load/engine.h"
 #include "bench/load/histogram.h"
 #include "bench/load/schedule.h"
+#include "bench/load/slots.h"
 #include "kv/base/mutex.h"
-#include "server/wire/client/channel.h"
-#include "server/wire/client/client_loop.h"
 
 namespace socle::bench {
 
@@ -85,18 +85,9 @@ struct LoadOptions {
   double rate = 0;  // requests per second; 0: closed loop
   int64_t timeout_nanos = 0;
   int64_t warmup_nanos = 0;
-  int64_t duration_nanos = 0;  // after the warm-up nothing more is sent; 0: until `total`
-};
-
-// What was answered within one second of the run, warm-up included.
-struct LoadSlot {
-  int64_t end_nanos = 0;  // after the start of the run
-  uint64_t succeeded = 0;
-  uint64_t failed = 0;
-  int64_t p50_nanos = 0;
-  int64_t p99_nanos = 0;
-  int64_t p999_nanos = 0;
-  int64_t max_nanos = 0;
+  // After the warm-up; what is due later is not sent, and what is due earlier half a second later at most. 0: until
+  // `total`.
+  int64_t duration_nanos = 0;
 };
 
 struct LoadPart {
@@ -118,6 +109,7 @@ struct LoadResult {
   uint64_t issued_measured = 0;            // of them after the warm-up
   uint64_t succeeded = 0;                  // from here to response_bytes: measured ones
   uint64_t waited = 0;                     // were due when no client was free
+  uint64_t unsent = 0;                     // were due within the duration, and never sent
   std::map<std::string, uint64_t> errors;  // "CODE: text" → how often, the warm-up's too
   std::vector<uint64_t> failed;            // ascending; what was sent and not acknowledged
   bool has_all_failed = true;              // false: more failed than `failed` keeps
@@ -129,9 +121,9 @@ struct LoadResult {
 
 class LoadRunner {
  public:
-  // Client c uses channel c modulo their number. Everything given must outlive the loop.
-  LoadRunner(server::ClientLoop* loop, std::vector<server::Channel*> channels,
-             RequestSource* source, const LoadOptions& options);
+  // Client c uses caller c modulo their number. Everything given must outlive the loop.
+  LoadRunner(server::ClientLoop* loop, std::vector<Caller*> callers, RequestSource* source,
+             const LoadOptions& options);
 
   void Start();
   // Sends nothing more; the run ends when what is in flight was answered, or after two seconds.
@@ -151,8 +143,8 @@ class LoadRunner {
 
  private:
   struct Client {
-    server::Channel* channel = nullptr;
-    std::shared_ptr<server::ClientStream> stream;  // of a source that keeps one
+    Caller* caller = nullptr;
+    std::shared_ptr<CallStream> stream;  // of a source that keeps one
     bool is_busy = false;
     uint64_t sequence = 0;
     int64_t due_nanos = 0;
@@ -169,8 +161,6 @@ class LoadRunner {
   void SendOnStream(size_t client, const google::protobuf::MessageLite& message);
   void OpenServerStream(size_t client, const google::protobuf::MessageLite& message);
   void OnAnswer(size_t client, const absl::Status& status, std::string_view response);
-  void CountInSlot(int64_t now_nanos, bool is_success, int64_t latency_nanos);
-  void CloseSlot(int64_t end_nanos);
   void KeepFailed(uint64_t sequence);
   void StopSending(const std::string& reason);
   void Finish();
@@ -193,9 +183,9 @@ class LoadRunner {
   int64_t start_nanos_ = 0;
   int64_t measure_from_nanos_ = 0;
   int64_t end_nanos_ = INT64_MAX;
+  int64_t give_up_nanos_ = INT64_MAX;
   int64_t last_success_nanos_ = 0;
-  LoadSlot slot_;
-  Histogram slot_latency_;
+  SlotRecorder slots_;
   int64_t timer_nanos_ = 0;  // when the armed timer fires; 0: none
   bool is_stopping_ = false;
   bool is_finished_ = false;

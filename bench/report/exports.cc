@@ -14,6 +14,11 @@ double Micros(int64_t nanos) {
   return static_cast<double>(nanos) / kNanosPerMicro;
 }
 
+// Empty when it is not known.
+std::string Cell(int64_t number) {
+  return number < 0 ? "" : std::to_string(number);
+}
+
 // The server's cells for what happened up to `end_nanos`.
 std::string ServerCells(const std::vector<ServerUsage>& usage, int64_t end_nanos) {
   const auto after =
@@ -21,15 +26,22 @@ std::string ServerCells(const std::vector<ServerUsage>& usage, int64_t end_nanos
         return sample.at_nanos >= end_nanos - kNanosPerSecond / 2;
       });
   if (after == usage.end() || after == usage.begin()) {
-    return ",,";
+    return ",,,,,";
   }
   const ServerUsage& before = *(after - 1);
   const int64_t span = std::max<int64_t>(after->at_nanos - before.at_nanos, 1);
+  const std::string cores =
+      before.cpu_nanos < 0 || after->cpu_nanos < 0
+          ? ""
+          : fmt::format("{:.3f}", static_cast<double>(after->cpu_nanos - before.cpu_nanos) /
+                                      static_cast<double>(span));
   return fmt::format(
-      "{:.3f},{},{}",
-      static_cast<double>(after->cpu_nanos - before.cpu_nanos) / static_cast<double>(span),
-      after->rss_bytes < 0 ? "" : std::to_string(after->rss_bytes),
-      after->written_bytes < 0 ? "" : std::to_string(after->written_bytes));
+      "{},{},{},{},{},{}", cores, Cell(after->rss_bytes), Cell(after->written_bytes),
+      Cell(after->commits),
+      after->commit_p99_nanos < 0 ? "" : fmt::format("{:.1f}", Micros(after->commit_p99_nanos)),
+      after->commits < 0     ? ""
+      : after->has_compacted ? "1"
+                             : "0");
 }
 
 }  // namespace
@@ -37,7 +49,7 @@ std::string ServerCells(const std::vector<ServerUsage>& usage, int64_t end_nanos
 std::string ToCsv(const RunReport& report) {
   std::string out =
       "end_s,succeeded,failed,p50_us,p99_us,p99.9_us,max_us,server_cpu_cores,server_rss_bytes,"
-      "server_written_bytes\n";
+      "server_written_bytes,server_commits,server_commit_p99_us,server_has_compacted\n";
   for (const LoadSlot& slot : report.result.load.slots) {
     out += fmt::format("{:.3f},{},{},{:.1f},{:.1f},{:.1f},{:.1f},{}\n",
                        static_cast<double>(slot.end_nanos) / kNanosPerSecond, slot.succeeded,

@@ -2,7 +2,8 @@
 // there (a page).
 //
 //   ToCsv   one line per second: end_s, succeeded, failed, p50_us … max_us, server_cpu_cores, server_rss_bytes,
-//           server_written_bytes; the server's cells are empty when its pid is not known
+//           server_written_bytes, server_commits, server_commit_p99_us, server_has_compacted; what neither pid nor
+//           metrics page tells of the server is empty
 //   ToHdr   "Value Percentile TotalCount 1/(1-Percentile)" in milliseconds, as plotters of HDR histograms read it
 //   ToPage  self-contained HTML: no network, light and dark, wide and narrow
 // Threads  pure functions.

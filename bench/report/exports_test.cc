@@ -29,24 +29,26 @@ RunReport Report() {
   load.elapsed_nanos = 2 * kNanosPerSecond;
   load.slots = {{kNanosPerSecond, 60, 1, 1'000, 2'000, 3'000, 4'000},
                 {2 * kNanosPerSecond, 40, 0, 1'000, 2'000, 3'000, 5'000}};
-  report.result.usage = {{0, 0, 1'000, 0},
-                         {kNanosPerSecond, kNanosPerSecond / 2, 2'000, 700},
-                         {2 * kNanosPerSecond, kNanosPerSecond, 3'000, 900}};
+  report.result.usage = {
+      {0, 0, 1'000, 0},
+      {kNanosPerSecond, kNanosPerSecond / 2, 2'000, 700},
+      {2 * kNanosPerSecond, kNanosPerSecond, 3'000, 900, 12, 2 * kNanosPerMilli, -1, true}};
   return report;
 }
 
 TEST(Exports, CsvHasALineForEachSecondWithTheServersUse) {
   EXPECT_EQ(ToCsv(Report()),
             "end_s,succeeded,failed,p50_us,p99_us,p99.9_us,max_us,server_cpu_cores,"
-            "server_rss_bytes,server_written_bytes\n"
-            "1.000,60,1,1.0,2.0,3.0,4.0,0.500,2000,700\n"
-            "2.000,40,0,1.0,2.0,3.0,5.0,0.500,3000,900\n");
+            "server_rss_bytes,server_written_bytes,server_commits,server_commit_p99_us,"
+            "server_has_compacted\n"
+            "1.000,60,1,1.0,2.0,3.0,4.0,0.500,2000,700,,,\n"
+            "2.000,40,0,1.0,2.0,3.0,5.0,0.500,3000,900,12,2000.0,1\n");
 }
 
 TEST(Exports, CsvLeavesTheServerOutWhenNobodyLooked) {
   RunReport report = Report();
   report.result.usage.clear();
-  EXPECT_THAT(ToCsv(report), HasSubstr("1.000,60,1,1.0,2.0,3.0,4.0,,,\n"));
+  EXPECT_THAT(ToCsv(report), HasSubstr("1.000,60,1,1.0,2.0,3.0,4.0,,,,,,\n"));
 }
 
 TEST(Exports, HdrCountsUpToEveryValueOnce) {

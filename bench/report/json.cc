@@ -71,13 +71,24 @@ json::array SlotsArray(const std::vector<LoadSlot>& slots) {
   return out;
 }
 
+// -1: not known.
+double MicrosOrNothing(int64_t nanos) {
+  return nanos < 0 ? -1 : static_cast<double>(nanos) / kNanosPerMicro;
+}
+
 json::array UsageArray(const std::vector<ServerUsage>& usage) {
   json::array out;
   for (const ServerUsage& sample : usage) {
-    out.push_back({{"at_s", static_cast<double>(sample.at_nanos) / kNanosPerSecond},
-                   {"cpu_s", static_cast<double>(sample.cpu_nanos) / kNanosPerSecond},
-                   {"rss_bytes", sample.rss_bytes},
-                   {"written_bytes", sample.written_bytes}});
+    out.push_back(
+        {{"at_s", static_cast<double>(sample.at_nanos) / kNanosPerSecond},
+         {"cpu_s",
+          sample.cpu_nanos < 0 ? -1 : static_cast<double>(sample.cpu_nanos) / kNanosPerSecond},
+         {"rss_bytes", sample.rss_bytes},
+         {"written_bytes", sample.written_bytes},
+         {"commits", sample.commits},
+         {"commit_p99_us", MicrosOrNothing(sample.commit_p99_nanos)},
+         {"sync_p99_us", MicrosOrNothing(sample.sync_p99_nanos)},
+         {"has_compacted", sample.has_compacted}});
   }
   return out;
 }
@@ -174,6 +185,7 @@ std::string ToJson(const RunReport& report) {
   out["description"] = report.description;
   out["command_line"] = report.command_line;
   out["endpoints"] = json::array(report.drive.endpoints.begin(), report.drive.endpoints.end());
+  out["client"] = report.drive.engine == EngineKind::kGrpc ? "grpc" : "fast";
   out["clients"] = report.drive.clients;
   out["conns"] = report.drive.conns;
   out["total"] = report.drive.total;
@@ -184,6 +196,7 @@ std::string ToJson(const RunReport& report) {
   }
   out["stopped_early"] = load.stop_reason;
   out["issued"] = load.issued;
+  out["unsent"] = load.unsent;
   out["succeeded"] = load.succeeded;
   out["elapsed_s"] = static_cast<double>(load.elapsed_nanos) / kNanosPerSecond;
   out["requests_per_second"] = report.requests_per_second();
@@ -204,6 +217,7 @@ std::string ToJson(const RunReport& report) {
   if (!report.result.usage.empty()) {
     out["server_rss_bytes"] = report.result.usage.back().rss_bytes;
   }
+  out["server_not_sampled"] = report.result.why_no_usage;
   out["server"] = UsageArray(report.result.usage);
   out["seconds"] = SlotsArray(load.slots);
   json::object parts;
@@ -217,6 +231,16 @@ std::string ToJson(const RunReport& report) {
   out["lateness"] = LatencyObject(load.lateness);
   out["latency"] = LatencyObject(load.latency);
   out["service_time"] = LatencyObject(load.service_time);
+  if (report.verified) {
+    out["verified"] = {{"revision", report.verified->revision},
+                       {"keys", report.verified->keys},
+                       {"right", report.verified->right},
+                       {"missing", report.verified->missing},
+                       {"wrong", report.verified->wrong},
+                       {"uncertain", report.verified->uncertain},
+                       {"examples", json::array(report.verified->examples.begin(),
+                                                report.verified->examples.end())}};
+  }
   out["failed_requests"] = json::array(load.failed.begin(), load.failed.end());
   out["failed_requests_complete"] = load.has_all_failed;
   return json::serialize(out) + "\n";

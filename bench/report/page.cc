@@ -18,10 +18,10 @@ constexpr std::string_view kHead = R"page(<!doctype html>
 <title>socle-bench</title>
 <style>
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c2126; --faint: #69727c; --rule: #d9dee3; --panel: #f6f8fa;
-        --a: #0b6bcb; --b: #c2410c; --c: #15803d; --d: #7c3aed; --bad: #b91c1c; }
+        --a: #0b6bcb; --b: #c2410c; --c: #15803d; --d: #7c3aed; --bad: #b91c1c; --mark: #a21caf; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #14171a; --ink: #e6e9ec; --faint: #98a2ad; --rule: #343b42; --panel: #1c2126;
-          --a: #6cb6ff; --b: #ff9e64; --c: #7ee2a8; --d: #c4a7ff; --bad: #ff8a80; }
+          --a: #6cb6ff; --b: #ff9e64; --c: #7ee2a8; --d: #c4a7ff; --bad: #ff8a80; --mark: #f0abfc; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 70rem; background: var(--ground); color: var(--ink);
@@ -39,6 +39,7 @@ figcaption { font-weight: 600; } figcaption span { font-weight: 400; margin-left
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--faint); font-size: 11px; } svg .grid { stroke: var(--rule); }
 svg path { fill: none; stroke-width: 1.8; }
+svg .mark { stroke: var(--mark); stroke-dasharray: 3 3; stroke-width: 1.5; } figcaption .mark { color: var(--mark); }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: .6rem; white-space: pre-wrap;
       overflow-wrap: anywhere; }
 </style>
@@ -88,6 +89,10 @@ for (const [text, n] of Object.entries(run.counters)) row("summary", [text, n]);
 row("summary", ["generator", digits(run.client_cpu_us_per_request) + " µs per request, " + digits(run.client_cores) + " cores"]);
 if ("server_cpu_us_per_request" in run) row("summary", ["server", digits(run.server_cpu_us_per_request) + " µs per request"]);
 if (run.server_rss_bytes > 0) row("summary", ["server memory at the end", bytes(run.server_rss_bytes)]);
+if (run.verified) row("summary", ["verified keys", `${run.verified.keys}: ${run.verified.right} right, ${run.verified.missing} missing, ${run.verified.wrong} wrong`]);
+if (run.server_not_sampled) row("summary", ["server not sampled", run.server_not_sampled]);
+const compacted = run.server.filter(s => s.has_compacted).map(s => s.at_s);
+if (compacted.length) row("summary", ["compactions at", compacted.map(s => digits(s) + " s").join(", ")]);
 
 const curves = [["latency", run.latency]];
 if (run.rate > 0) curves.push(["once sent", run.service_time], ["sent late by", run.lateness]);
@@ -96,7 +101,7 @@ row("latency", ["", "average", "p50", "p90", "p99", "p99.9", "p99.99", "max"], "
 for (const [name, h] of curves)
   row("latency", [name, ...["average_us", "p50_us", "p90_us", "p99_us", "p99.9_us", "p99.99_us", "max_us"].map(k => time(h[k]))]);
 
-// lines: [{name, points: [[x, y], …]}]; axes: {log, format, ticks}
+// lines: [{name, points: [[x, y], …]}]; axes: {log, format, ticks}; an axis of time has marks: when the server compacted
 const colours = ["var(--a)", "var(--b)", "var(--c)", "var(--d)"];
 const chart = (title, lines, x, y) => {
   lines = lines.filter(line => line.points.length > 1).slice(0, 4);
@@ -148,6 +153,9 @@ const chart = (title, lines, x, y) => {
     add(svg, "line", {class: "grid", x1: sx(v), x2: sx(v), y1: T, y2: H - B});
     add(svg, "text", {x: sx(v), y: H - 8, "text-anchor": "middle"}, text);
   }
+  for (const v of (x.marks ?? []).filter(v => v >= ex[0] && v <= ex[1])) {
+    add(svg, "line", {class: "mark", x1: sx(v), x2: sx(v), y1: T, y2: H - B});
+  }
   lines.forEach((line, i) => {
     const key = document.createElement("span");
     key.textContent = "— " + line.name;
@@ -156,6 +164,12 @@ const chart = (title, lines, x, y) => {
     const points = line.points.filter(p => !y.log || p[1] > 0);
     add(svg, "path", {stroke: colours[i], d: points.map((p, j) => (j ? "L" : "M") + sx(p[0]).toFixed(1) + " " + sy(p[1]).toFixed(1)).join("")});
   });
+  if ((x.marks ?? []).length) {
+    const key = document.createElement("span");
+    key.className = "mark";
+    key.textContent = "┆ compaction";
+    caption.append(key);
+  }
   figure.append(caption, svg);
   document.getElementById("charts").append(figure);
 };
@@ -175,7 +189,7 @@ const total = run.succeeded || 1;
 chart("Latency by percentile", curves.map(([name, h]) => ({name, points: percentiles(h)})),
       {log: true, extent: [1, Math.max(10, total)], ticks: [[2, "50"], [10, "90"], [100, "99"], [1e3, "99.9"], [1e4, "99.99"], [1e5, "99.999"], [1e6, "99.9999"]]},
       {log: true, format: time});
-const seconds = {tight: true, format: v => Math.round(v * 1000) / 1000 + " s"};
+const seconds = {tight: true, marks: compacted, format: v => Math.round(v * 1000) / 1000 + " s"};
 // The last slot is what was left: its rate is over what it has, and a few milliseconds say nothing.
 const slots = run.seconds.map((s, i) => ({...s, span: s.end_s - (i ? run.seconds[i - 1].end_s : 0)})).filter(s => s.span > 0.1);
 const rates = slots.map(s => [s.end_s, s.succeeded / s.span]);
@@ -185,10 +199,16 @@ chart("Throughput over time", [{name: "answers per second", points: rates},
       {name: "errors per second", points: slots.some(s => s.failed) ? slots.map(s => [s.end_s, s.failed / s.span]) : []}], seconds, {format: count});
 const between = (key, factor) => run.server.slice(1).map((s, i) =>
     [s.at_s, (s[key] - run.server[i][key]) * factor / Math.max(s.at_s - run.server[i].at_s, 1e-3)]);
-chart("Server processor", [{name: "cores", points: between("cpu_s", 1)}], seconds, {format: digits});
+const known = key => run.server.every(s => s[key] >= 0);
+chart("Server processor", [{name: "cores", points: known("cpu_s") ? between("cpu_s", 1) : []}], seconds, {format: digits});
 chart("Server memory", [{name: "resident", points: run.server.filter(s => s.rss_bytes >= 0).map(s => [s.at_s, s.rss_bytes])}], seconds, {format: bytes});
-chart("Server writes to disk", [{name: "per second", points: run.server.every(s => s.written_bytes >= 0) ? between("written_bytes", 1) : []}],
+chart("Server writes to disk", [{name: "per second", points: known("written_bytes") ? between("written_bytes", 1) : []}],
       seconds, {format: bytes});
+const told = (key, of = s => s[key]) => run.server.filter(s => s[key] >= 0).map(s => [s.at_s, of(s)]);
+chart("Server commits", [{name: "per second", points: run.server.slice(1).map((s, i) => ({...s, span: s.at_s - run.server[i].at_s}))
+      .filter(s => s.commits >= 0 && s.span > 0.1).map(s => [s.at_s, s.commits / s.span])}], seconds, {format: count});
+chart("Server commits and log writes, p99", [{name: "commit", points: told("commit_p99_us")}, {name: "fsync of the log", points: told("sync_p99_us")}],
+      seconds, {log: true, format: time});
 for (const [name, value] of Object.entries(facts)) row("machine", [name, value]);
 set("command", run.command_line);
 </script>

@@ -15,14 +15,24 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench" / "peer"))
-from server import Server  # noqa: E402
+from server import CLEAN_CODES, Server  # noqa: E402
 
 SKIPPED = 77
-CHARTS = ["Latency by percentile", "Latency over time", "Throughput over time", "Server processor", "Server memory", "Server writes to disk"]
+CHARTS = ["Latency by percentile", "Latency over time", "Throughput over time", "Server processor", "Server memory", "Server writes to disk",
+          "Server commits", "Server commits and log writes, p99"]
+OVER_TIME = len(CHARTS) - 1  # charts with an axis of time, each of which marks the compaction
+# What must not stay unnoticed: a piece of the page's script, and what is planted in its place.
+PLANTED = {
+    "a chart that is not drawn": ('chart("Server commits", ', 'void ("Server commits", '),
+    "compactions that are not marked": ("marks: compacted", "marks: []"),
+    "a figure that is not there": ('["p50", "p50_us"]', '["p50", "p50_ms"]'),
+    "a script that ends early": ("const total = run.succeeded", "const total = run.not.there"),
+}
 
 
 def browse(browser, profile, *flags):
@@ -82,9 +92,27 @@ def check_document(html):
     for title in CHARTS:
         assert f'aria-label="{title}"' in html, f"no chart {title}"
     assert html.count("<path ") >= len(CHARTS), "charts without lines"
+    empty = [path for path in re.findall(r'<path [^>]*d="([^"]*)"', html) if "L" not in path]
+    assert not empty, f"{len(empty)} lines of charts have no two points"
     assert "NaN" not in re.sub(r"<script.*?</script>", "", html, flags=re.S), "a coordinate or a figure is not a number"
-    for text in ("throughput", "p99.9", "processor", "socle-bench put"):
+    marks = html.count('<line class="mark"')
+    assert marks >= OVER_TIME, f"{marks} marks of compactions in {OVER_TIME} charts over time"
+    for text in ("throughput", "p99.9", "processor", "socle-bench put", "compactions at"):
         assert text in html, f"the page does not say {text}"
+
+
+def check_planted_faults(browser, profile, page):
+    """A test that can't fail says nothing: each fault must be found."""
+    html = page.read_text()
+    for what, (there, planted) in PLANTED.items():
+        assert there in html, f"the page has no {there}, so nothing can be planted there"
+        broken = page.with_name("broken.html")
+        broken.write_text(html.replace(there, planted))
+        try:
+            check_document(browse(browser, profile, "--dump-dom", broken.resolve().as_uri()).decode())
+        except AssertionError:
+            continue
+        raise AssertionError(f"{what} stayed unnoticed")
 
 
 def check_picture(path, wanted_width, is_dark):
@@ -109,12 +137,16 @@ def main():
         folder.mkdir(exist_ok=True)
         page = folder / "page.html"
         with Server(arguments.bin / "socle-kv", ["--log-level=error"]) as server:
-            subprocess.run([arguments.bin / "socle-bench", "put", f"--endpoints={server.endpoint}", f"--server-pid={server.process.pid}", "--rate=2000",
-                            "--duration=4", "--clients=20", "--key-space-size=1000", "--no-progress", f"--report={page.resolve()}"],
-                           check=True, stdout=subprocess.DEVNULL)
+            bench = arguments.bin / "socle-bench"
+            load = subprocess.Popen([bench, "put", f"--endpoints={server.endpoint}", f"--server-pid={server.process.pid}", "--rate=1000", "--duration=4",
+                                     "--clients=20", "--key-space-size=1000", "--no-progress", f"--report={page.resolve()}"], stdout=subprocess.DEVNULL)
+            time.sleep(2)
+            subprocess.run([bench, "compact", f"--endpoints={server.endpoint}", "--no-progress"], check=True, stdout=subprocess.DEVNULL)
+            assert load.wait() in CLEAN_CODES, "the load failed"
         profile = pathlib.Path(scratch) / "profile"
         url = page.resolve().as_uri()
         check_document(browse(arguments.browser, profile, "--dump-dom", url).decode())
+        check_planted_faults(arguments.browser, profile, page)
         for name, width, is_dark in (("wide", 1200, False), ("narrow", 500, False), ("dark", 1200, True)):
             picture = folder / f"{name}.png"
             dark = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if is_dark else ["--blink-settings=preferredColorScheme=1"]

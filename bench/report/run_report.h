@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bench/workload/drive.h"
+#include "bench/workload/ledger.h"
 #include "bench/workload/write_shape.h"
 
 namespace socle::bench {
@@ -18,6 +19,7 @@ struct RunReport {
   std::optional<WriteShape> shape;  // of a put run
   DriveResult result;
   std::string command_line;
+  std::optional<VerifyResult> verified = std::nullopt;  // when --verify was given
 
   // Successful requests per second.
   double requests_per_second() const {

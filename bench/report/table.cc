@@ -50,7 +50,7 @@ double Mib(int64_t bytes) {
 }
 
 // What the server used from the first to the last sample; empty when nobody looked.
-std::string UsageRow(const std::vector<ServerUsage>& usage) {
+std::string UsageRows(const std::vector<ServerUsage>& usage) {
   if (usage.size() < 2) {
     return "";
   }
@@ -58,13 +58,30 @@ std::string UsageRow(const std::vector<ServerUsage>& usage) {
   for (const ServerUsage& sample : usage) {
     most = std::max(most, sample.rss_bytes);
   }
-  std::string row = fmt::format("  {:<14}{:.1f} MiB resident at the end, {:.1f} at most",
-                                "server memory", Mib(usage.back().rss_bytes), Mib(most));
+  std::string row;
+  if (most > 0) {
+    row = fmt::format("  {:<14}{:.1f} MiB resident at the end, {:.1f} at most", "server memory",
+                      Mib(usage.back().rss_bytes), Mib(most));
+  }
   if (usage.front().written_bytes >= 0 && usage.back().written_bytes >= 0) {
-    row += fmt::format("; {:.1f} MiB written to disk",
+    row += fmt::format("{}{:.1f} MiB written to disk", row.empty() ? "  server        " : "; ",
                        Mib(usage.back().written_bytes - usage.front().written_bytes));
   }
-  return row + "\n";
+  row += row.empty() ? "" : "\n";
+  int64_t commits = 0;
+  int64_t slowest = -1;
+  int compactions = 0;
+  for (const ServerUsage& sample : usage) {
+    commits += std::max<int64_t>(sample.commits, 0);
+    slowest = std::max(slowest, sample.commit_p99_nanos);
+    compactions += sample.has_compacted ? 1 : 0;
+  }
+  if (commits > 0) {
+    row += fmt::format("  {:<14}{}, p99 of the worst second {}", "commits", commits,
+                       slowest < 0 ? "not known" : FormatDuration(static_cast<double>(slowest)));
+    row += compactions > 0 ? fmt::format("; compacted in {} of the seconds\n", compactions) : "\n";
+  }
+  return row;
 }
 
 std::string CompanionRows(const DriveResult& result) {
@@ -99,6 +116,11 @@ std::string JoinEndpoints(const std::vector<std::string>& endpoints) {
 }
 
 }  // namespace
+
+std::string RenderUsage(const std::vector<ServerUsage>& usage, const std::string& why_not) {
+  return UsageRows(usage) +
+         (why_not.empty() ? "" : fmt::format("  {:<14}not sampled: {}\n", "server", why_not));
+}
 
 std::string FormatDuration(double nanos) {
   struct Unit {
@@ -190,7 +212,7 @@ std::string RenderTable(const RunReport& report) {
   if (report.result.server_cpu_nanos >= 0) {
     out += CpuRow("server CPU", report.result.server_cpu_nanos, load);
   }
-  out += UsageRow(report.result.usage);
+  out += RenderUsage(report.result.usage, report.result.why_no_usage);
   for (const std::string& warning : GeneratorWarnings(drive, report.result)) {
     out += fmt::format("  WARNING      {}\n", warning);
   }
@@ -207,6 +229,7 @@ std::string RenderTable(const RunReport& report) {
     }
   }
   out += CompanionRows(report.result);
+  out += report.verified ? RenderVerification(*report.verified) : "";
   const std::string distribution = RenderDistribution(load.latency);
   return distribution.empty() ? out : out + "\n  distribution of latency\n" + distribution;
 }

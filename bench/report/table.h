@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bench/report/run_report.h"
 
@@ -15,6 +16,9 @@ std::string FormatDuration(double nanos);
 
 // Shares of the recorded durations between round bounds, with bars; empty for an empty histogram.
 std::string RenderDistribution(const Histogram& histogram);
+
+// Memory, writes, commits and compactions of the server, or why nobody knows; empty when nobody asked.
+std::string RenderUsage(const std::vector<ServerUsage>& usage, const std::string& why_not);
 
 std::string RenderTable(const RunReport& report);
 

@@ -19,8 +19,10 @@ struct CommandResult {
   std::string output;  // stdout and stderr
 };
 
-inline CommandResult RunBench(const std::string& arguments) {
-  const std::string command = fmt::format("timeout 60 {} {} 2>&1", SOCLE_BENCH_PATH, arguments);
+// `before`: shell commands for its surroundings.
+inline CommandResult RunBench(const std::string& arguments, const std::string& before = "") {
+  const std::string command =
+      fmt::format("{}timeout 60 {} {} 2>&1", before, SOCLE_BENCH_PATH, arguments);
   std::FILE* pipe = ::popen(command.c_str(), "r");
   CommandResult result;
   std::array<char, 4096> buffer;

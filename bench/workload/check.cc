@@ -7,6 +7,7 @@
 #include <etcd/rpc.pb.h>
 #include <fmt/format.h>
 
+#include "bench/workload/key_reader.h"
 #include "kv/base/bytes.h"
 #include "kv/base/clock.h"
 #include "kv/base/status_macros.h"
@@ -29,52 +30,6 @@ struct Write {
   }
 };
 
-// Reads the keys of an interval in order, page by page, at the revision of the first page.
-class KeyReader {
- public:
-  KeyReader(server::EtcdClient* client, const WriteShape& shape, std::string first,
-            const std::string& last)
-      : client_(client) {
-    request_.set_key(std::move(first));
-    request_.set_range_end(last + '\0');
-    const uint64_t pair_bytes = shape.key_size + shape.val_size + 32;
-    request_.set_limit(
-        static_cast<int64_t>(std::clamp<uint64_t>(kPageBytes / pair_bytes, 1, kPageKeysMax)));
-  }
-
-  // The next pair, or null at the end. Valid until the next call.
-  absl::StatusOr<const mvccpb::KeyValue*> Next() {
-    while (next_ == page_.kvs_size()) {
-      if (has_last_page_) {
-        return nullptr;
-      }
-      RETURN_IF_ERROR(ReadPage());
-    }
-    return &page_.kvs(next_++);
-  }
-
-  int64_t revision() const { return request_.revision(); }
-
- private:
-  absl::Status ReadPage() {
-    if (page_.kvs_size() > 0) {
-      request_.set_key(page_.kvs(page_.kvs_size() - 1).key() + '\0');
-    }
-    ASSIGN_OR_RETURN(page_, client_->Range(request_));
-    request_.set_revision(request_.revision() != 0 ? request_.revision()
-                                                   : page_.header().revision());
-    next_ = 0;
-    has_last_page_ = !page_.more();
-    return absl::OkStatus();
-  }
-
-  server::EtcdClient* const client_;
-  etcdserverpb::RangeRequest request_;
-  etcdserverpb::RangeResponse page_;
-  int next_ = 0;
-  bool has_last_page_ = false;
-};
-
 class Checker {
  public:
   explicit Checker(const CheckOptions& options) : options_(options) {}
@@ -92,7 +47,10 @@ class Checker {
     std::string last;
     options_.shape.AssignKey(writes.front().key_index, &first);
     options_.shape.AssignKey(writes.back().key_index, &last);
-    KeyReader reader(client, options_.shape, first, last);
+    const uint64_t pair_bytes = options_.shape.key_size + options_.shape.val_size + 32;
+    KeyReader reader(
+        client, first, last,
+        static_cast<int64_t>(std::clamp<uint64_t>(kPageBytes / pair_bytes, 1, kPageKeysMax)));
     ASSIGN_OR_RETURN(const mvccpb::KeyValue* found, reader.Next());
     for (size_t begin = 0; begin < writes.size();) {
       size_t end = begin;
@@ -187,6 +145,7 @@ absl::StatusOr<CheckResult> CheckWrites(const CheckOptions& options) {
   }
   server::EtcdClientOptions client_options;
   client_options.timeout_nanos = 60 * kNanosPerSecond;
+  client_options.access = options.access;
   ASSIGN_OR_RETURN(const std::unique_ptr<server::EtcdClient> client,
                    server::EtcdClient::Open(options.endpoint, client_options));
   absl::StatusOr<CheckResult> result = Checker(options).Run(client.get());

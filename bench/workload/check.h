@@ -19,11 +19,13 @@
 #include <absl/status/statusor.h>
 
 #include "bench/workload/write_shape.h"
+#include "server/wire/client/access.h"
 
 namespace socle::bench {
 
 struct CheckOptions {
   std::string endpoint = "127.0.0.1:2379";
+  server::ClientAccess access;
   WriteShape shape;
   uint64_t issued = 0;           // requests 0 … issued-1 were sent
   std::vector<uint64_t> failed;  // ascending; sent but not acknowledged

@@ -13,9 +13,8 @@
 
 #include <absl/status/status.h>
 
+#include "bench/load/engine.h"
 #include "bench/load/histogram.h"
-#include "server/wire/client/channel.h"
-#include "server/wire/client/client_loop.h"
 
 namespace socle::bench {
 
@@ -30,8 +29,7 @@ struct CompanionReport {
 class Companion {
  public:
   virtual ~Companion() = default;
-  virtual absl::Status Start(server::ClientLoop* loop,
-                             const std::vector<server::Channel*>& channels) = 0;
+  virtual absl::Status Start(server::ClientLoop* loop, const std::vector<Caller*>& callers) = 0;
   virtual void Stop() = 0;
   // Requires: Stop returned.
   virtual CompanionReport report() const = 0;

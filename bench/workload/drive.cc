@@ -1,9 +1,6 @@
 #include "bench/workload/drive.h"
 
-#include <signal.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -12,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "bench/load/cpu_meter.h"
+#include "bench/load/interrupt.h"
 #include "kv/base/status_macros.h"
+#include "server/wire/client/etcd_client.h"
 #include "server/wire/client/etcd_methods.h"
 
 namespace socle::bench {
@@ -20,41 +19,12 @@ namespace {
 
 constexpr int64_t kPreflightTimeout = 5 * kNanosPerSecond;
 constexpr int64_t kTickNanos = 100 * kNanosPerMilli;
-constexpr int64_t kSampleNanos = kNanosPerSecond;
 constexpr double kSecondsMax = 86'400;
 // Above these the generator is what is measured.
 constexpr double kCoresMax = 0.9;
 constexpr int64_t kLatenessMax = kNanosPerMilli;
 
-std::atomic<bool> interrupted{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "set in a signal handler");
-
-// While it lives, SIGINT and SIGTERM set `interrupted`; a second one kills.
-class InterruptScope {
- public:
-  InterruptScope() {
-    interrupted = false;
-    struct sigaction action = {};
-    action.sa_handler = [](int) { interrupted = true; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, &old_int_);
-    ::sigaction(SIGTERM, &action, &old_term_);
-  }
-
-  ~InterruptScope() {
-    ::sigaction(SIGINT, &old_int_, nullptr);
-    ::sigaction(SIGTERM, &old_term_, nullptr);
-  }
-
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-
- private:
-  struct sigaction old_int_ = {};
-  struct sigaction old_term_ = {};
-};
-
-// One Status request per channel.
+// One Status request per connection.
 class StatusSource final : public RequestSource {
  public:
   std::string_view path() const override { return server::method::kStatus; }
@@ -65,48 +35,36 @@ class StatusSource final : public RequestSource {
   etcdserverpb::StatusRequest request_;
 };
 
-absl::Status Preflight(server::ClientLoop* loop, const std::vector<server::Channel*>& channels) {
-  for (server::Channel* channel : channels) {
-    StatusSource source;
-    LoadRunner probe(loop, {channel}, &source, LoadOptions{1, 1, 0, kPreflightTimeout, 0, 0});
-    probe.Start();
-    while (!probe.WaitFor(kNanosPerSecond)) {
-    }
-    for (const auto& [text, count] : probe.result().errors) {
-      return absl::UnavailableError(
-          fmt::format("{} does not answer: {}", channel->authority(), text));
-    }
-  }
-  return absl::OkStatus();
-}
-
 class Run {
  public:
-  Run(const DriveOptions& options, RequestSource* source) : options_(options), source_(source) {}
+  Run(const DriveOptions& options, const server::Endpoint& first, RequestSource* source)
+      : options_(options), source_(source), sampler_(options.server_pid, first, options.metrics) {}
 
   absl::Status Prepare(const std::vector<server::Endpoint>& endpoints) {
-    ASSIGN_OR_RETURN(loop_, server::ClientLoop::Start("bench-client"));
+    ASSIGN_OR_RETURN(engine_, Engine::Start(options_.engine, "bench-client"));
+    server::ClientLoop* const loop = engine_->loop();
     for (uint64_t i = 0; i < options_.conns; ++i) {
-      channels_.push_back(loop_->AddChannel(endpoints[i % endpoints.size()]));
+      ASSIGN_OR_RETURN(Caller* const caller, engine_->Connect(endpoints[i % endpoints.size()]));
+      callers_.push_back(caller);
     }
-    RETURN_IF_ERROR(Preflight(loop_.get(), channels_));
+    RETURN_IF_ERROR(Preflight(loop, callers_));
     for (Companion* companion : options_.companions) {
-      RETURN_IF_ERROR(companion->Start(loop_.get(), channels_));
+      RETURN_IF_ERROR(companion->Start(loop, callers_));
     }
     const auto warmup_nanos = static_cast<int64_t>(options_.warmup_seconds * kNanosPerSecond);
     runner_ = std::make_unique<LoadRunner>(
-        loop_.get(), channels_, source_,
+        loop, callers_, source_,
         LoadOptions{options_.clients, options_.duration_seconds > 0 ? kTotalMax : options_.total,
                     options_.rate, options_.timeout_nanos, warmup_nanos,
                     static_cast<int64_t>(options_.duration_seconds * kNanosPerSecond)});
     for (const BesideLoad& beside : options_.beside) {
       // A connection of its own: a long answer must not stand before the load's on the same one.
-      server::Channel* const channel =
-          loop_->AddChannel(endpoints[beside_.size() % endpoints.size()]);
-      beside_.push_back(std::make_unique<LoadRunner>(
-          loop_.get(), std::vector<server::Channel*>{channel}, beside.source,
-          LoadOptions{beside.clients, kTotalMax, beside.rate, options_.timeout_nanos, warmup_nanos,
-                      0}));
+      ASSIGN_OR_RETURN(Caller* const caller,
+                       engine_->Connect(endpoints[beside_.size() % endpoints.size()]));
+      beside_.push_back(
+          std::make_unique<LoadRunner>(loop, std::vector<Caller*>{caller}, beside.source,
+                                       LoadOptions{beside.clients, kTotalMax, beside.rate,
+                                                   options_.timeout_nanos, warmup_nanos, 0}));
     }
     measure_from_nanos_ = warmup_nanos;
     return absl::OkStatus();
@@ -114,8 +72,8 @@ class Run {
 
   DriveResult Execute() {
     const InterruptScope interrupts;
+    sampler_.Sample(0);
     start_nanos_ = Clock::Real()->MonotonicNanos();
-    Sample(0);
     if (measure_from_nanos_ == 0) {
       BeginToMeasure();
     }
@@ -134,15 +92,13 @@ class Run {
     while (!runner_->WaitFor(NextTick())) {
       const int64_t elapsed = Clock::Real()->MonotonicNanos() - start_nanos_;
       progress.Tick(runner_->done(), runner_->errors(), elapsed, runner_->recent_p99_nanos());
-      if (interrupted.exchange(false)) {
+      if (InterruptScope::WasInterrupted()) {
         runner_->RequestStop("interrupted");
       }
       if (!is_measuring_ && elapsed >= measure_from_nanos_) {
         BeginToMeasure();
       }
-      if (elapsed >= next_sample_nanos_) {
-        Sample(elapsed);
-      }
+      sampler_.SampleIfDue(elapsed);
     }
     progress.Finish();
     return Collect();
@@ -158,31 +114,21 @@ class Run {
   void BeginToMeasure() {
     is_measuring_ = true;
     client_cpu_nanos_ = OwnCpuNanos();
-    server_cpu_nanos_ = CpuNanosOf(options_.server_pid);
-  }
-
-  void Sample(int64_t elapsed) {
-    next_sample_nanos_ = elapsed + kSampleNanos;
-    if (options_.server_pid == 0) {
-      return;
-    }
-    absl::StatusOr<ServerUsage> usage = UsageOf(options_.server_pid);
-    if (usage.ok()) {
-      usage->at_nanos = elapsed;
-      result_.usage.push_back(*usage);
-    }
+    server_cpu_nanos_ = sampler_.CpuNanos();
   }
 
   DriveResult Collect() {
-    Sample(Clock::Real()->MonotonicNanos() - start_nanos_);
     if (!is_measuring_) {
       BeginToMeasure();
     }
-    result_.load = runner_->result();
     result_.client_cpu_nanos = OwnCpuNanos() - client_cpu_nanos_;
-    const absl::StatusOr<int64_t> server_cpu_after = CpuNanosOf(options_.server_pid);
-    if (options_.server_pid != 0 && server_cpu_nanos_.ok() && server_cpu_after.ok()) {
-      result_.server_cpu_nanos = *server_cpu_after - *server_cpu_nanos_;
+    const int64_t server_cpu_after = sampler_.CpuNanos();
+    sampler_.Sample(Clock::Real()->MonotonicNanos() - start_nanos_);
+    result_.usage = sampler_.TakeSamples();
+    result_.why_no_usage = sampler_.why_no_page();
+    result_.load = runner_->result();
+    if (server_cpu_nanos_ >= 0 && server_cpu_after >= server_cpu_nanos_) {
+      result_.server_cpu_nanos = server_cpu_after - server_cpu_nanos_;
     }
     for (size_t i = 0; i < beside_.size(); ++i) {
       beside_[i]->RequestStop("the load ended");
@@ -201,21 +147,36 @@ class Run {
 
   const DriveOptions& options_;
   RequestSource* const source_;
-  // Declared before the loop, which may still call them while it stops.
+  // Declared before the engine, whose loop may still call them while it stops.
   std::unique_ptr<LoadRunner> runner_;
   std::vector<std::unique_ptr<LoadRunner>> beside_;
-  std::unique_ptr<server::ClientLoop> loop_;
-  std::vector<server::Channel*> channels_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<Caller*> callers_;
   int64_t start_nanos_ = 0;
   int64_t measure_from_nanos_ = 0;
-  int64_t next_sample_nanos_ = 0;
   bool is_measuring_ = false;
   int64_t client_cpu_nanos_ = 0;
-  absl::StatusOr<int64_t> server_cpu_nanos_ = -1;
+  int64_t server_cpu_nanos_ = -1;
+  ServerSampler sampler_;
   DriveResult result_;
 };
 
 }  // namespace
+
+absl::Status Preflight(server::ClientLoop* loop, const std::vector<Caller*>& callers) {
+  for (Caller* caller : callers) {
+    StatusSource source;
+    LoadRunner probe(loop, {caller}, &source, LoadOptions{1, 1, 0, kPreflightTimeout, 0, 0});
+    probe.Start();
+    while (!probe.WaitFor(kNanosPerSecond)) {
+    }
+    for (const auto& [text, count] : probe.result().errors) {
+      return absl::UnavailableError(
+          fmt::format("{} does not answer: {}", caller->authority(), text));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status DriveOptions::Validate() const {
   if (endpoints.empty()) {
@@ -242,17 +203,28 @@ absl::Status DriveOptions::Validate() const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<server::Endpoint>> ReachAll(const std::vector<std::string>& endpoints,
+                                                       const server::ClientAccess& access) {
+  std::vector<server::Endpoint> reached;
+  for (const std::string& text : endpoints) {
+    absl::StatusOr<server::Endpoint> endpoint =
+        server::ReachEndpoint(text, access, kPreflightTimeout);
+    if (!endpoint.ok()) {
+      return access.user.empty() ? endpoint.status() : Annotate(endpoint.status(), text);
+    }
+    reached.push_back(*std::move(endpoint));
+  }
+  return reached;
+}
+
 absl::StatusOr<DriveResult> Drive(const DriveOptions& options, RequestSource* source) {
   RETURN_IF_ERROR(options.Validate());
-  std::vector<server::Endpoint> endpoints;
-  for (const std::string& text : options.endpoints) {
-    ASSIGN_OR_RETURN(server::Endpoint endpoint, server::ResolveEndpoint(text));
-    endpoints.push_back(std::move(endpoint));
-  }
+  ASSIGN_OR_RETURN(const std::vector<server::Endpoint> endpoints,
+                   ReachAll(options.endpoints, options.access));
   if (options.server_pid != 0) {
     RETURN_IF_ERROR(CpuNanosOf(options.server_pid).status());
   }
-  Run run(options, source);
+  Run run(options, endpoints.front(), source);
   RETURN_IF_ERROR(run.Prepare(endpoints));
   return run.Execute();
 }
@@ -274,17 +246,29 @@ std::vector<std::string> GeneratorWarnings(const DriveOptions& options, const Dr
                     "machine is too busy for this rate",
                     static_cast<double>(late) / kNanosPerMilli));
   }
-  const double seconds = static_cast<double>(load.elapsed_nanos) / kNanosPerSecond;
-  const double reached = seconds > 0 ? static_cast<double>(load.succeeded) / seconds : 0;
-  if (load.stop_reason.empty() && reached < options.rate * 0.95 && seconds > 1) {
-    warnings.push_back(fmt::format(
-        "{:.0f} requests/s were reached instead of {:.0f}; {:.1f} % of them waited for a free "
-        "client: more --clients help when the server is not the limit",
-        reached, options.rate,
-        100.0 * static_cast<double>(load.waited) /
-            static_cast<double>(std::max<uint64_t>(load.issued_measured, 1))));
+  if (std::string missed = RateMissed(options, result); !missed.empty()) {
+    warnings.push_back(std::move(missed));
   }
   return warnings;
+}
+
+std::string RateMissed(const DriveOptions& options, const DriveResult& result) {
+  const LoadResult& load = result.load;
+  const double seconds = static_cast<double>(load.elapsed_nanos) / kNanosPerSecond;
+  const double reached = seconds > 0 ? static_cast<double>(load.succeeded) / seconds : 0;
+  if (options.rate <= 0 || !load.stop_reason.empty() || seconds <= 1 ||
+      reached >= options.rate * 0.95) {
+    return "";
+  }
+  return fmt::format(
+      "{:.0f} requests/s were reached instead of {:.0f}; {:.1f} % of them waited for a free "
+      "client: more --clients help when the server is not the limit{}",
+      reached, options.rate,
+      100.0 * static_cast<double>(load.waited) /
+          static_cast<double>(std::max<uint64_t>(load.issued_measured, 1)),
+      load.unsent == 0
+          ? ""
+          : fmt::format("; {} were never sent, and their latency is in no figure", load.unsent));
 }
 
 bool IsClean(const DriveResult& result) {

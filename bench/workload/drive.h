@@ -17,6 +17,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "bench/load/engine.h"
 #include "bench/load/load_runner.h"
 #include "bench/load/progress.h"
 #include "bench/load/server_meter.h"
@@ -37,6 +38,8 @@ inline constexpr uint64_t kTotalMax = 1'000'000'000'000;
 
 struct DriveOptions {
   std::vector<std::string> endpoints = {"127.0.0.1:2379"};
+  server::ClientAccess access;
+  EngineKind engine = EngineKind::kFast;
   uint64_t clients = 1;
   uint64_t conns = 1;
   uint64_t total = 10'000;
@@ -45,6 +48,7 @@ struct DriveOptions {
   double warmup_seconds = 0;
   double duration_seconds = 0;  // 0: until `total`; else `total` does not count
   pid_t server_pid = 0;         // 0: not known
+  MetricsUse metrics = MetricsUse::kWithoutPid;
   std::vector<Companion*> companions;
   std::vector<BesideLoad> beside;
   Progress::Style progress = Progress::Style::kNone;
@@ -57,7 +61,8 @@ struct DriveResult {
   LoadResult load;
   int64_t client_cpu_nanos = 0;    // without the warm-up
   int64_t server_cpu_nanos = -1;   // the same; -1: not known
-  std::vector<ServerUsage> usage;  // once a second, when the pid is known
+  std::vector<ServerUsage> usage;  // once a second, by pid or metrics page
+  std::string why_no_usage;        // when the page was asked for, and there is none
   std::vector<CompanionReport> companions;
   std::vector<std::pair<std::string, LoadResult>> beside;
 
@@ -73,8 +78,18 @@ struct DriveResult {
 // speaks for that.
 std::vector<std::string> GeneratorWarnings(const DriveOptions& options, const DriveResult& result);
 
+// In one line that the rate of an open loop was not reached, by 5 % or more; empty when it was.
+std::string RateMissed(const DriveOptions& options, const DriveResult& result);
+
 // Whether everything was sent and answered, and the companions saw what they must.
 bool IsClean(const DriveResult& result);
+
+// Unavailable, naming the endpoint, when one of them does not answer a Status call.
+absl::Status Preflight(server::ClientLoop* loop, const std::vector<Caller*>& callers);
+
+// Each endpoint resolved, and the user logged in there.
+absl::StatusOr<std::vector<server::Endpoint>> ReachAll(const std::vector<std::string>& endpoints,
+                                                       const server::ClientAccess& access);
 
 absl::StatusOr<DriveResult> Drive(const DriveOptions& options, RequestSource* source);
 

@@ -13,7 +13,7 @@ namespace socle::bench {
 
 struct WatchCrowd::State {
   // Of the loop's thread.
-  std::vector<std::shared_ptr<server::ClientStream>> streams;
+  std::vector<std::shared_ptr<CallStream>> streams;
   std::function<void(const mvccpb::Event&)> on_event;
   etcdserverpb::WatchResponse response;
 
@@ -74,8 +74,7 @@ WatchCrowd::WatchCrowd(WatchCrowdOptions options)
 
 WatchCrowd::~WatchCrowd() = default;
 
-absl::Status WatchCrowd::Start(server::ClientLoop* loop,
-                               const std::vector<server::Channel*>& channels) {
+absl::Status WatchCrowd::Start(server::ClientLoop* loop, const std::vector<Caller*>& callers) {
   loop_ = loop;
   {
     MutexLock lock(&state_->mu);
@@ -83,7 +82,7 @@ absl::Status WatchCrowd::Start(server::ClientLoop* loop,
     state_->started_nanos = Clock::Real()->MonotonicNanos();
     state_->last_event_nanos = state_->started_nanos;
   }
-  loop->Post([state = state_.get(), options = options_, channels] {
+  loop->Post([state = state_.get(), options = options_, callers] {
     const uint64_t streams = std::min(options.streams, options.watchers);
     etcdserverpb::WatchRequest request;
     *request.mutable_create_request() = options.create;
@@ -95,8 +94,8 @@ absl::Status WatchCrowd::Start(server::ClientLoop* loop,
       callbacks.on_end = [state](const absl::Status& status) {
         state->Fail(fmt::format("a watch stream ended: {}", MessageOf(status)));
       };
-      state->streams.push_back(channels[s % channels.size()]->OpenStream(server::method::kWatch, {},
-                                                                         std::move(callbacks)));
+      state->streams.push_back(callers[s % callers.size()]->OpenStream(server::method::kWatch, {},
+                                                                       std::move(callbacks)));
     }
     for (uint64_t w = 0; w < options.watchers; ++w) {
       state->streams[w % streams]->Send(request);

@@ -42,8 +42,7 @@ class WatchCrowd final : public Companion {
   explicit WatchCrowd(WatchCrowdOptions options);
   ~WatchCrowd() override;
 
-  absl::Status Start(server::ClientLoop* loop,
-                     const std::vector<server::Channel*>& channels) override;
+  absl::Status Start(server::ClientLoop* loop, const std::vector<Caller*>& callers) override;
   void Stop() override;
   CompanionReport report() const override;
 

@@ -1,6 +1,7 @@
 #include "bench/workload/watch_load.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -12,12 +13,12 @@
 #include <fmt/format.h>
 
 #include "bench/load/cpu_meter.h"
+#include "bench/load/interrupt.h"
 #include "bench/load/schedule.h"
+#include "bench/workload/drive.h"
 #include "bench/workload/watch_message.h"
 #include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
-#include "server/wire/client/channel.h"
-#include "server/wire/client/client_loop.h"
 #include "server/wire/client/etcd_methods.h"
 
 namespace socle::bench {
@@ -27,15 +28,16 @@ namespace pb = etcdserverpb;
 
 constexpr int64_t kTickNanos = 100 * kNanosPerMilli;
 constexpr uint64_t kWatchersMax = 10'000'000;
+constexpr double kWarmupSecondsMax = 86'400;
 
 // All of it on the loop's thread but for Await.
 class WatchRun {
  public:
-  WatchRun(server::ClientLoop* loop, std::vector<server::Channel*> channels,
-           server::Channel* put_channel, const WatchLoadOptions& options)
+  WatchRun(server::ClientLoop* loop, std::vector<Caller*> callers, Caller* put_caller,
+           const WatchLoadOptions& options)
       : loop_(loop),
-        channels_(std::move(channels)),
-        put_channel_(put_channel),
+        callers_(std::move(callers)),
+        put_caller_(put_caller),
         options_(options),
         puts_(options.total),
         now_(Clock::Real()->MonotonicNanos()) {
@@ -50,8 +52,8 @@ class WatchRun {
       callbacks.on_end = [this](const absl::Status& status) {
         Fail(fmt::format("a watch stream ended: {}", status.ToString()));
       };
-      streams_.push_back(channels_[s % channels_.size()]->OpenStream(server::method::kWatch, {},
-                                                                     std::move(callbacks)));
+      streams_.push_back(callers_[s % callers_.size()]->OpenStream(server::method::kWatch, {},
+                                                                   std::move(callbacks)));
     }
     pb::WatchRequest request;
     for (uint64_t w = 0; w < options_.watchers; ++w) {
@@ -74,6 +76,8 @@ class WatchRun {
     }
     start_nanos_ = Now();
     news_nanos_ = start_nanos_;
+    measure_from_nanos_ =
+        start_nanos_ + static_cast<int64_t>(options_.warmup_seconds * kNanosPerSecond);
     if (options_.rate > 0) {
       schedule_.emplace(start_nanos_, options_.rate);
     }
@@ -81,14 +85,16 @@ class WatchRun {
     return true;
   }
 
-  // The watchers are made, or the puts are delivered, or it failed.
-  void Await() {
+  // True when the watchers are made, or the puts are delivered, or it failed; false when the time was up before.
+  bool AwaitFor(int64_t nanos) {
     MutexLock lock(&mu_);
-    while (!is_done_) {
-      changed_.Wait(&mu_);
+    if (!is_done_) {
+      changed_.WaitFor(&mu_, std::chrono::nanoseconds(nanos));
     }
-    is_done_ = false;
+    return std::exchange(is_done_, false);
   }
+
+  void Interrupt() { Fail("interrupted"); }
 
   // Before the loop is destroyed: streams that end from here on are no failure.
   void Stop() {
@@ -99,7 +105,14 @@ class WatchRun {
   }
 
   WatchLoadResult TakeResult() {
-    result_.elapsed_nanos = std::max<int64_t>(last_delivery_nanos_ - start_nanos_, 0);
+    const int64_t end = std::max(last_delivery_nanos_, start_nanos_);
+    result_.sent = next_;
+    result_.warmup_nanos = measure_from_nanos_ - start_nanos_;
+    result_.elapsed_nanos = std::max<int64_t>(end - measure_from_nanos_, 0);
+    result_.slots = slots_.Finish(end - start_nanos_);
+    if (result_.error.empty() && result_.deliveries == 0) {
+      result_.error = "everything was sent within the warm-up: raise --total or lower --warmup";
+    }
     for (uint64_t n = 0; n < next_; ++n) {
       const uint64_t expected = WatchersOf(n % options_.keys);
       result_.missing += expected - std::min(puts_[n].delivered, expected);
@@ -190,10 +203,17 @@ class WatchRun {
     }
     Put& put = puts_[n];
     ++put.delivered;
-    ++result_.deliveries;
-    result_.latency.Record(now_ - put.due_nanos);
+    slots_.Count(now_ - start_nanos_, true, now_ - put.due_nanos);
+    const bool is_measured = put.due_nanos >= measure_from_nanos_;
+    if (is_measured) {
+      ++result_.deliveries;
+      result_.latency.Record(now_ - put.due_nanos);
+    }
     if (put.delivered == WatchersOf(n % options_.keys)) {
-      result_.last_latency.Record(Now() - put.due_nanos);
+      Now();
+      if (is_measured) {
+        result_.last_latency.Record(now_ - put.due_nanos);
+      }
       CompleteIfDone(put);
     }
   }
@@ -230,24 +250,31 @@ class WatchRun {
     puts_[n].due_nanos = due_nanos;
     put_.set_key(KeyOf(n % options_.keys));
     std::memcpy(put_.mutable_value()->data(), &n, sizeof(n));
-    put_channel_->Unary(server::method::kPut, put_, {},
-                        [this, n](const absl::Status& status, std::string_view) {
-                          if (!status.ok()) {
-                            Fail(fmt::format("a put failed: {}", status.ToString()));
-                            return;
-                          }
-                          Now();
-                          ++result_.puts;
-                          puts_[n].is_acknowledged = 1;
-                          CompleteIfDone(puts_[n]);
-                        });
+    put_caller_->Unary(server::method::kPut, put_, {},
+                       [this, n](const absl::Status& status, std::string_view) {
+                         if (!status.ok()) {
+                           Fail(fmt::format("a put failed: {}", status.ToString()));
+                           return;
+                         }
+                         OnAcknowledged(&puts_[n]);
+                       });
+  }
+
+  void OnAcknowledged(Put* put) {
+    Now();
+    ++result_.puts;
+    put->is_acknowledged = 1;
+    if (put->due_nanos >= measure_from_nanos_) {
+      result_.put_latency.Record(now_ - put->due_nanos);
+    }
+    CompleteIfDone(*put);
   }
 
   server::ClientLoop* const loop_;
-  const std::vector<server::Channel*> channels_;
-  server::Channel* const put_channel_;
+  const std::vector<Caller*> callers_;
+  Caller* const put_caller_;
   const WatchLoadOptions& options_;
-  std::vector<std::shared_ptr<server::ClientStream>> streams_;
+  std::vector<std::shared_ptr<CallStream>> streams_;
   std::vector<Put> puts_;
   pb::PutRequest put_;
   std::optional<Schedule> schedule_;
@@ -257,6 +284,8 @@ class WatchRun {
   uint64_t since_clock_ = 0;
   int64_t now_;
   int64_t start_nanos_ = 0;
+  int64_t measure_from_nanos_ = 0;
+  SlotRecorder slots_;
   int64_t last_delivery_nanos_ = 0;
   int64_t news_nanos_ = 0;
   bool is_over_ = false;
@@ -282,6 +311,51 @@ void RunOn(server::ClientLoop* loop, absl::AnyInvocable<void()> task) {
   while (!has_run) {
     ran.Wait(&mu);
   }
+}
+
+// What the puts and their deliveries cost.
+struct Costs {
+  int64_t client_cpu_nanos = 0;  // without the warm-up
+  int64_t server_cpu_nanos = -1;
+  std::vector<ServerUsage> usage;
+  std::string why_no_usage;
+};
+
+// Has the puts sent, and blocks until they are delivered or the run has failed.
+Costs SendPuts(const WatchLoadOptions& options, const server::Endpoint& endpoint,
+               server::ClientLoop* loop, WatchRun* run) {
+  const InterruptScope interrupts;
+  ServerSampler sampler(options.server_pid, endpoint, options.metrics);
+  sampler.Sample(0);
+  const auto warmup_nanos = static_cast<int64_t>(options.warmup_seconds * kNanosPerSecond);
+  const int64_t start = Clock::Real()->MonotonicNanos();
+  const auto elapsed = [start] { return Clock::Real()->MonotonicNanos() - start; };
+  int64_t client_cpu = OwnCpuNanos();
+  int64_t server_cpu = sampler.CpuNanos();
+  bool is_measuring = warmup_nanos == 0;
+  bool is_running = false;
+  RunOn(loop, [&] { is_running = run->StartPuts(); });
+  while (is_running && !run->AwaitFor(kTickNanos)) {
+    if (!is_measuring && elapsed() >= warmup_nanos) {
+      is_measuring = true;
+      client_cpu = OwnCpuNanos();
+      server_cpu = sampler.CpuNanos();
+    }
+    if (InterruptScope::WasInterrupted()) {
+      RunOn(loop, [run] { run->Interrupt(); });
+    }
+    sampler.SampleIfDue(elapsed());
+  }
+  Costs costs;
+  costs.client_cpu_nanos = OwnCpuNanos() - client_cpu;
+  const int64_t server_cpu_after = sampler.CpuNanos();
+  if (server_cpu >= 0 && server_cpu_after >= server_cpu) {
+    costs.server_cpu_nanos = server_cpu_after - server_cpu;
+  }
+  sampler.Sample(elapsed());
+  costs.usage = sampler.TakeSamples();
+  costs.why_no_usage = sampler.why_no_page();
+  return costs;
 }
 
 }  // namespace
@@ -311,51 +385,49 @@ absl::Status WatchLoadOptions::Validate() const {
   if (!(rate >= 0) || !std::isfinite(rate)) {
     return absl::InvalidArgumentError("--rate must be 0 (closed loop) or puts per second");
   }
+  if (!(warmup_seconds >= 0) || warmup_seconds > kWarmupSecondsMax) {
+    return absl::InvalidArgumentError("--warmup must be 0 to 86400 seconds");
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<WatchLoadResult> RunWatchLoad(const WatchLoadOptions& options) {
   RETURN_IF_ERROR(options.Validate());
-  std::vector<server::Endpoint> endpoints;
-  for (const std::string& text : options.endpoints) {
-    ASSIGN_OR_RETURN(server::Endpoint endpoint, server::ResolveEndpoint(text));
-    endpoints.push_back(std::move(endpoint));
-  }
+  ASSIGN_OR_RETURN(const std::vector<server::Endpoint> endpoints,
+                   ReachAll(options.endpoints, options.access));
   if (options.server_pid != 0) {
     RETURN_IF_ERROR(CpuNanosOf(options.server_pid).status());
   }
-  std::unique_ptr<WatchRun> run;  // outlives the loop, which may still call it while it stops
-  ASSIGN_OR_RETURN(const std::unique_ptr<server::ClientLoop> loop,
-                   server::ClientLoop::Start("bench-watch"));
-  std::vector<server::Channel*> channels;
+  std::unique_ptr<WatchRun>
+      run;  // outlives the engine, whose loop may still call it while it stops
+  ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                   Engine::Start(options.engine, "bench-watch"));
+  server::ClientLoop* const loop = engine->loop();
+  std::vector<Caller*> callers;
   for (uint64_t i = 0; i < options.conns; ++i) {
-    channels.push_back(loop->AddChannel(endpoints[i % endpoints.size()]));
+    ASSIGN_OR_RETURN(Caller* const caller, engine->Connect(endpoints[i % endpoints.size()]));
+    callers.push_back(caller);
   }
-  run = std::make_unique<WatchRun>(loop.get(), channels, loop->AddChannel(endpoints[0]), options);
+  ASSIGN_OR_RETURN(Caller* const put_caller, engine->Connect(endpoints[0]));
+  RETURN_IF_ERROR(Preflight(loop, {callers.front(), put_caller}));
+  run = std::make_unique<WatchRun>(loop, callers, put_caller, options);
 
   const int64_t opened = Clock::Real()->MonotonicNanos();
-  RunOn(loop.get(), [&run] { run->OpenWatchers(); });
-  run->Await();
-  const int64_t create_nanos = Clock::Real()->MonotonicNanos() - opened;
-  const int64_t client_cpu = OwnCpuNanos();
-  const absl::StatusOr<int64_t> server_cpu = CpuNanosOf(options.server_pid);
-  WatchLoadResult result;
-  bool has_started = false;
-  RunOn(loop.get(), [&] { has_started = run->StartPuts(); });
-  if (has_started) {
-    run->Await();
+  RunOn(loop, [&run] { run->OpenWatchers(); });
+  while (!run->AwaitFor(kNanosPerSecond)) {
   }
-  const absl::StatusOr<int64_t> server_cpu_after = CpuNanosOf(options.server_pid);
-  const int64_t client_cpu_after = OwnCpuNanos();
-  RunOn(loop.get(), [&] {
+  const int64_t create_nanos = Clock::Real()->MonotonicNanos() - opened;
+  Costs costs = SendPuts(options, endpoints[0], loop, run.get());
+  WatchLoadResult result;
+  RunOn(loop, [&] {
     run->Stop();
     result = run->TakeResult();
   });
   result.create_nanos = create_nanos;
-  result.client_cpu_nanos = client_cpu_after - client_cpu;
-  if (options.server_pid != 0 && server_cpu.ok() && server_cpu_after.ok()) {
-    result.server_cpu_nanos = *server_cpu_after - *server_cpu;
-  }
+  result.client_cpu_nanos = costs.client_cpu_nanos;
+  result.server_cpu_nanos = costs.server_cpu_nanos;
+  result.usage = std::move(costs.usage);
+  result.why_no_usage = std::move(costs.why_no_usage);
   return result;
 }
 

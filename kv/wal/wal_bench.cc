@@ -1,5 +1,5 @@
 // Append beside its floor: pwrite and fdatasync into a file of zeros in the same directory
-// ($TMPDIR, which should not be a memory file system). Medians; read the ratio.
+// ($TMPDIR, which should not be a memory file system). Medians; read the ratio. Replay: what a start reads back.
 
 #include <cstdint>
 #include <filesystem>
@@ -110,6 +110,36 @@ void Checksum(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 
+// Arguments: entries of a batch, bytes of an entry. What a start reads back: a log of 8 MB, from the page cache.
+void Replay(benchmark::State& state) {
+  constexpr int64_t kLogBytes = 8'000'000;
+  const BenchDirectory dir;
+  const std::string entry(static_cast<size_t>(state.range(1)), 'x');
+  const std::vector<std::string_view> entries(static_cast<size_t>(state.range(0)), entry);
+  int64_t written = 0;
+  {
+    auto wal = Wal::Open(Env::Posix(), dir.path(), {.segment_bytes = kFileBytes}, LogIndex{0},
+                         [](LogIndex, std::string_view) { return absl::OkStatus(); });
+    CHECK_OK(wal.status());
+    for (; written * state.range(1) < kLogBytes; written += state.range(0)) {
+      CHECK_OK((*wal)->Append(entries).status());
+    }
+  }
+  for (auto _ : state) {
+    int64_t read = 0;
+    const auto wal = Wal::Open(Env::Posix(), dir.path(), {.segment_bytes = kFileBytes}, LogIndex{0},
+                               [&read](LogIndex, std::string_view) {
+                                 ++read;
+                                 return absl::OkStatus();
+                               });
+    CHECK_OK(wal.status());
+    CHECK_EQ(read, written);
+  }
+  state.SetItemsProcessed(state.iterations() * written);
+  state.SetBytesProcessed(state.iterations() * written * state.range(1));
+}
+
+BENCHMARK(Replay)->Args({200, 300})->Unit(benchmark::kMillisecond);
 BENCHMARK(AppendBesideWriteAndSync)->Args({1, 300})->Args({200, 300})->UseManualTime();
 BENCHMARK(Checksum)->Arg(300)->Arg(65536);
 

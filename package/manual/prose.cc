@@ -69,7 +69,7 @@ latencies. With --rate the load is an open loop: latency counts from the moment 
       .sections = {
           {"EXIT STATUS",
            R"(0 when it is done and clean, 1 when the run failed or something is missing, 2 when the command line makes no
-sense.)"},
+sense, 3 when it is clean but the rate was not reached.)"},
           {"EXAMPLES",
            R"(Puts at 5,000 a second, and then whether all of them are there:
 

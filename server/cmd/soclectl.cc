@@ -9,6 +9,7 @@
 
 #include "server/cmd/soclectl_db.h"
 #include "server/cmd/soclectl_migrate.h"
+#include "server/wire/client/access_flags.h"
 
 namespace socle::server {
 namespace {
@@ -180,10 +181,11 @@ CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
   CLI::App* save = snapshot->add_subcommand("save", "save a snapshot of a running server");
   save->footer(kMoreOnSave);
   save->add_option("FILE", flags->save.path, "where to")->required();
-  save->add_option("--endpoints", flags->save.endpoint, "the server: HOST:PORT, one")
+  save->add_option("--endpoints", flags->save.endpoint,
+                   "the server, one: HOST:PORT, https://HOST:PORT or unix://PATH")
       ->envname("ETCDCTL_ENDPOINTS")
       ->capture_default_str();
-  save->add_option("--user", flags->save.user, "NAME:PASSWORD")->envname("ETCDCTL_USER");
+  AddAccessFlags(save, &flags->save.access, Environment::kEtcdctl);
 
   CLI::App* status = snapshot->add_subcommand("status", "verify a snapshot and say what is in it");
   status->footer(kMoreOnStatus);

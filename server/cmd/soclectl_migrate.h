@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/cmd/soclectl_console.h"
+#include "server/wire/client/access.h"
 
 namespace socle::server {
 
@@ -23,7 +24,7 @@ int Import(const ImportCommand& command, const Console& console);
 struct SnapshotSaveCommand {
   std::string path;
   std::string endpoint = "127.0.0.1:2379";
-  std::string user;  // NAME:PASSWORD; empty: nobody
+  ClientAccess access;
 };
 
 int SnapshotSave(const SnapshotSaveCommand& command, const Console& console);

@@ -19,8 +19,6 @@
 namespace socle::server {
 namespace {
 
-constexpr std::string_view kAuthenticate = "/etcdserverpb.Auth/Authenticate";
-
 // As etcd's tools print sizes: powers of 1000, one digit after the point below ten.
 std::string HumanBytes(uint64_t bytes) {
   constexpr std::array<std::string_view, 7> kUnits = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
@@ -82,28 +80,11 @@ std::string StatusText(const SnapshotFigures& figures, const std::string& format
   return text + "\n";
 }
 
-absl::StatusOr<std::unique_ptr<EtcdClient>> Connect(const SnapshotSaveCommand& command) {
-  // A snapshot takes as long as it takes.
-  EtcdClientOptions options{.timeout_nanos = 0};
-  ASSIGN_OR_RETURN(std::unique_ptr<EtcdClient> client, EtcdClient::Open(command.endpoint, options));
-  if (command.user.empty()) {
-    return client;
-  }
-  const size_t colon = command.user.find(':');
-  if (colon == std::string::npos) {
-    return absl::InvalidArgumentError("--user is NAME:PASSWORD");
-  }
-  etcdserverpb::AuthenticateRequest request;
-  request.set_name(command.user.substr(0, colon));
-  request.set_password(command.user.substr(colon + 1));
-  ASSIGN_OR_RETURN(const auto answer,
-                   client->Call<etcdserverpb::AuthenticateResponse>(kAuthenticate, request));
-  options.metadata.emplace_back("token", answer.token());
-  return EtcdClient::Open(command.endpoint, options);
-}
-
 absl::Status Save(const SnapshotSaveCommand& command, const Console& console) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<EtcdClient> client, Connect(command));
+  // A snapshot takes as long as it takes.
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<EtcdClient> client,
+      EtcdClient::Open(command.endpoint, {.timeout_nanos = 0, .access = command.access}));
   ASSIGN_OR_RETURN(const std::unique_ptr<SnapshotWriter> writer,
                    SnapshotWriter::Begin(console.env, command.path));
   ProgressLine line(&console);

@@ -168,8 +168,10 @@ TEST(Soclectl, ImportsAndRestoresNothingWithoutKnowingWhatFor) {
        "b=http://y:1 is not member a: socle-kv serves alone; etcd's own restore"},
       {"snapshot restore /d/db --initial-cluster default=http://x:1",
        "must give default the URLs of --initial-advertise-peer-urls (http://localhost:2380)"},
-      {"snapshot save /d/s.db --endpoints https://127.0.0.1:1", "TLS"},
-      {"snapshot save /d/s.db --user root", "--user is NAME:PASSWORD"},
+      {"snapshot save /d/s.db --cacert /d/none.pem", "authorities /d/none.pem: No such file"},
+      {"snapshot save /d/s.db --insecure-transport=false --cert /d/c", "--cert without --key"},
+      {"snapshot save /d/s.db --endpoints ftp://127.0.0.1:1", "unknown scheme \"ftp\""},
+      {"snapshot save /d/s.db --user root", "--user NAME without a password"},
       {"snapshot status /d/none", "/d/none"},
   };
   const uint64_t changes = bench.env()->mutating_calls();

@@ -36,9 +36,6 @@ class Connection;
 struct Call;
 struct ByOwner;
 
-// Extra request headers, such as {"token", …} or {"hasleader", "true"}. Names in lower case.
-using Metadata = std::vector<std::pair<std::string, std::string>>;
-
 struct CallOptions {
   int64_t timeout_nanos = 0;  // 0: none
   Metadata metadata;
@@ -86,7 +83,8 @@ class Channel {
   std::shared_ptr<ClientStream> OpenStream(std::string_view path, const CallOptions& options,
                                            StreamCallbacks callbacks);
 
-  const std::string& authority() const { return endpoint_.authority; }
+  // The server's address, for errors.
+  const std::string& authority() const { return endpoint_.shown; }
 
  private:
   friend class ClientLoop;

@@ -19,6 +19,7 @@
 #include "kv/base/check.h"
 #include "kv/base/status_macros.h"
 #include "server/wire/client/client_loop.h"
+#include "server/wire/client/tls_session.h"
 
 namespace socle::server {
 namespace {
@@ -27,6 +28,9 @@ constexpr size_t kOutputBatchBytes = 64 * 1024;
 constexpr int32_t kStreamWindowBytes = 4 << 20;
 constexpr int32_t kConnectionWindowBytes = 64 << 20;
 constexpr int kReadsPerTurn = 4;
+constexpr size_t kTlsReadBytes = 128 * 1024;
+constexpr std::string_view kPerhapsTls = "if it speaks TLS, its endpoint begins with https://";
+constexpr char kTlsAlert = 0x15;  // first byte of a record
 
 const uint8_t* Bytes(std::string_view text) {
   return reinterpret_cast<const uint8_t*>(text.data());
@@ -53,6 +57,18 @@ int ParseNumber(std::string_view text) {
   int number = -1;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? number : -1;
+}
+
+// Of a server whose first bytes are not HTTP/2.
+std::string WhyNoHttp2(std::string_view first_bytes) {
+  if (first_bytes.front() == kTlsAlert) {
+    return fmt::format("the server answers in TLS: {}", kPerhapsTls);
+  }
+  if (first_bytes.starts_with("HTTP/")) {
+    return "the server answers in HTTP/1: this is no gRPC endpoint, or its endpoint begins with "
+           "https://";
+  }
+  return "the server does not answer in HTTP/2: this is no gRPC endpoint";
 }
 
 }  // namespace
@@ -89,7 +105,11 @@ void Connection::OnReady(uint32_t events) {
     FinishConnect();
     return;
   }
-  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
+  if (state_ == State::kHandshaking) {
+    ShakeHands();
+    return;
+  }
+  if (tls_ != nullptr || (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
     ReadAll();
   }
   if (state_ != State::kBroken && (events & EPOLLOUT) != 0) {
@@ -105,6 +125,33 @@ void Connection::FinishConnect() {
     Break(absl::UnavailableError(::strerror(error)));
     return;
   }
+  const Endpoint& endpoint = channel_->endpoint_;
+  if (endpoint.tls == nullptr) {
+    BeginToTalk();
+    return;
+  }
+  tls_ = std::make_unique<TlsSession>(endpoint.tls, endpoint.host, fd_);
+  state_ = State::kHandshaking;
+  ShakeHands();
+}
+
+void Connection::ShakeHands() {
+  switch (tls_->ShakeHands()) {
+    case TlsSession::State::kDone:
+      BeginToTalk();
+      return;
+    case TlsSession::State::kEnded:
+      Break(absl::UnavailableError(tls_->why_ended()));
+      return;
+    case TlsSession::State::kWantsRead:
+      loop_->ChangeWatch(fd_, EPOLLIN, this);
+      return;
+    case TlsSession::State::kWantsWrite:
+      loop_->ChangeWatch(fd_, EPOLLOUT, this);
+  }
+}
+
+void Connection::BeginToTalk() {
   state_ = State::kOpen;
   StartSession();
   loop_->ChangeWatch(fd_, EPOLLIN, this);
@@ -136,9 +183,9 @@ void Connection::StartSession() {
 
 void Connection::Submit(Call* call) {
   nghttp2_nv fixed[8] = {Field(":method", "POST"),
-                         Field(":scheme", "http"),
+                         Field(":scheme", tls_ == nullptr ? "http" : "https"),
                          Field(":path", call->path),
-                         Field(":authority", channel_->authority()),
+                         Field(":authority", channel_->endpoint_.authority),
                          Field("content-type", "application/grpc"),
                          Field("te", "trailers"),
                          Field("user-agent", "socle-client/1"),
@@ -146,10 +193,13 @@ void Connection::Submit(Call* call) {
   size_t count = call->timeout_header.empty() ? 7 : 8;
   const nghttp2_nv* fields = fixed;
   std::vector<nghttp2_nv> with_metadata;
-  if (!call->metadata.empty()) {
+  const Metadata& of_all = channel_->endpoint_.metadata;
+  if (!call->metadata.empty() || !of_all.empty()) {
     with_metadata.assign(fixed, fixed + count);
-    for (const auto& [name, value] : call->metadata) {
-      with_metadata.push_back(CopiedField(name, value));
+    for (const Metadata* some : {&of_all, &std::as_const(call->metadata)}) {
+      for (const auto& [name, value] : *some) {
+        with_metadata.push_back(CopiedField(name, value));
+      }
     }
     fields = with_metadata.data();
     count = with_metadata.size();
@@ -186,29 +236,82 @@ void Connection::Reset(Call* call, uint32_t http2_error) {
   WriteLater();
 }
 
+ssize_t Connection::ReadSome(std::span<char> buffer) {
+  if (tls_ != nullptr) {
+    // A record holds 16 KiB at most: several of them at a time.
+    size_t got = 0;
+    TlsSession::Result result;
+    while (got < kTlsReadBytes &&
+           (result = tls_->Read(buffer.subspan(got))).state == TlsSession::State::kDone) {
+      got += result.bytes;
+    }
+    if (got == 0 && result.state == TlsSession::State::kEnded) {
+      Break(absl::UnavailableError(goaway_text_.empty() ? tls_->why_ended() : goaway_text_));
+      return -1;
+    }
+    return static_cast<ssize_t>(got);
+  }
+  const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+  if (got > 0) {
+    return got;
+  }
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return 0;
+  }
+  const bool is_told = got == 0 || (errno == ECONNRESET && !has_heard_);
+  Break(absl::UnavailableError(is_told ? WhyClosed() : ::strerror(errno)));
+  return -1;
+}
+
+ssize_t Connection::WriteSome(std::string_view bytes) {
+  if (tls_ != nullptr) {
+    const TlsSession::Result result = tls_->Write(bytes);
+    if (result.state == TlsSession::State::kEnded) {
+      Break(absl::UnavailableError(tls_->why_ended()));
+      return -1;
+    }
+    return static_cast<ssize_t>(result.bytes);
+  }
+  const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    Break(absl::UnavailableError(::strerror(errno)));
+    return -1;
+  }
+  return std::max<ssize_t>(sent, 0);
+}
+
+std::string Connection::WhyClosed() const {
+  if (!goaway_text_.empty()) {
+    return goaway_text_;
+  }
+  return has_heard_ ? "closed by the server"
+                    : fmt::format("closed by the server before it said anything: {}", kPerhapsTls);
+}
+
 void Connection::ReadAll() {
   for (int i = 0; i < kReadsPerTurn; ++i) {
     std::vector<char>& buffer = loop_->read_buffer_;
-    const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    const ssize_t got = ReadSome(buffer);
     if (got < 0) {
-      if (errno == EAGAIN || errno == EINTR) {
-        break;
-      }
-      Break(absl::UnavailableError(::strerror(errno)));
       return;
     }
     if (got == 0) {
-      Break(absl::UnavailableError(goaway_text_.empty() ? "closed by the server" : goaway_text_));
+      break;
+    }
+    const std::string_view bytes(buffer.data(), static_cast<size_t>(got));
+    // A server begins with a SETTINGS frame, and that with a length of less than 64 KiB in three bytes.
+    if (!has_bytes_ && bytes.front() != 0) {
+      Break(absl::UnavailableError(WhyNoHttp2(bytes)));
       return;
     }
-    const ssize_t used = nghttp2_session_mem_recv(
-        session_, reinterpret_cast<const uint8_t*>(buffer.data()), static_cast<size_t>(got));
+    has_bytes_ = true;
+    const ssize_t used = nghttp2_session_mem_recv(session_, Bytes(bytes), bytes.size());
     if (used < 0) {
       Break(absl::UnavailableError(
           fmt::format("HTTP/2 error: {}", nghttp2_strerror(static_cast<int>(used)))));
       return;
     }
-    if (static_cast<size_t>(got) < buffer.size()) {
+    if (tls_ == nullptr && bytes.size() < buffer.size()) {
       break;
     }
   }
@@ -243,7 +346,7 @@ bool Connection::CollectOutput() {
 
 void Connection::Flush() {
   is_dirty_ = false;
-  if (state_ == State::kBroken || state_ == State::kConnecting) {
+  if (state_ == State::kBroken || is_connecting()) {
     return;
   }
   while (true) {
@@ -254,17 +357,15 @@ void Connection::Flush() {
     if (out_.empty()) {
       break;
     }
-    const ssize_t sent =
-        ::send(fd_, out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EAGAIN) {
+    const ssize_t sent = WriteSome(std::string_view(out_).substr(out_sent_));
+    if (sent < 0) {
+      return;
+    }
+    if (sent == 0) {
       UpdateWatch(true);
       return;
     }
-    if (sent < 0 && errno != EINTR) {
-      Break(absl::UnavailableError(::strerror(errno)));
-      return;
-    }
-    out_sent_ += static_cast<size_t>(std::max<ssize_t>(sent, 0));
+    out_sent_ += static_cast<size_t>(sent);
     if (out_sent_ == out_.size()) {
       out_.clear();
       out_sent_ = 0;
@@ -300,6 +401,7 @@ void Connection::Close() {
     ::close(fd_);
     fd_ = -1;
   }
+  tls_.reset();
   nghttp2_session_del(session_);
   session_ = nullptr;
 }

@@ -1,9 +1,11 @@
-// Connection: one TCP connection with its HTTP/2 session; from connect to the last byte, then
-// thrown away.
+// Connection: one TCP or Unix connection with its HTTP/2 session, in TLS or plain; from connect to the last byte,
+// then thrown away.
 //
-// States connecting the socket is not writable yet; no calls open calls may be submitted draining
-// GOAWAY came or stream ids ran out: finishes its calls, takes no new ones broken socket closed,
-// calls failed; deleted at the end of the loop's turn
+//   connecting   the socket is not writable yet; no calls
+//   handshaking  TLS is being agreed on; no calls
+//   open         calls may be submitted
+//   draining     GOAWAY came or stream ids ran out: finishes its calls, takes no new ones
+//   broken       socket closed, calls failed; deleted at the end of the loop's turn
 // Threads  confined to the loop thread.
 // Errors   any I/O or protocol error breaks it and reports Unavailable to its calls through the
 //          channel.
@@ -14,6 +16,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,6 +30,7 @@
 namespace socle::server {
 
 class ClientLoop;
+class TlsSession;
 
 class Connection {
  public:
@@ -38,7 +43,9 @@ class Connection {
   void Begin();
   void OnReady(uint32_t events);
 
-  bool is_connecting() const { return state_ == State::kConnecting; }
+  bool is_connecting() const {
+    return state_ == State::kConnecting || state_ == State::kHandshaking;
+  }
 
   bool takes_calls() const { return state_ == State::kOpen; }
 
@@ -58,11 +65,17 @@ class Connection {
   CallList& calls() { return calls_; }
 
  private:
-  enum class State { kConnecting, kOpen, kDraining, kBroken };
+  enum class State { kConnecting, kHandshaking, kOpen, kDraining, kBroken };
 
   void StartSession();
   void FinishConnect();
+  void ShakeHands();
+  void BeginToTalk();
   void ReadAll();
+  // How many bytes came into the buffer, or went out of it; 0: none for now; -1: the connection is broken.
+  ssize_t ReadSome(std::span<char> buffer);
+  ssize_t WriteSome(std::string_view bytes);
+  std::string WhyClosed() const;
   void Break(const absl::Status& why);
   void WriteLater();
   bool CollectOutput();
@@ -85,12 +98,14 @@ class Connection {
   Channel* const channel_;
   State state_ = State::kConnecting;
   int fd_ = -1;
+  std::unique_ptr<TlsSession> tls_;  // null: plain
   nghttp2_session* session_ = nullptr;
   CallList calls_;
   std::string out_;
   size_t out_sent_ = 0;
   bool is_dirty_ = false;
   bool wants_write_ = false;
+  bool has_bytes_ = false;
   bool has_heard_ = false;
   std::string goaway_text_;
 };

@@ -77,11 +77,45 @@ absl::Status EtcdStream::Wait() {
   return state_->ended.Wait();
 }
 
+absl::StatusOr<Endpoint> ReachEndpoint(std::string_view text, const ClientAccess& access,
+                                       int64_t timeout_nanos) {
+  ASSIGN_OR_RETURN(Endpoint endpoint, ResolveEndpoint(text, access));
+  if (access.user.empty()) {
+    return endpoint;
+  }
+  const size_t colon = access.user.find(':');
+  if (colon == std::string::npos && access.password.empty()) {
+    return absl::InvalidArgumentError("--user NAME without a password: give --user NAME:PASSWORD");
+  }
+  etcdserverpb::AuthenticateRequest request;
+  request.set_name(access.user.substr(0, colon));
+  request.set_password(colon == std::string::npos ? access.password
+                                                  : access.user.substr(colon + 1));
+  ASSIGN_OR_RETURN(const std::unique_ptr<EtcdClient> client,
+                   EtcdClient::Open(endpoint, EtcdClientOptions{.timeout_nanos = timeout_nanos}));
+  const auto answer =
+      client->Call<etcdserverpb::AuthenticateResponse>(method::kAuthenticate, request);
+  if (!answer.ok()) {
+    // The server calls a wrong password an invalid argument, which it is not of ours.
+    const absl::Status status = absl::IsInvalidArgument(answer.status())
+                                    ? absl::UnauthenticatedError(answer.status().message())
+                                    : answer.status();
+    return Annotate(status, fmt::format("user {} can't log in", request.name()));
+  }
+  endpoint.metadata.emplace_back("token", answer->token());
+  return endpoint;
+}
+
 absl::StatusOr<std::unique_ptr<EtcdClient>> EtcdClient::Open(std::string_view endpoint,
                                                              EtcdClientOptions options) {
-  ASSIGN_OR_RETURN(const Endpoint resolved, ResolveEndpoint(endpoint));
+  ASSIGN_OR_RETURN(const Endpoint reached, ReachEndpoint(endpoint, options.access));
+  return Open(reached, std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<EtcdClient>> EtcdClient::Open(const Endpoint& endpoint,
+                                                             EtcdClientOptions options) {
   ASSIGN_OR_RETURN(std::unique_ptr<ClientLoop> loop, ClientLoop::Start("etcd-client"));
-  return std::unique_ptr<EtcdClient>(new EtcdClient(std::move(loop), resolved, std::move(options)));
+  return std::unique_ptr<EtcdClient>(new EtcdClient(std::move(loop), endpoint, std::move(options)));
 }
 
 EtcdClient::EtcdClient(std::unique_ptr<ClientLoop> loop, const Endpoint& endpoint,

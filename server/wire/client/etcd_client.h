@@ -4,7 +4,8 @@
 //   ASSIGN_OR_RETURN(auto put, client->Put("key", "value"));
 //
 // Laws     1. A failed call carries the server's gRPC code and its text byte for byte.
-//          2. Open does not connect: an absent server shows at the first call, as Unavailable.
+//          2. Open does not connect: an absent server shows at the first call, as Unavailable. With a user it does, to
+//             log in.
 //          3. Streams are destroyed before their client.
 // Threads  thread-safe; never from a callback of its own streams.
 // Errors   as channel.h, law 2; Internal when a response does not parse.
@@ -33,7 +34,13 @@ namespace socle::server {
 struct EtcdClientOptions {
   int64_t timeout_nanos = 10 * kNanosPerSecond;  // of each blocking call; 0: none
   Metadata metadata;                             // sent with every call and stream
+  ClientAccess access;
 };
+
+// The endpoint, with the token of the user when there is one: then it connects, and blocks. Unauthenticated when the
+// server does not know the user by that password.
+absl::StatusOr<Endpoint> ReachEndpoint(std::string_view text, const ClientAccess& access,
+                                       int64_t timeout_nanos = 10 * kNanosPerSecond);
 
 // A stream driven from any thread. Callbacks run on the client's loop thread. The destructor
 // cancels the stream and waits until no callback runs any more.
@@ -63,6 +70,8 @@ class EtcdClient {
 
   static absl::StatusOr<std::unique_ptr<EtcdClient>> Open(std::string_view endpoint,
                                                           EtcdClientOptions options = {});
+  static absl::StatusOr<std::unique_ptr<EtcdClient>> Open(const Endpoint& endpoint,
+                                                          EtcdClientOptions options);
 
   absl::StatusOr<etcdserverpb::PutResponse> Put(std::string_view key, std::string_view value,
                                                 int64_t lease = 0);

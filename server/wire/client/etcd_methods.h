@@ -19,6 +19,7 @@ inline constexpr std::string_view kLeaseRevoke = "/etcdserverpb.Lease/LeaseRevok
 inline constexpr std::string_view kLeaseKeepAlive = "/etcdserverpb.Lease/LeaseKeepAlive";
 inline constexpr std::string_view kLeaseTimeToLive = "/etcdserverpb.Lease/LeaseTimeToLive";
 inline constexpr std::string_view kLeaseLeases = "/etcdserverpb.Lease/LeaseLeases";
+inline constexpr std::string_view kAuthenticate = "/etcdserverpb.Auth/Authenticate";
 inline constexpr std::string_view kMemberList = "/etcdserverpb.Cluster/MemberList";
 inline constexpr std::string_view kAlarm = "/etcdserverpb.Maintenance/Alarm";
 inline constexpr std::string_view kStatus = "/etcdserverpb.Maintenance/Status";

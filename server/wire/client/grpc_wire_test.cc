@@ -152,6 +152,9 @@ TEST(Endpoint, AcceptsTheUsualSpellings) {
   } kCases[] = {{"127.0.0.1:2379", "127.0.0.1:2379"},
                 {"http://127.0.0.1:99", "127.0.0.1:99"},
                 {"http://127.0.0.1/", "127.0.0.1:2379"},
+                {"https://127.0.0.1:99", "127.0.0.1:99"},
+                {"unix:///run/kv.sock", "localhost"},
+                {"unixs://kv.sock", "localhost"},
                 {"[::1]:5", "[::1]:5"}};
 
   for (const auto& c : kCases) {
@@ -159,13 +162,18 @@ TEST(Endpoint, AcceptsTheUsualSpellings) {
     const auto endpoint = ResolveEndpoint(c.text);
     ASSERT_TRUE(endpoint.ok()) << endpoint.status();
     EXPECT_EQ(endpoint->authority, c.authority);
+    const bool needs_tls = c.text.starts_with("https") || c.text.starts_with("unixs");
+    EXPECT_EQ(endpoint->tls != nullptr, needs_tls);
+    const auto with_tls = ResolveEndpoint(c.text, {.insecure_transport = false});
+    ASSERT_TRUE(with_tls.ok()) << with_tls.status();
+    EXPECT_EQ(with_tls->tls == nullptr, c.text.starts_with("http:"));
   }
 }
 
 TEST(Endpoint, RefusesWhatIsNotOneInOneLine) {
   for (const std::string_view text :
-       {"", ":2379", "host:", "host:0", "host:65536", "host:12x", "https://host:1", "ftp://host:1",
-        "[::1:5", "[::1]x", "a b:1"}) {
+       {"", ":2379", "host:", "host:0", "host:65536", "host:12x", "ftp://host:1", "https://",
+        "unix://", "[::1:5", "[::1]x", "a b:1"}) {
     SCOPED_TRACE(text);
     const auto endpoint = ResolveEndpoint(text);
     EXPECT_EQ(endpoint.status().code(), absl::StatusCode::kInvalidArgument);

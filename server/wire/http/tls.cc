@@ -24,6 +24,8 @@
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "server/wire/http/openssl_ptr.h"
+#include "server/wire/http/pem_files.h"
+#include "server/wire/http/socket_bio.h"
 #include "server/wire/http/tls_credentials.h"
 
 namespace socle::server::http {
@@ -309,32 +311,6 @@ class TlsStream final : public ByteStream {
   std::string peer_name_;
 };
 
-// A socket BIO that does not raise SIGPIPE, whatever the program does about signals.
-int WriteQuietly(BIO* bio, const char* bytes, int size) {
-  const int fd = static_cast<int>(BIO_get_fd(bio, nullptr));
-  const ssize_t sent = ::send(fd, bytes, static_cast<size_t>(size), MSG_NOSIGNAL);
-  BIO_clear_retry_flags(bio);
-  if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
-    BIO_set_retry_write(bio);
-  }
-  return static_cast<int>(sent);
-}
-
-const BIO_METHOD* QuietSocket() {
-  static const BIO_METHOD* const method = [] {
-    const BIO_METHOD* const stock = BIO_s_socket();
-    BIO_METHOD* const quiet = BIO_meth_new(BIO_TYPE_SOCKET, "quiet socket");
-    CHECK(quiet != nullptr);
-    BIO_meth_set_write(quiet, WriteQuietly);
-    BIO_meth_set_read(quiet, BIO_meth_get_read(stock));
-    BIO_meth_set_ctrl(quiet, BIO_meth_get_ctrl(stock));
-    BIO_meth_set_create(quiet, BIO_meth_get_create(stock));
-    BIO_meth_set_destroy(quiet, BIO_meth_get_destroy(stock));
-    return quiet;
-  }();
-  return method;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsFiles& files,
@@ -347,10 +323,7 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsFiles& fil
 }
 
 std::unique_ptr<ByteStream> MakeTlsStream(TlsContext* context, int fd) {
-  OpenSslPtr<BIO> bio(BIO_new(QuietSocket()));
-  CHECK(bio != nullptr);
-  BIO_set_fd(bio.get(), fd, BIO_NOCLOSE);
-  return std::make_unique<TlsStream>(static_cast<OpenSslContext*>(context), fd, std::move(bio));
+  return std::make_unique<TlsStream>(static_cast<OpenSslContext*>(context), fd, MakeSocketBio(fd));
 }
 
 }  // namespace socle::server::http

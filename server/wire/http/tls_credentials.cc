@@ -15,55 +15,14 @@
 #include "kv/base/log.h"
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
+#include "server/wire/http/pem_files.h"
 
 namespace socle::server::http {
 namespace {
 
-constexpr size_t kFileBytesMax = 64UL * 1024 * 1024;
 constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";
 constexpr unsigned int kHostFlags =
     X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
-
-absl::Status BadFile(std::string_view what, const std::string& path, std::string_view why) {
-  return absl::InvalidArgumentError(fmt::format("{} {}: {}", what, path, why));
-}
-
-absl::StatusOr<std::string> ReadAll(std::string_view what, const std::string& path) {
-  errno = 0;
-  const OpenSslPtr<BIO> file(BIO_new_file(path.c_str(), "r"));
-  std::string bytes;
-  std::array<char, 16'384> part{};
-  int got = 0;
-  while (file != nullptr && bytes.size() <= kFileBytesMax &&
-         (got = BIO_read(file.get(), part.data(), static_cast<int>(part.size()))) > 0) {
-    bytes.append(part.data(), static_cast<size_t>(got));
-  }
-  const int error = errno;
-  ERR_clear_error();
-  if (file == nullptr || got < 0) {
-    return BadFile(what, path, std::generic_category().message(error));
-  }
-  if (bytes.size() > kFileBytesMax) {
-    return BadFile(what, path, "it is larger than 64 MiB");
-  }
-  return bytes;
-}
-
-OpenSslPtr<BIO> Reader(const std::string& bytes) {
-  return OpenSslPtr<BIO>(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
-}
-
-bool HasEnded(X509* certificate) {
-  return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
-}
-
-std::string EndOf(X509* certificate) {
-  const OpenSslPtr<BIO> out(BIO_new(BIO_s_mem()));
-  ASN1_TIME_print_ex(out.get(), X509_get0_notAfter(certificate), ASN1_DTFLGS_ISO8601);
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(out.get(), &text);
-  return {text, static_cast<size_t>(size)};
-}
 
 std::string HexOf(const ASN1_INTEGER* serial) {
   const OpenSslPtr<BIGNUM> number(ASN1_INTEGER_to_BN(serial, nullptr));
@@ -71,52 +30,6 @@ std::string HexOf(const ASN1_INTEGER* serial) {
   std::string hex = text != nullptr ? text : "";
   OPENSSL_free(text);
   return hex;
-}
-
-using Certificates = std::vector<OpenSslPtr<X509>>;
-
-// At least one.
-absl::StatusOr<Certificates> ReadCertificates(std::string_view what, const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string bytes, ReadAll(what, path));
-  const OpenSslPtr<BIO> in = Reader(bytes);
-  Certificates all;
-  while (X509* const one = PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)) {
-    all.emplace_back(one);
-  }
-  const bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-  const std::string text = OpenSslText();
-  if (!is_at_end) {
-    return BadFile(what, path, fmt::format("certificate {} in it: {}", all.size() + 1, text));
-  }
-  if (all.empty()) {
-    return BadFile(what, path, "there is no PEM certificate in it");
-  }
-  return all;
-}
-
-// Nobody is there to be asked for a passphrase.
-int NoPassphrase(char* /*out*/, int /*size*/, int /*is_writing*/, void* was_asked) {
-  *static_cast<bool*>(was_asked) = true;
-  return -1;
-}
-
-absl::StatusOr<OpenSslPtr<EVP_PKEY>> ReadKey(const std::string& path) {
-  constexpr std::string_view kWhat = "private key";
-  ASSIGN_OR_RETURN(std::string bytes, ReadAll(kWhat, path));
-  const bool has_one = bytes.find("PRIVATE KEY-----") != std::string::npos;
-  bool was_asked = false;
-  OpenSslPtr<EVP_PKEY> key(
-      PEM_read_bio_PrivateKey(Reader(bytes).get(), nullptr, NoPassphrase, &was_asked));
-  OPENSSL_cleanse(bytes.data(), bytes.size());
-  if (was_asked) {
-    return BadFile(kWhat, path, "it is encrypted: give one without a passphrase");
-  }
-  if (key == nullptr) {
-    const std::string text = OpenSslText();
-    return BadFile(kWhat, path, has_one ? text : "there is no PEM private key in it");
-  }
-  ERR_clear_error();
-  return key;
 }
 
 int ChooseProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size,
@@ -182,23 +95,6 @@ absl::Status SetCipherSuites(SSL_CTX* context, const std::vector<std::string>& s
 
 }  // namespace
 
-std::string CommonNameOf(const X509& certificate) {
-  const X509_NAME* const subject = X509_get_subject_name(&certificate);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
-    return {};
-  }
-  unsigned char* text = nullptr;
-  const int size =
-      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-  std::string name;
-  if (size > 0) {
-    name.assign(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
-  }
-  OPENSSL_free(text);
-  return name.find('\0') == std::string::npos ? name : std::string();
-}
-
 absl::StatusOr<std::shared_ptr<const TlsCredentials>> TlsCredentials::Load(
     const TlsFiles& files, const TlsPolicy& policy) {
   std::shared_ptr<TlsCredentials> loaded(new TlsCredentials());
@@ -227,30 +123,11 @@ absl::Status TlsCredentials::ApplyPolicy(const TlsPolicy& policy) {
 }
 
 absl::Status TlsCredentials::LoadCertificate(const TlsFiles& files) {
-  constexpr std::string_view kWhat = "certificate";
-  const std::string& path = files.certificate_chain;
-  ASSIGN_OR_RETURN(Certificates chain, ReadCertificates(kWhat, path));
-  ASSIGN_OR_RETURN(const OpenSslPtr<EVP_PKEY> key, ReadKey(files.private_key));
-  X509* const own = chain.front().get();
-  if (SSL_CTX_use_certificate(context_.get(), own) != 1) {
-    return BadFile(kWhat, path, OpenSslText());
-  }
-  if (X509_check_private_key(own, key.get()) != 1) {
-    ERR_clear_error();
-    return BadFile("private key", files.private_key,
-                   fmt::format("it does not belong to the certificate {}", path));
-  }
-  if (SSL_CTX_use_PrivateKey(context_.get(), key.get()) != 1) {
-    return BadFile("private key", files.private_key, OpenSslText());
-  }
-  for (size_t i = 1; i < chain.size(); ++i) {
-    if (SSL_CTX_add1_chain_cert(context_.get(), chain[i].get()) != 1) {
-      return BadFile(kWhat, path, OpenSslText());
-    }
-  }
-  if (HasEnded(own)) {
+  RETURN_IF_ERROR(UseCertificate(files.certificate_chain, files.private_key, context_.get()));
+  const X509* const own = SSL_CTX_get0_certificate(context_.get());
+  if (HasEnded(*own)) {
     LogWarning("the certificate of this server has expired: clients will refuse it",
-               {{"file", path}, {"expired", EndOf(own)}});
+               {{"file", files.certificate_chain}, {"expired", EndOf(*own)}});
   }
   return absl::OkStatus();
 }
@@ -281,11 +158,11 @@ absl::Status TlsCredentials::LoadAuthorities(const TlsFiles& files, const TlsPol
 absl::Status TlsCredentials::TrustOnly(const std::string& path) {
   constexpr std::string_view kWhat = "client authorities";
   ASSIGN_OR_RETURN(const Certificates authorities, ReadCertificates(kWhat, path));
-  const auto has_ended = [](const OpenSslPtr<X509>& one) { return HasEnded(one.get()); };
+  const auto has_ended = [](const OpenSslPtr<X509>& one) { return HasEnded(*one); };
   const auto ended = std::count_if(authorities.begin(), authorities.end(), has_ended);
-  const std::string last = EndOf(authorities.back().get());
+  const std::string last = EndOf(*authorities.back());
   if (ended == static_cast<std::ptrdiff_t>(authorities.size())) {
-    return BadFile(kWhat, path, fmt::format("every certificate in it has expired ({})", last));
+    return BadPemFile(kWhat, path, fmt::format("every certificate in it has expired ({})", last));
   }
   if (ended > 0) {
     LogWarning("client authorities have expired", {{"file", path}, {"count", ended}});
@@ -302,9 +179,9 @@ absl::Status TlsCredentials::TrustOnly(const std::string& path) {
 
 absl::Status TlsCredentials::LoadRevoked(const std::string& path) {
   constexpr std::string_view kWhat = "revocation list";
-  ASSIGN_OR_RETURN(const std::string bytes, ReadAll(kWhat, path));
+  ASSIGN_OR_RETURN(const std::string bytes, ReadPemFile(kWhat, path));
   std::vector<OpenSslPtr<X509_CRL>> lists;
-  const OpenSslPtr<BIO> in = Reader(bytes);
+  const OpenSslPtr<BIO> in = PemReader(bytes);
   while (X509_CRL* const list = PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr)) {
     lists.emplace_back(list);
   }
@@ -316,7 +193,7 @@ absl::Status TlsCredentials::LoadRevoked(const std::string& path) {
   }
   ERR_clear_error();
   if (!is_at_end) {
-    return BadFile(kWhat, path, "it is not a certificate revocation list in PEM or DER");
+    return BadPemFile(kWhat, path, "it is not a certificate revocation list in PEM or DER");
   }
   for (const OpenSslPtr<X509_CRL>& list : lists) {
     const STACK_OF(X509_REVOKED)* const entries = X509_CRL_get_REVOKED(list.get());

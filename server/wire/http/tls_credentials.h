@@ -50,9 +50,6 @@ class TlsCredentials {
   std::vector<std::string> client_hostnames_;
 };
 
-// In UTF-8; empty when there is none, several, or one with a zero byte: nobody's name is cut short.
-std::string CommonNameOf(const X509& certificate);
-
 }  // namespace socle::server::http
 
 #endif  // SOCLE_SERVER_WIRE_HTTP_TLS_CREDENTIALS_H_

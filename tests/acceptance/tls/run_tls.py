@@ -107,6 +107,19 @@ def answer(server, credentials, wanted=OK):
     return REFUSED if "deadline exceeded" in text else text
 
 
+def snapshot(lab, server, *arguments, **environment):
+    """What soclectl prints: that the snapshot is there, or one line why not."""
+    path = lab.scratch / "snapshot.db"
+    path.unlink(missing_ok=True)
+    line = [pathlib.Path(lab.binary).parent / "soclectl", "snapshot", "save", path, f"--endpoints={server.url}", *map(str, arguments)]
+    done = subprocess.run(line, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode == 0:
+        expect(path.exists(), True, "the snapshot's file")
+        return OK
+    expect(len(done.stderr.strip().splitlines()), 1, f"lines of an error ({done.stderr})")
+    return done.stderr.strip()
+
+
 def curl(url, *arguments):
     """Code and body."""
     done = subprocess.run(["curl", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{http_version}", *map(str, arguments), url],
@@ -160,6 +173,21 @@ def matrix(lab):
                 server.stop()
 
 
+def snapshots_need_root(lab, server):
+    """soclectl snapshot save: by certificate, by token, by the variables of etcdctl; and what it says otherwise."""
+    expect(snapshot(lab, server, *lab.as_("root")), OK, "snapshot by root's certificate")
+    expect(snapshot(lab, server, *lab.as_("alice"), "--user=root:r"), OK, "snapshot by root's token")
+    named = dict(zip(("ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY"), (flag.split("=")[1] for flag in lab.as_("root"))))
+    expect(snapshot(lab, server, **named), OK, "snapshot by etcdctl's variables")
+    for credentials, words in ((lab.as_("alice"), "permission denied"), (lab.as_nobody, "wants a certificate of its clients"),
+                               ([*lab.as_("alice"), "--user=root:wrong"], "user root can't log in"),
+                               ([f"--cacert={lab.theirs.certificate}"], "not among the authorities of --cacert"),
+                               (lab.as_("stranger"), "refuses the client certificate")):
+        text = snapshot(lab, server, *credentials)
+        if words not in text:
+            raise AssertionError(f"snapshot with {' '.join(map(str, credentials))}: {text}")
+
+
 def certificate_is_the_user(lab):
     """--client-cert-auth with authentication on; the words are etcd's."""
     data_dir = lab.scratch / "users"
@@ -177,6 +205,8 @@ def certificate_is_the_user(lab):
         expect(etcdctl(server, *bob, "put", "k", "2"), "Error: etcdserver: permission denied", "a name that is no user")
         expect(etcdctl(server, *alice, "user", "list"), "Error: etcdserver: permission denied", "alice asks for the users")
         expect(etcdctl(server, *root, "user", "list"), "alice\nroot\n", "root asks for the users")
+        if not lab.is_etcd:
+            snapshots_need_root(lab, server)
         server.stop()
     # Asked for by the authorities alone, a certificate names nobody.
     with lab.server("https", lab.mutual[:2] + lab.mutual[3:], data_dir) as server:
@@ -277,6 +307,7 @@ def http_on_every_url(lab):
 def unix_sockets(lab):
     with lab.server("unix", []) as server:
         expect(answer(server, []), OK, "etcdctl over a Unix socket")
+        expect(snapshot(lab, server), OK, "soclectl over a Unix socket")
         path = server.url[len("unix://"):]
         expect(curl("http://any/health", "--unix-socket", path).splitlines()[-1], "200 1.1", "curl over a Unix socket")
         second = TlsServer(lab.binary, "unix", [])

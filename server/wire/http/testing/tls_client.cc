@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "kv/base/check.h"
-#include "server/wire/http/tls_credentials.h"
+#include "server/wire/http/pem_files.h"
 
 namespace socle::server::http {
 
