@@ -28,6 +28,7 @@
 #include "kv/base/thread.h"
 #include "kv/wal/wal.h"
 #include "mvcc/applier.h"
+#include "mvcc/batch_times.h"
 #include "mvcc/read_view.h"
 #include "mvcc/store.h"
 #include "mvcc/watch_hub.h"
@@ -102,7 +103,7 @@ class WriteLoop {
   // Waits for something to do and takes the queue. False: stop.
   bool TakeWork(std::vector<std::unique_ptr<Proposal>>* batch);
   void RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch);
-  absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch);
+  absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch, BatchTimes* times);
   void StepCompaction();
   void MakeRoom();
   absl::Status ForgetCommittedLog();
