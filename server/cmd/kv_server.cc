@@ -17,6 +17,7 @@
 #include "mvcc/store.h"
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
+#include "server/cmd/extensions.h"
 #include "server/cmd/ports.h"
 #include "server/gateway/web_front.h"
 #include "server/grpc/grpc_server.h"
@@ -129,6 +130,7 @@ class SingleKvServer final : public KvServer {
     client_urls_ = UrlsOf(ports.client);
     client_http_urls_ = UrlsOf(ports.client_http);
     metrics_urls_ = UrlsOf(ports.metrics);
+    ASSIGN_OR_RETURN(extensions_, Extensions::Open(settings_));
     RETURN_IF_ERROR(OpenStore());
     RETURN_IF_ERROR(LoadUsers(*std::move(tokens)));
     RETURN_IF_ERROR(MakeNode());
@@ -216,14 +218,17 @@ class SingleKvServer final : public KvServer {
                               .request_bytes_max = settings_.max_request_bytes,
                               .txn_ops_max = settings_.max_txn_ops,
                               .auth = &*auth_,
-                              .auth_workers = auth_workers_.get()});
+                              .auth_workers = auth_workers_.get(),
+                              .hot = extensions_->hot()});
+    extensions_->Observe(&*node_);
+    metrics_.SetMore([this] { return extensions_->Metrics(); });
     corruption_monitor_.emplace(store_.get(), &*alarms_, node_->identity().member.id,
                                 settings_.corrupt_check_nanos);
     return absl::OkStatus();
   }
 
   absl::Status Serve(Ports ports) {
-    pages_.emplace(&*node_, &lessor_, &metrics_);
+    pages_.emplace(&*node_, &lessor_, &metrics_, extensions_->Pages());
     const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
     web_.emplace(answer_page, gateway::WebOptions{.has_gateway = settings_.enable_grpc_gateway,
                                                   .cors = settings_.cors,
@@ -235,7 +240,8 @@ class SingleKvServer final : public KvServer {
                               .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
                               .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
                               .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos,
-                              .certificate_names_user = settings_.client_cert_auth}));
+                              .certificate_names_user = settings_.client_cert_auth,
+                              .observer = extensions_->observer()}));
     const bool has_web = ports.client_http.empty();
     const auto listen = [&](std::vector<Port>* list, H2Server::Site site) {
       for (Port& port : *list) {
@@ -288,6 +294,7 @@ class SingleKvServer final : public KvServer {
   }
 
   const Settings settings_;
+  std::unique_ptr<Extensions> extensions_;  // outlives every call
   Metrics metrics_;
   lease::Lessor lessor_;
   std::atomic<Quota*> quota_seen_{nullptr};             // Start → the store's committer

@@ -142,6 +142,8 @@ constexpr std::string_view kLogLevels[] = {"debug",  "info",  "warn", "error",
 constexpr std::string_view kLogFormats[] = {"json", "console", "text"};
 constexpr std::string_view kCompactionModes[] = {"periodic", "revision"};
 constexpr std::string_view kTlsVersions[] = {"TLS1.2", "TLS1.3"};
+constexpr std::string_view kAuditLevels[] = {"auth", "writes", "all"};
+constexpr std::string_view kAuditFailures[] = {"log", "refuse"};
 constexpr std::string_view kTransports[] = {"grpc", "h2"};
 
 template <auto kMember, const auto& kAllowed>
@@ -487,6 +489,32 @@ constexpr std::array kRows = {
     List(Used(kLogging, "log-outputs", "default",
               "stdout, stderr, default (stderr) or file paths, with commas.", &SetLogOutputs)),
 
+    Used(kLogging, "warning-unary-request-duration", "0s",
+         "Log unary calls that took longer, in etcd's words; 0: none (etcd's default is 300ms).",
+         kDuration<&S::warning_unary_request_nanos, 0>,
+         "experimental-warning-unary-request-duration"),
+    Extension(Used(kLogging, "slow-request-threshold", "0s",
+                   "Log unary calls that took longer, with the phases they went through; 0: none.",
+                   kDuration<&S::slow_request_threshold_nanos, 0>)),
+    Extension(Used(kLogging, "audit-log", "",
+                   "File, or stdout, to which a line of JSON is written for each call of "
+                   "--audit-level: who, what, revision, outcome; never values.",
+                   &SetText<&S::audit_log>)),
+    Extension(Used(kLogging, "audit-level", "writes",
+                   "auth: logins, changes of users and roles, refusals; writes: and every change; "
+                   "all: and reads.",
+                   kChoice<&S::audit_level, kAuditLevels>)),
+    Extension(Used(kLogging, "audit-failure", "log",
+                   "When the audit log can't be written: log goes on, refuse answers Unavailable.",
+                   kChoice<&S::audit_failure, kAuditFailures>)),
+    Extension(Used(kLogging, "hot-prefixes", "0",
+                   "How many of the busiest key prefixes to show at /debug/hot-prefixes and in "
+                   "'soclectl top'; 0: none.",
+                   kInteger<&S::hot_prefixes, 0, 1'000>)),
+    Extension(Used(kLogging, "hot-prefix-depth", "2",
+                   "Parts between slashes that make a prefix of --hot-prefixes.",
+                   kInteger<&S::hot_prefix_depth, 1, 16>)),
+
     Used(kOther, "config-file", "",
          "Settings in YAML, etcd's keys; other flags and the environment are ignored then.",
          &SetText<&S::config_file>),
@@ -550,10 +578,8 @@ constexpr std::array kRows = {
              "experimental-memory-mlock"),
     NoEffect("bootstrap-defrag-threshold-megabytes", "0", "pages are reused in place",
              "experimental-bootstrap-defrag-threshold-megabytes"),
-    NoEffect("warning-apply-duration", "100ms", "slow requests show in the metrics",
+    NoEffect("warning-apply-duration", "100ms", "see --slow-request-threshold",
              "experimental-warning-apply-duration"),
-    NoEffect("warning-unary-request-duration", "300ms", "slow requests show in the metrics",
-             "experimental-warning-unary-request-duration"),
     NoEffect("compact-hash-check-enabled", "false", kNoPeers,
              "experimental-compact-hash-check-enabled"),
     NoEffect("compact-hash-check-time", "1m0s", kNoPeers, "experimental-compact-hash-check-time"),

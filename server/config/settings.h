@@ -70,6 +70,14 @@ struct Settings {
 
   std::string transport = "h2";
 
+  int64_t slow_request_threshold_nanos = 0;  // 0: off
+  int64_t warning_unary_request_nanos = 0;   // 0: off
+  std::string audit_log;                     // empty: off
+  std::string audit_level = "writes";
+  std::string audit_failure = "log";
+  int64_t hot_prefixes = 0;  // 0: off
+  int64_t hot_prefix_depth = 2;
+
   std::string log_level = "info";
   std::string log_format = "json";
   std::vector<std::string> log_outputs = {"default"};
