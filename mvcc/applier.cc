@@ -90,6 +90,9 @@ void Applier::MoveLease(std::string_view key, LeaseId lease) {
 }
 
 void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease) {
+  if (quotas_ != nullptr) [[unlikely]] {
+    CountChange(key, static_cast<int64_t>(key.size() + value.size()));
+  }
   const Revision at{revision_ + 1, changes_++};
   const Index::Added added = index_.Add(key, at, /*is_tombstone=*/false);
   if (added.superseded && !added.superseded->is_tombstone()) {
@@ -120,6 +123,9 @@ void Applier::DeleteKey(std::string_view key) {
 }
 
 void Applier::DeleteLeasedKey(std::string_view key) {
+  if (quotas_ != nullptr) [[unlikely]] {
+    CountChange(key, std::nullopt);
+  }
   const Revision at{revision_ + 1, changes_++};
   const Index::Added added = index_.Add(key, at, /*is_tombstone=*/true);
   garbage_.AddSuperseded(*added.superseded, at.main);
@@ -237,8 +243,71 @@ absl::StatusOr<uint64_t> Applier::Apply(const SystemOp& op) {
     } else {
       backend_->Put(bucket, write.key, write.value);
     }
+    if (bucket == kMetaBucket && write.key == kPrefixQuotaKey) {
+      const absl::Status set = SetQuotas(write.is_delete ? std::string_view() : write.value);
+      if (!set.ok()) {
+        return Fail(set);
+      }
+    }
   }
   return 0;
+}
+
+absl::StatusOr<int64_t> Applier::LiveBytes(std::string_view key) const {
+  const KeyEntry* const entry = index_.Find(key);
+  if (entry == nullptr || !entry->is_live()) {
+    return 0;
+  }
+  ASSIGN_OR_RETURN(const KeyValueView kv, state().Record(entry->newest.revision()));
+  return static_cast<int64_t>(kv.key.size() + kv.value.size());
+}
+
+absl::Status Applier::SetQuotas(std::string_view stored) {
+  ASSIGN_OR_RETURN(std::vector<PrefixQuota> quotas, DecodeQuotas(stored));
+  if (quotas.empty()) {
+    quotas_ = nullptr;
+    return absl::OkStatus();
+  }
+  quotas_ = std::make_shared<PrefixQuotas>(quotas);
+  const ReadState now = state();
+  for (const PrefixQuota& quota : quotas) {
+    // What lies within another prefix is counted with it, and so is a second quota of the same.
+    const bool is_counted =
+        std::any_of(quotas.begin(), quotas.end(), [&](const PrefixQuota& other) {
+          return quota.prefix.starts_with(other.prefix) &&
+                 (other.prefix.size() < quota.prefix.size() || &other < &quota);
+        });
+    if (is_counted) {
+      continue;
+    }
+    std::string end;
+    absl::Status status;
+    VisitLive(now.index, IntervalOfPrefix(quota.prefix, &end), now.revision,
+              [&](const KeyEntry& entry, HistoryItem item) {
+                const absl::StatusOr<KeyValueView> kv = now.Record(item.revision());
+                status = kv.status();
+                if (kv.ok()) {
+                  quotas_->Count(entry.key(),
+                                 static_cast<int64_t>(kv->key.size() + kv->value.size()), 1);
+                }
+                return status.ok();
+              });
+    RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+void Applier::CountChange(std::string_view key, std::optional<int64_t> bytes) {
+  if (!quotas_->Covers(key)) {
+    return;
+  }
+  const absl::StatusOr<int64_t> before = LiveBytes(key);
+  if (!before.ok()) {
+    Fail(before.status()).IgnoreError();  // remembered: writing stops
+    return;
+  }
+  const int64_t was_there = *before > 0 ? 1 : 0;  // no key is empty
+  quotas_->Count(key, bytes.value_or(0) - *before, (bytes.has_value() ? 1 : 0) - was_there);
 }
 
 absl::StatusOr<bool> Applier::CompactStep(int64_t steps) {

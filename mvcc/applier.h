@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,7 @@
 #include "mvcc/key_digest.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/log_entry.h"
+#include "mvcc/prefix_quota.h"
 #include "mvcc/read_view.h"
 
 namespace socle::mvcc {
@@ -99,6 +101,12 @@ class Applier {
 
   Index* index() { return &index_; }
 
+  // Null when there are none.
+  const std::shared_ptr<PrefixQuotas>& quotas() const { return quotas_; }
+
+  // Bytes of a live key and its value; 0 when the key is not live. For keys that quotas cover.
+  absl::StatusOr<int64_t> LiveBytes(std::string_view key) const;
+
   int64_t revision() const { return revision_; }
 
   int64_t compact_revision() const { return compact_revision_; }
@@ -116,6 +124,10 @@ class Applier {
  private:
   friend class Restorer;
 
+  // Takes the stored quotas over and counts what is there.
+  absl::Status SetQuotas(std::string_view stored);
+  // Before a key that quotas cover gets `bytes`, or goes.
+  void CountChange(std::string_view key, std::optional<int64_t> bytes);
   void PutScheduled(int64_t revision);
   void MoveLease(std::string_view key, LeaseId lease);
   // DeleteKey that leaves the key's attachment for the caller to end.
@@ -127,6 +139,7 @@ class Applier {
   Index index_;
   GarbageQueue garbage_;
   KeyDigest digest_;
+  std::shared_ptr<PrefixQuotas> quotas_;
   absl::Status corruption_;
   std::shared_ptr<const kv::BackendSnapshot> storage_;
 

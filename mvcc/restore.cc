@@ -159,7 +159,8 @@ class Restorer {
     MergeRuns();
     AttachLeases();
     QueueGarbage();
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(const auto quotas, pages.Get("meta", kPrefixQuotaKey));
+    return quotas ? applier_->SetQuotas(*quotas) : absl::OkStatus();
   }
 
  private:

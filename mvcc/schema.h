@@ -49,6 +49,8 @@ inline constexpr std::string_view kOwnKeyPrefix = "socle_";
 inline constexpr std::string_view kStoreIdKey = "socle_store_id";
 // What the key bucket must hold: mvcc/key_digest.h.
 inline constexpr std::string_view kKeyDigestKey = "socle_key_digest";
+// mvcc/prefix_quota.h.
+inline constexpr std::string_view kPrefixQuotaKey = "socle_prefix_quota";
 inline constexpr std::string_view kScheduledCompactKey = "scheduledCompactRev";
 inline constexpr std::string_view kFinishedCompactKey = "finishedCompactRev";
 

@@ -118,6 +118,19 @@ absl::Status TxnRun::CheckPut(const PutRequest& request) const {
   return absl::OkStatus();
 }
 
+absl::Status TxnRun::AddTo(PrefixQuotas::Addition* addition, const PutRequest& request) const {
+  if (request.ignore_value || !applier_->quotas()->Covers(request.key)) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<int64_t> before = applier_->LiveBytes(request.key);
+  if (!before.ok()) {
+    return applier_->Fail(before.status());
+  }
+  addition->Add(request.key,
+                static_cast<int64_t>(request.key.size() + request.value.size()) - *before);
+  return absl::OkStatus();
+}
+
 absl::Status TxnRun::CheckRange(const RangeRequest& request) const {
   if (request.revision == 0) {
     return absl::OkStatus();
@@ -145,6 +158,15 @@ absl::StatusOr<TxnResult> TxnRun::Run(const TxnRequest& request) {
     return range == nullptr ? absl::OkStatus() : CheckRange(*range);
   }));
   path_position_ = 0;
+  if (applier_ != nullptr && applier_->quotas() != nullptr) [[unlikely]] {
+    PrefixQuotas::Addition addition(applier_->quotas().get());
+    RETURN_IF_ERROR(CheckPath(request, [&](const RequestOp& op) {
+      const auto* const put = std::get_if<PutRequest>(&op);
+      return put == nullptr ? absl::OkStatus() : AddTo(&addition, *put);
+    }));
+    path_position_ = 0;
+    RETURN_IF_ERROR(applier_->quotas()->Judge(addition));
+  }
   if (applier_ == nullptr) {
     ASSIGN_OR_RETURN(TxnResult result, Execute(request));
     result.revision = before_.revision;
@@ -166,6 +188,11 @@ absl::StatusOr<PutResult> TxnRun::RunPut(const PutRequest& request) {
     return MakeError(StoreError::kLeaseNotFound);
   }
   RETURN_IF_ERROR(CheckPut(request));
+  if (applier_->quotas() != nullptr) [[unlikely]] {
+    PrefixQuotas::Addition addition(applier_->quotas().get());
+    RETURN_IF_ERROR(AddTo(&addition, request));
+    RETURN_IF_ERROR(applier_->quotas()->Judge(addition));
+  }
   applier_->BeginRevision();
   absl::StatusOr<PutResult> result = Execute(request);
   applier_->EndRevision();

@@ -193,6 +193,38 @@ class ModelTxn {
     return absl::OkStatus();
   }
 
+  // Everything that the operation would put.
+  void Collect(const TxnRequest& txn, std::vector<const PutRequest*>* puts) const {
+    for (const RequestOp& op : Branch(txn)) {
+      if (const auto* const nested = std::get_if<std::unique_ptr<TxnRequest>>(&op)) {
+        Collect(**nested, puts);
+      } else if (const auto* const put = std::get_if<PutRequest>(&op)) {
+        puts->push_back(put);
+      }
+    }
+  }
+
+  absl::Status CheckQuotas(const std::vector<const PutRequest*>& puts) const {
+    for (const PrefixQuota& quota : store_->quotas_) {
+      int64_t added = 0;
+      for (const PutRequest* const put : puts) {
+        const auto old = before_.find(put->key);
+        if (put->key.starts_with(quota.prefix) && !put->ignore_value) {
+          added += static_cast<int64_t>(put->key.size() + put->value.size());
+          added -= old == before_.end() ? 0 : SizeOf(old->second);
+        }
+      }
+      if (added > 0 && store_->LiveBytes(quota.prefix) + added > quota.limit_bytes) {
+        return MakeError(StoreError::kPrefixQuota);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  static int64_t SizeOf(const ModelKv& kv) {
+    return static_cast<int64_t>(kv.key.size() + kv.value.size());
+  }
+
   TxnResult Run(const TxnRequest& txn) {
     TxnResult result;
     result.succeeded = Succeeds(txn);
@@ -411,9 +443,20 @@ std::string ModelStore::Do(const PutRequest& request) {
   if (const absl::Status status = txn.CheckPut(request); !status.ok()) {
     return DescribeError(status);
   }
+  if (const absl::Status status = txn.CheckQuotas({&request}); !status.ok()) {
+    return DescribeError(status);
+  }
   const std::string text = Describe(txn.Run(request));
   txn.Finish();
   return text;
+}
+
+int64_t ModelStore::LiveBytes(const std::string& prefix) const {
+  int64_t bytes = 0;
+  for (const auto& [key, kv] : newest_->state) {
+    bytes += key.starts_with(prefix) ? ModelTxn::SizeOf(kv) : 0;
+  }
+  return bytes;
 }
 
 std::string ModelStore::Do(const DeleteRangeRequest& request) {
@@ -429,6 +472,11 @@ std::string ModelStore::Do(const TxnRequest& request) {
     if (const absl::Status status = txn.Check(request, is_range_pass); !status.ok()) {
       return DescribeError(status);
     }
+  }
+  std::vector<const PutRequest*> puts;
+  txn.Collect(request, &puts);
+  if (const absl::Status status = txn.CheckQuotas(puts); !status.ok()) {
+    return DescribeError(status);
   }
   TxnResult result = txn.Run(request);
   result.revision = txn.Finish();

@@ -6,10 +6,15 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "kv/base/status_macros.h"
+#include "server/service/key_text.h"
 
 namespace socle::server {
 namespace {
+
+constexpr size_t kPrefixBytesShown = 256;
 
 absl::Status PrintToStdout(std::string_view bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() ||
@@ -44,6 +49,17 @@ size_t TopOf(const HttpRequest& request) {
   return top;
 }
 
+std::string QuotaPage(const mvcc::Store& store) {
+  std::string rows;
+  for (const mvcc::PrefixUsage& usage : store.PrefixUsages()) {
+    rows += fmt::format(
+        R"({}{{"prefix":{},"limit_bytes":{},"used_bytes":{},"keys":{},"refused":{}}})",
+        rows.empty() ? "" : ",", JsonText(PrintableKey(usage.prefix, kPrefixBytesShown)),
+        usage.limit_bytes, usage.used_bytes, usage.keys, usage.refused);
+  }
+  return fmt::format("{{\"prefixes\":[{}]}}\n", rows);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Extensions>> Extensions::Open(const Settings& settings) {
@@ -69,6 +85,7 @@ absl::StatusOr<std::unique_ptr<Extensions>> Extensions::Open(const Settings& set
 }
 
 void Extensions::Observe(const Node* node) {
+  store_ = node->store().PrefixUsages().empty() ? nullptr : &node->store();
   if (slow_ != nullptr || audit_ != nullptr || hot_ != nullptr) {
     observer_.emplace(
         node, CallObserver::Parts{.slow = slow_.get(), .audit = audit_.get(), .hot = hot_.get()});
@@ -87,6 +104,25 @@ std::vector<MoreMetric> Extensions::Metrics() const {
                        .is_counter = true,
                        .value = static_cast<double>(audit_->dropped())});
   }
+  if (store_ != nullptr) {
+    const std::vector<mvcc::PrefixUsage> usages = store_->PrefixUsages();
+    const auto add = [&](std::string_view name, std::string_view help, bool is_counter,
+                         int64_t mvcc::PrefixUsage::*number) {
+      for (const mvcc::PrefixUsage& usage : usages) {
+        metrics.push_back({.name = std::string(name),
+                           .help = std::string(help),
+                           .is_counter = is_counter,
+                           .value = static_cast<double>(usage.*number),
+                           .labels = {{"prefix", PrintableKey(usage.prefix, kPrefixBytesShown)}}});
+      }
+    };
+    add("socle_prefix_quota_used_bytes", "Bytes of the live keys of a prefix.", false,
+        &mvcc::PrefixUsage::used_bytes);
+    add("socle_prefix_quota_limit_bytes", "Quota of a prefix.", false,
+        &mvcc::PrefixUsage::limit_bytes);
+    add("socle_prefix_quota_refused_total", "Writes refused by the quota of a prefix.", true,
+        &mvcc::PrefixUsage::refused);
+  }
   return metrics;
 }
 
@@ -96,6 +132,11 @@ StringMap<OpsPages::Page> Extensions::Pages() const {
     pages["/debug/hot-prefixes"] = [hot = hot_.get()](const HttpRequest& request) {
       return HttpResponse{.content_type = "application/json",
                           .body = hot->ToJson(TopOf(request)) + "\n"};
+    };
+  }
+  if (store_ != nullptr) {
+    pages["/debug/prefix-quota"] = [store = store_](const HttpRequest&) {
+      return HttpResponse{.content_type = "application/json", .body = QuotaPage(*store)};
     };
   }
   return pages;

@@ -1,4 +1,5 @@
-// Extensions: what socle-kv has and etcd has not, as far as it looks on: slow-request log, audit log, hot prefixes.
+// Extensions: what socle-kv has and etcd has not, as far as it looks on or is looked at: slow-request log, audit log, hot
+// prefixes, and how full the prefixes with quotas are.
 //
 // Laws     1. What is off is not there: observer() is null when all of them are.
 // Threads  thread-safe after Observe; the parts are.
@@ -13,6 +14,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "mvcc/store.h"
 #include "server/config/settings.h"
 #include "server/ops/audit_log.h"
 #include "server/ops/call_observer.h"
@@ -43,6 +45,7 @@ class Extensions {
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<HotPrefixes> hot_;
   std::optional<CallObserver> observer_;
+  const mvcc::Store* store_ = nullptr;  // since Observe, when prefixes have quotas
 };
 
 }  // namespace socle::server

@@ -2,6 +2,7 @@
 #include "server/cmd/extensions.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
+#include "kv/base/thread.h"
 #include "kv/env/env.h"
 #include "kv/testing/temp_dir.h"
 #include "server/cmd/kv_server.h"
@@ -303,6 +305,43 @@ TEST_F(ExtensionsTest, TheBusiestPrefixesAreOnAPageAndInSoclectlTop) {
   EXPECT_THAT(table, HasSubstr("READS/S"));
   EXPECT_THAT(table, HasSubstr("/registry/pods/"));
   EXPECT_THAT(table, Not(HasSubstr("/registry/leases/")));
+}
+
+TEST_F(ExtensionsTest, ManyWritersTogetherFillAPrefixToItsQuotaAndNotBeyond) {
+  settings_.prefix_quotas = {{.prefix = "/app/", .bytes = 1'000}};
+  Start();
+  // Each wants 40 times 10 + 15 bytes; all of them get 40 of 160.
+  std::vector<Thread> writers;
+  std::atomic<int> refused{0};
+  for (int writer = 0; writer < 4; ++writer) {
+    writers.emplace_back("writer", [this, writer, &refused] {
+      const auto client = Open({});
+      for (int i = 0; i < 40; ++i) {
+        const absl::Status put =
+            client->Put(fmt::format("/app/{:02}/{:02}", writer, i), "fifteen bytes..").status();
+        if (!put.ok()) {
+          ++refused;
+          EXPECT_EQ(put.code(), absl::StatusCode::kResourceExhausted);
+          EXPECT_EQ(
+              std::string(MessageOf(put)),
+              "socle: prefix quota exceeded: the keys of \"/app/\" take 1000 of 1000 bytes, and "
+              "this write adds 25");
+        }
+      }
+    });
+  }
+  writers.clear();
+  EXPECT_EQ(refused.load(), 120);
+  EXPECT_TRUE(client_->Put("/other", std::string(5'000, 'v')).ok());
+  const std::string table = RunSoclectl({"quota", "--endpoint", url()});
+  EXPECT_THAT(table, HasSubstr("1000             1000  100.0 %         40        120  /app/"));
+  EXPECT_THAT(FetchPage(url(), "/metrics").value(),
+              HasSubstr("socle_prefix_quota_used_bytes{prefix=\"/app/\"} 1000"));
+  pb::DeleteRangeRequest erase;
+  erase.set_key("/app/");
+  erase.set_range_end("/app0");
+  EXPECT_TRUE(client_->DeleteRange(erase).ok());
+  EXPECT_TRUE(client_->Put("/app/again", "v").ok());
 }
 
 TEST_F(ExtensionsTest, WithoutItsFlagThereIsNoPageAndSoclectlSaysWhichFlagMakesIt) {

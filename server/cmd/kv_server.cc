@@ -53,6 +53,9 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   if (const auto engine = kv::EngineKindOf(settings.backend); engine.ok()) {
     options.engine = *engine;
   }
+  for (const PrefixLimit& limit : settings.prefix_quotas) {
+    options.prefix_quotas.push_back({.prefix = limit.prefix, .limit_bytes = limit.bytes});
+  }
   options.page_checksums = settings.page_checksums;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
   options.txn_ops_max = settings.max_txn_ops;

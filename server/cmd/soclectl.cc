@@ -97,8 +97,13 @@ constexpr const char* kMoreOnTop =
 last minute; so much as stands under +- may belong to another prefix. Where standard output is no terminal, tables follow
 each other.)";
 
+constexpr const char* kMoreOnQuota =
+    R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
+may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
+
 struct Flags {
   TopCommand top;
+  QuotaCommand quota;
   ImportCommand import;
   SnapshotSaveCommand save;
   SnapshotStatusCommand status;
@@ -247,6 +252,16 @@ CLI::App* AddTopCommand(CLI::App* app, TopCommand* top) {
   return command;
 }
 
+CLI::App* AddQuotaCommand(CLI::App* app, QuotaCommand* quota) {
+  CLI::App* command = app->add_subcommand(
+      "quota", "show how full the prefixes with quotas are on a running server");
+  command->footer(kMoreOnQuota);
+  command->add_option("--endpoint", quota->endpoint, "the server: HOST:PORT, one")
+      ->envname("ETCDCTL_ENDPOINTS")
+      ->capture_default_str();
+  return command;
+}
+
 int RunSnapshot(const CLI::App& snapshot, const Flags& flags, const Console& console) {
   if (snapshot.get_subcommand("save")->parsed()) {
     return SnapshotSave(flags.save, console);
@@ -280,6 +295,7 @@ struct Commands {
   const CLI::App* import;
   const CLI::App* snapshot;
   const CLI::App* top;
+  const CLI::App* quota;
 };
 
 Commands AddCommands(CLI::App* app, Flags* flags) {
@@ -292,7 +308,12 @@ Commands AddCommands(CLI::App* app, Flags* flags) {
   AddDbCommands(db, flags);
   const CLI::App* import = AddImportCommand(app, &flags->import);
   const CLI::App* snapshot = AddSnapshotCommands(app, flags);
-  return {.db = db, .import = import, .snapshot = snapshot, .top = AddTopCommand(app, &flags->top)};
+  const CLI::App* top = AddTopCommand(app, &flags->top);
+  return {.db = db,
+          .import = import,
+          .snapshot = snapshot,
+          .top = top,
+          .quota = AddQuotaCommand(app, &flags->quota)};
 }
 
 }  // namespace
@@ -318,6 +339,9 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
   }
   if (commands.import->parsed()) {
     return Import(flags.import, console);
+  }
+  if (commands.quota->parsed()) {
+    return ShowQuota(flags.quota, console);
   }
   if (commands.top->parsed()) {
     return Top(flags.top, console);

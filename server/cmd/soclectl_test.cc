@@ -43,7 +43,7 @@ TEST(Soclectl, ExplainsEveryCommand) {
        {"--help", "db --help", "db check --help", "db pages --help", "db page --help",
         "db buckets --help", "db stats --help", "db dump --help", "db convert --help",
         "import --help", "snapshot --help", "snapshot save --help", "snapshot status --help",
-        "snapshot restore --help", "top --help"}) {
+        "snapshot restore --help", "top --help", "quota --help"}) {
     SCOPED_TRACE(line);
     const Outcome outcome = bench.Run(line);
     EXPECT_EQ(outcome.code, 0);

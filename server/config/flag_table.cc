@@ -135,6 +135,34 @@ absl::Status SetOneOf(std::span<const std::string_view> allowed, std::string_vie
   return absl::InvalidArgumentError(fmt::format("'{}' is not one of {}", text, choices));
 }
 
+absl::Status SetPrefixQuotas(std::string_view text, Settings* settings) {
+  std::vector<PrefixLimit> limits;
+  const std::vector<std::string> parts = SplitByComma(text);
+  for (const std::string& part : parts) {
+    const size_t equals = part.rfind('=');  // a prefix may have one
+    int64_t bytes = -1;
+    const char* const end = part.data() + part.size();
+    if (equals == std::string::npos ||
+        std::from_chars(part.data() + equals + 1, end, bytes).ptr != end || bytes < 0) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}' is not PREFIX=BYTES, such as /app/=1000000", part));
+    }
+    const std::string prefix = part.substr(0, equals);
+    if (std::any_of(limits.begin(), limits.end(),
+                    [&prefix](const PrefixLimit& limit) { return limit.prefix == prefix; })) {
+      return absl::InvalidArgumentError(fmt::format("'{}' is there twice", prefix));
+    }
+    limits.push_back({.prefix = prefix, .bytes = bytes});
+  }
+  constexpr size_t kLimitsMax = 1'000;  // each write looks at all of them
+  if (limits.size() > kLimitsMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} prefixes are more than {}", limits.size(), kLimitsMax));
+  }
+  settings->prefix_quotas = limits;
+  return absl::OkStatus();
+}
+
 constexpr std::string_view kFreelists[] = {"map", "array"};
 constexpr std::string_view kBackends[] = {"bolt", "lmdb", "rocksdb"};
 constexpr std::string_view kLogLevels[] = {"debug",  "info",  "warn", "error",
@@ -423,6 +451,10 @@ constexpr std::array kRows = {
          kInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
          kDuration<&S::backend_batch_interval_nanos, 0>),
+    Extension(List(Used(kStorage, "prefix-quota", "",
+                        "PREFIX=BYTES, with commas: a put that would take the live keys and values "
+                        "of a prefix over its bytes is refused.",
+                        &SetPrefixQuotas))),
     Extension(Used(
         kStorage, "backend", "",
         "Storage engine: bolt, lmdb or rocksdb. Without it, the one that the data directory holds, "

@@ -358,6 +358,16 @@ TEST(FlagTable, HasEveryFlagOfTheEtcdServers) {
   }
 }
 
+TEST(Flags, PrefixQuotasAreAListOfPrefixesAndBytes) {
+  const auto flags = Parse({"--prefix-quota=/a/=10,/b=c/=0,=7"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->settings.prefix_quotas,
+              ElementsAre(PrefixLimit{"/a/", 10}, PrefixLimit{"/b=c/", 0}, PrefixLimit{"", 7}));
+  for (const char* bad : {"/a/", "/a/=", "/a/=-1", "/a/=10x", "/a/=1,/a/=2"}) {
+    EXPECT_FALSE(Parse({fmt::format("--prefix-quota={}", bad)}).ok()) << bad;
+  }
+}
+
 TEST(Flags, OfTheExtensionsThatObserveCallsNeedTheTransportThatTellsOfThem) {
   for (const char* flag : {"--audit-log=stdout", "--hot-prefixes=5", "--slow-request-threshold=1s",
                            "--warning-unary-request-duration=1s"}) {

@@ -12,6 +12,13 @@
 
 namespace socle::server {
 
+struct PrefixLimit {
+  std::string prefix;
+  int64_t bytes = 0;
+
+  friend bool operator==(const PrefixLimit&, const PrefixLimit&) = default;
+};
+
 struct Settings {
   std::string name = "default";
   std::string data_dir;  // empty: <name>.etcd
@@ -26,6 +33,7 @@ struct Settings {
 
   int64_t quota_backend_bytes = 0;
   bool quota_recover = false;
+  std::vector<PrefixLimit> prefix_quotas;
   int64_t backend_batch_limit = 10'000;
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
   std::string backend_freelist_type = "map";
