@@ -16,9 +16,9 @@
 namespace socle::mvcc {
 namespace {
 
-// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical; then two fields of ours, which etcd skips
+// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical; then three fields of ours, which etcd skips
 // and drops when it writes the lease again.
-std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) {
+std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint, bool is_of_key) {
   std::string out;
   const std::pair<uint32_t, int64_t> fields[] = {
       {1, Raw(checkpoint.id)},
@@ -26,6 +26,7 @@ std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) 
       {3, checkpoint.remaining_ttl_seconds},
       {kLeaseNotedField, checkpoint.noted_unix_millis},
       {kLeaseLeftField, checkpoint.left_millis},
+      {kLeaseOfKeyField, is_of_key ? 1 : 0},
   };
   for (const auto& [number, value] : fields) {
     if (value != 0) {
@@ -83,10 +84,35 @@ void Applier::MoveLease(std::string_view key, LeaseId lease) {
   }
   if (old != kNoLease) {
     lease_hook_->Detach(old, key);
+    DropLeaseOfKey(old);
   }
   if (lease != kNoLease) {
     lease_hook_->Attach(lease, key);
   }
+}
+
+void Applier::StoreLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) {
+  backend_->Put(kLeaseBucket, LeaseKey(checkpoint.id),
+                EncodeLease(ttl_seconds, checkpoint, leases_of_keys_.contains(checkpoint.id)));
+}
+
+void Applier::GrantForKey(LeaseId id, int64_t ttl_seconds) {
+  if (lease_hook_->Exists(id)) {
+    return;  // two puts of one transaction share it
+  }
+  leases_of_keys_.insert(id);
+  lease_hook_->Grant(id, ttl_seconds, 0);
+  StoreLease(ttl_seconds, {.id = id});
+}
+
+void Applier::DropLeaseOfKey(LeaseId id) {
+  if (leases_of_keys_.empty() || !leases_of_keys_.contains(id) ||
+      !lease_hook_->KeysOf(id).empty()) {
+    return;
+  }
+  lease_hook_->Revoke(id);
+  backend_->Delete(kLeaseBucket, LeaseKey(id));
+  leases_of_keys_.erase(id);
 }
 
 void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease) {
@@ -196,7 +222,7 @@ absl::StatusOr<LeaseGrantResult> Applier::Apply(const LeaseGrantOp& op) {
     return MakeError(StoreError::kLeaseExists);
   }
   lease_hook_->Grant(op.id, op.ttl_seconds, 0);
-  backend_->Put(kLeaseBucket, LeaseKey(op.id), EncodeLease(op.ttl_seconds, {.id = op.id}));
+  StoreLease(op.ttl_seconds, {.id = op.id});
   return LeaseGrantResult{.revision = revision_};
 }
 
@@ -212,6 +238,7 @@ absl::StatusOr<LeaseRevokeResult> Applier::Apply(const LeaseRevokeOp& op) {
     }
   }
   lease_hook_->Revoke(op.id);  // With it go all its attachments at once.
+  leases_of_keys_.erase(op.id);
   backend_->Delete(kLeaseBucket, LeaseKey(op.id));
   return LeaseRevokeResult{.revision = EndRevision()};
 }
@@ -222,8 +249,7 @@ absl::StatusOr<int64_t> Applier::Apply(const CheckpointOp& op) {
       continue;
     }
     lease_hook_->Checkpoint(checkpoint);
-    backend_->Put(kLeaseBucket, LeaseKey(checkpoint.id),
-                  EncodeLease(lease_hook_->GrantedTtl(checkpoint.id), checkpoint));
+    StoreLease(lease_hook_->GrantedTtl(checkpoint.id), checkpoint);
   }
   return revision_;
 }

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_set.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -61,6 +62,8 @@ class Applier {
   // One revision being made: 0 or more changes between BeginRevision and EndRevision share a main
   // revision. TxnRun and the operations above use them.
   void BeginRevision();
+  // The lease that a put of this request grants for its key, unless it is there.
+  void GrantForKey(LeaseId id, int64_t ttl_seconds);
   // Requires that a lease other than kNoLease exists.
   void PutKey(std::string_view key, std::string_view value, LeaseId lease);
   // Requires a live key.
@@ -71,6 +74,8 @@ class Applier {
 
   // Consumes the revision if there were changes; returns the newest revision.
   int64_t EndRevision();
+
+  bool has_leases() const { return lease_hook_ != nullptr; }
 
   bool LeaseExists(LeaseId id) const { return lease_hook_ != nullptr && lease_hook_->Exists(id); }
 
@@ -130,6 +135,9 @@ class Applier {
   void CountChange(std::string_view key, std::optional<int64_t> bytes);
   void PutScheduled(int64_t revision);
   void MoveLease(std::string_view key, LeaseId lease);
+  void StoreLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint);
+  // A key let go of the lease: one that was granted for a key goes with its last.
+  void DropLeaseOfKey(LeaseId id);
   // DeleteKey that leaves the key's attachment for the caller to end.
   void DeleteLeasedKey(std::string_view key);
   absl::Status DropRevision(HistoryItem item);
@@ -138,6 +146,7 @@ class Applier {
   LeaseHook* const lease_hook_;
   Index index_;
   GarbageQueue garbage_;
+  absl::flat_hash_set<LeaseId> leases_of_keys_;  // granted by GrantForKey
   KeyDigest digest_;
   std::shared_ptr<PrefixQuotas> quotas_;
   absl::Status corruption_;

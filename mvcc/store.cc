@@ -31,8 +31,6 @@
 namespace socle::mvcc {
 namespace {
 
-constexpr int64_t kLeaseTtlMax = 9'000'000'000;
-
 // Carries one request through the write loop to its callback.
 template <typename Request, typename Result>
 class TypedProposal final : public Proposal {

@@ -112,10 +112,19 @@ absl::Status TxnRun::CheckPut(const PutRequest& request) const {
       return MakeError(StoreError::kKeyNotFound);
     }
   }
-  if (request.lease != kNoLease && !applier_->LeaseExists(request.lease)) {
-    return MakeError(StoreError::kLeaseNotFound);
+  return CheckLease(request);
+}
+
+absl::Status TxnRun::CheckLease(const PutRequest& request) const {
+  if (request.ttl_seconds != 0) {
+    return !applier_->has_leases()
+               ? absl::FailedPreconditionError("this store was opened without leases")
+           : applier_->LeaseExists(request.lease) ? MakeError(StoreError::kLeaseExists)
+                                                  : absl::OkStatus();
   }
-  return absl::OkStatus();
+  return request.lease == kNoLease || applier_->LeaseExists(request.lease)
+             ? absl::OkStatus()
+             : MakeError(StoreError::kLeaseNotFound);
 }
 
 absl::Status TxnRun::AddTo(PrefixQuotas::Addition* addition, const PutRequest& request) const {
@@ -184,9 +193,7 @@ absl::StatusOr<TxnResult> TxnRun::Run(const TxnRequest& request) {
 
 absl::StatusOr<PutResult> TxnRun::RunPut(const PutRequest& request) {
   // The same checks as in a transaction; for a lone put etcd looks at the lease first.
-  if (request.lease != kNoLease && !applier_->LeaseExists(request.lease)) {
-    return MakeError(StoreError::kLeaseNotFound);
-  }
+  RETURN_IF_ERROR(CheckLease(request));
   RETURN_IF_ERROR(CheckPut(request));
   if (applier_->quotas() != nullptr) [[unlikely]] {
     PrefixQuotas::Addition addition(applier_->quotas().get());
@@ -253,6 +260,9 @@ absl::StatusOr<PutResult> TxnRun::Execute(const PutRequest& request) {
         result.pin = now.storage;
       }
     }
+  }
+  if (request.ttl_seconds != 0) [[unlikely]] {
+    applier_->GrantForKey(lease, request.ttl_seconds);
   }
   applier_->PutKey(request.key, value, lease);
   result.revision = applier_->visible_revision();

@@ -42,6 +42,7 @@ class TxnRun {
   template <typename Check>
   absl::Status CheckPath(const TxnRequest& request, const Check& check);
   absl::Status CheckPut(const PutRequest& request) const;
+  absl::Status CheckLease(const PutRequest& request) const;
   absl::Status AddTo(PrefixQuotas::Addition* addition, const PutRequest& request) const;
   absl::Status CheckRange(const RangeRequest& request) const;
 

@@ -139,6 +139,7 @@ class ModelStore {
   std::shared_ptr<const ModelRevision> newest_;
   int64_t compact_revision_ = -1;
   std::set<LeaseId> leases_;
+  std::set<LeaseId> leases_of_keys_;  // granted by a put with a TTL
   std::vector<PrefixQuota> quotas_;
   std::map<std::string, std::map<std::string, std::string>> system_;
 };

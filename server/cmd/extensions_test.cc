@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/base/log.h"
+#include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
 #include "kv/base/thread.h"
 #include "kv/env/env.h"
@@ -342,6 +345,79 @@ TEST_F(ExtensionsTest, ManyWritersTogetherFillAPrefixToItsQuotaAndNotBeyond) {
   erase.set_range_end("/app0");
   EXPECT_TRUE(client_->DeleteRange(erase).ok());
   EXPECT_TRUE(client_->Put("/app/again", "v").ok());
+}
+
+TEST_F(ExtensionsTest, APutWithANegativeLeaseMakesItsKeyLiveSoManySeconds) {
+  settings_.key_ttl = true;
+  Start();
+  Mutex mu;
+  CondVar changed;
+  int64_t deleted_at = 0;
+  pb::WatchCreateRequest create;
+  create.set_key("/ttl/short");
+  const auto watch = client_->Watch(create, [&](const pb::WatchResponse& response) {
+    MutexLock lock(&mu);
+    for (const mvccpb::Event& event : response.events()) {
+      deleted_at = event.type() == mvccpb::Event::DELETE ? event.kv().mod_revision() : deleted_at;
+    }
+    changed.SignalAll();
+  });
+  ASSERT_TRUE(client_->Put("/ttl/short", "v", -2).ok());
+  pb::TxnRequest txn;
+  for (const char* key : {"/ttl/long", "/ttl/dropped", "/ttl/erased"}) {
+    pb::PutRequest* const put = txn.add_success()->mutable_request_put();
+    put->set_key(key);
+    put->set_lease(-1'000);
+  }
+  const auto made = client_->Txn(txn);
+  ASSERT_TRUE(made.ok());
+  EXPECT_EQ(made->header().revision(), 3);  // grants and puts are one revision
+  const auto lease_of = [this](const char* key) { return client_->Get(key)->kvs(0).lease(); };
+  const int64_t lease = lease_of("/ttl/long");
+  EXPECT_GT(lease, 0);
+  const auto left = client_->LeaseTimeToLive(lease, /*keys=*/true);
+  ASSERT_TRUE(left.ok());
+  EXPECT_EQ(left->grantedttl(), 1'000);
+  ASSERT_EQ(left->keys_size(), 1);
+  EXPECT_EQ(left->keys(0), "/ttl/long");
+  EXPECT_EQ(client_->LeaseLeases()->leases_size(), 4);
+
+  // Refreshed by another put; dropped by one without; gone with its key.
+  ASSERT_TRUE(client_->Put("/ttl/long", "w", -2'000).ok());
+  EXPECT_NE(lease_of("/ttl/long"), lease);
+  EXPECT_EQ(client_->LeaseTimeToLive(lease, false)->ttl(), -1);
+  ASSERT_TRUE(client_->Put("/ttl/dropped", "w").ok());
+  EXPECT_EQ(lease_of("/ttl/dropped"), 0);
+  pb::DeleteRangeRequest erase;
+  erase.set_key("/ttl/erased");
+  ASSERT_TRUE(client_->DeleteRange(erase).ok());
+  EXPECT_LE(client_->LeaseLeases()->leases_size(), 2);
+
+  // A client may still renew it, and hang others on it.
+  EXPECT_EQ(client_->LeaseKeepAliveOnce(lease_of("/ttl/long"))->ttl(), 2'000);
+  EXPECT_EQ(client_->Put("/x", "v", INT64_MIN).status().code(), absl::StatusCode::kOutOfRange);
+  {
+    MutexLock lock(&mu);
+    while (deleted_at == 0) {
+      ASSERT_TRUE(changed.WaitFor(&mu, std::chrono::seconds(20)));
+    }
+  }
+  EXPECT_EQ(client_->Get("/ttl/short")->count(), 0);
+}
+
+TEST_F(ExtensionsTest, WithoutKeyTtlANegativeLeaseIsOneThatDoesNotExist) {
+  Start();
+  const absl::Status refused = client_->Put("/k", "v", -5).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(std::string(MessageOf(refused)), "etcdserver: requested lease not found");
+}
+
+TEST_F(ExtensionsTest, WithKeyTtlALeaseWithANegativeIdIsStillItself) {
+  settings_.key_ttl = true;
+  Start();
+  ASSERT_TRUE(client_->LeaseGrant(100, -5).ok());
+  ASSERT_TRUE(client_->Put("/k", "v", -5).ok());
+  EXPECT_EQ(client_->Get("/k")->kvs(0).lease(), -5);
 }
 
 TEST_F(ExtensionsTest, WithoutItsFlagThereIsNoPageAndSoclectlSaysWhichFlagMakesIt) {

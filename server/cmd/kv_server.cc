@@ -222,6 +222,7 @@ class SingleKvServer final : public KvServer {
                               .txn_ops_max = settings_.max_txn_ops,
                               .auth = &*auth_,
                               .auth_workers = auth_workers_.get(),
+                              .key_ttl = settings_.key_ttl,
                               .hot = extensions_->hot()});
     extensions_->Observe(&*node_);
     metrics_.SetMore([this] { return extensions_->Metrics(); });

@@ -451,6 +451,10 @@ constexpr std::array kRows = {
          kInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
          kDuration<&S::backend_batch_interval_nanos, 0>),
+    Extension(
+        UsedBool(kStorage, "key-ttl",
+                 "A put whose lease is -N, and no lease that exists, makes its key live N seconds.",
+                 &SetBool<&S::key_ttl>)),
     Extension(List(Used(kStorage, "prefix-quota", "",
                         "PREFIX=BYTES, with commas: a put that would take the live keys and values "
                         "of a prefix over its bytes is refused.",

@@ -34,6 +34,7 @@ struct Settings {
   int64_t quota_backend_bytes = 0;
   bool quota_recover = false;
   std::vector<PrefixLimit> prefix_quotas;
+  bool key_ttl = false;
   int64_t backend_batch_limit = 10'000;
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
   std::string backend_freelist_type = "map";

@@ -46,6 +46,7 @@ class Node {
     int64_t txn_ops_max = 128;
     AuthStore* auth = nullptr;           // null: authentication is never on
     WorkerPool* auth_workers = nullptr;  // for passwords and changes of users; null: `workers`
+    bool key_ttl = false;                // --key-ttl
     HotPrefixes* hot = nullptr;          // null: nobody wants to know of them
   };
 
@@ -68,6 +69,8 @@ class Node {
   AuthStore& auth() const { return *parts_.auth; }
 
   HotPrefixes* hot() const { return parts_.hot; }
+
+  bool has_key_ttl() const { return parts_.key_ttl; }
 
   bool has_auth() const { return parts_.auth != nullptr; }
 
