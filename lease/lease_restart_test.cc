@@ -94,6 +94,48 @@ TEST_F(LeaseRestartTest, AfterACleanStopEveryLeaseGoesOnToItsDeadline) {
   EXPECT_EQ(Remaining(2), 955);
 }
 
+TEST_F(LeaseRestartTest, AKeyWithATtlOfItsOwnGoesAtItsTimeOverRestartsAndNotBefore) {
+  const auto put = [this](std::string key, int64_t ttl) {
+    const LeaseStore leases(lessor_.get(), &*log_);
+    const auto lease = leases.ForKey(ttl);
+    ASSERT_THAT(lease, IsOk());
+    ASSERT_THAT(store_->Put({.key = std::move(key),
+                             .value = "v",
+                             .lease = lease->id,
+                             .ttl_seconds = lease->ttl_seconds}),
+                IsOk());
+  };
+  const auto is_there = [this](std::string key) {
+    return store_->Range({.key = std::move(key)})->count == 1;
+  };
+  put("goes", 100);
+  put("refreshed", 100);
+  put("kept", 100);
+  put("short", 1);  // the least there is takes its place
+  ASSERT_THAT(store_->Put({.key = "kept", .value = "w"}), IsOk());
+  EXPECT_EQ(lessor_->Stats().leases, 3U);  // the one of "kept" went with its attachment
+  Restart(/*is_clean=*/true, 0);
+  EXPECT_EQ(lessor_->Stats().leases, 3U);
+  Advance(kTtlMinSeconds - 1);
+  Step();
+  EXPECT_TRUE(is_there("short"));
+  Advance(49);
+  Step();
+  EXPECT_FALSE(is_there("short"));
+  put("refreshed", 100);
+  Restart(/*is_clean=*/true, 20);
+  Advance(40);
+  Step();
+  EXPECT_FALSE(is_there("goes"));
+  EXPECT_TRUE(is_there("refreshed"));
+  EXPECT_TRUE(is_there("kept"));
+  Advance(45);
+  Step();
+  EXPECT_FALSE(is_there("refreshed"));
+  EXPECT_TRUE(is_there("kept"));
+  EXPECT_EQ(lessor_->Stats().leases, 0U);
+}
+
 TEST_F(LeaseRestartTest, AfterAKillALeaseLosesNothingAndGainsAtMostHalfItsTtl) {
   Grant(1, 100);
   Grant(2, 100);

@@ -4,6 +4,7 @@
 
 #include "kv/base/check.h"
 #include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
 #include "mvcc/errors.h"
 
 namespace socle::lease {
@@ -26,6 +27,11 @@ void LeaseStore::Grant(LeaseId id, int64_t ttl_seconds, mvcc::Callback<Granted> 
                 }
                 done(Granted{id, granted_ttl, result->revision});
               });
+}
+
+absl::StatusOr<Granted> LeaseStore::ForKey(int64_t ttl_seconds) const {
+  ASSIGN_OR_RETURN(const int64_t granted, lessor_->GrantableTtl(ttl_seconds));
+  return Granted{.id = lessor_->NewId(), .ttl_seconds = granted};
 }
 
 void LeaseStore::Revoke(LeaseId id, mvcc::Callback<mvcc::LeaseRevokeResult> done) {

@@ -44,6 +44,8 @@ class LeaseStore {
 
   // `id` kNoLease: a fresh one is chosen.
   void Grant(LeaseId id, int64_t ttl_seconds, mvcc::Callback<Granted> done);
+  // What a put has to say (PutRequest::ttl_seconds) so that its key lives so long: a fresh id, and the TTL as granted.
+  absl::StatusOr<Granted> ForKey(int64_t ttl_seconds) const;
   // Deletes the keys of the lease, in one revision.
   void Revoke(LeaseId id, mvcc::Callback<mvcc::LeaseRevokeResult> done);
   // Answers with the granted TTL; 0 when the lease is unknown, or expired: then after it was

@@ -16,9 +16,9 @@
 namespace socle::mvcc {
 namespace {
 
-// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical; then two fields of ours, which etcd skips
+// leasepb.Lease {ID=1, TTL=2, RemainingTTL=3}, canonical; then three fields of ours, which etcd skips
 // and drops when it writes the lease again.
-std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) {
+std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint, bool is_of_key) {
   std::string out;
   const std::pair<uint32_t, int64_t> fields[] = {
       {1, Raw(checkpoint.id)},
@@ -26,6 +26,7 @@ std::string EncodeLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) 
       {3, checkpoint.remaining_ttl_seconds},
       {kLeaseNotedField, checkpoint.noted_unix_millis},
       {kLeaseLeftField, checkpoint.left_millis},
+      {kLeaseOfKeyField, is_of_key ? 1 : 0},
   };
   for (const auto& [number, value] : fields) {
     if (value != 0) {
@@ -83,13 +84,41 @@ void Applier::MoveLease(std::string_view key, LeaseId lease) {
   }
   if (old != kNoLease) {
     lease_hook_->Detach(old, key);
+    DropLeaseOfKey(old);
   }
   if (lease != kNoLease) {
     lease_hook_->Attach(lease, key);
   }
 }
 
+void Applier::StoreLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint) {
+  backend_->Put(kLeaseBucket, LeaseKey(checkpoint.id),
+                EncodeLease(ttl_seconds, checkpoint, leases_of_keys_.contains(checkpoint.id)));
+}
+
+void Applier::GrantForKey(LeaseId id, int64_t ttl_seconds) {
+  if (lease_hook_->Exists(id)) {
+    return;  // two puts of one transaction share it
+  }
+  leases_of_keys_.insert(id);
+  lease_hook_->Grant(id, ttl_seconds, 0);
+  StoreLease(ttl_seconds, {.id = id});
+}
+
+void Applier::DropLeaseOfKey(LeaseId id) {
+  if (leases_of_keys_.empty() || !leases_of_keys_.contains(id) ||
+      !lease_hook_->KeysOf(id).empty()) {
+    return;
+  }
+  lease_hook_->Revoke(id);
+  backend_->Delete(kLeaseBucket, LeaseKey(id));
+  leases_of_keys_.erase(id);
+}
+
 void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease) {
+  if (quotas_ != nullptr) [[unlikely]] {
+    CountChange(key, static_cast<int64_t>(key.size() + value.size()));
+  }
   const Revision at{revision_ + 1, changes_++};
   const Index::Added added = index_.Add(key, at, /*is_tombstone=*/false);
   if (added.superseded && !added.superseded->is_tombstone()) {
@@ -120,6 +149,9 @@ void Applier::DeleteKey(std::string_view key) {
 }
 
 void Applier::DeleteLeasedKey(std::string_view key) {
+  if (quotas_ != nullptr) [[unlikely]] {
+    CountChange(key, std::nullopt);
+  }
   const Revision at{revision_ + 1, changes_++};
   const Index::Added added = index_.Add(key, at, /*is_tombstone=*/true);
   garbage_.AddSuperseded(*added.superseded, at.main);
@@ -190,7 +222,7 @@ absl::StatusOr<LeaseGrantResult> Applier::Apply(const LeaseGrantOp& op) {
     return MakeError(StoreError::kLeaseExists);
   }
   lease_hook_->Grant(op.id, op.ttl_seconds, 0);
-  backend_->Put(kLeaseBucket, LeaseKey(op.id), EncodeLease(op.ttl_seconds, {.id = op.id}));
+  StoreLease(op.ttl_seconds, {.id = op.id});
   return LeaseGrantResult{.revision = revision_};
 }
 
@@ -206,6 +238,7 @@ absl::StatusOr<LeaseRevokeResult> Applier::Apply(const LeaseRevokeOp& op) {
     }
   }
   lease_hook_->Revoke(op.id);  // With it go all its attachments at once.
+  leases_of_keys_.erase(op.id);
   backend_->Delete(kLeaseBucket, LeaseKey(op.id));
   return LeaseRevokeResult{.revision = EndRevision()};
 }
@@ -216,8 +249,7 @@ absl::StatusOr<int64_t> Applier::Apply(const CheckpointOp& op) {
       continue;
     }
     lease_hook_->Checkpoint(checkpoint);
-    backend_->Put(kLeaseBucket, LeaseKey(checkpoint.id),
-                  EncodeLease(lease_hook_->GrantedTtl(checkpoint.id), checkpoint));
+    StoreLease(lease_hook_->GrantedTtl(checkpoint.id), checkpoint);
   }
   return revision_;
 }
@@ -237,8 +269,71 @@ absl::StatusOr<uint64_t> Applier::Apply(const SystemOp& op) {
     } else {
       backend_->Put(bucket, write.key, write.value);
     }
+    if (bucket == kMetaBucket && write.key == kPrefixQuotaKey) {
+      const absl::Status set = SetQuotas(write.is_delete ? std::string_view() : write.value);
+      if (!set.ok()) {
+        return Fail(set);
+      }
+    }
   }
   return 0;
+}
+
+absl::StatusOr<int64_t> Applier::LiveBytes(std::string_view key) const {
+  const KeyEntry* const entry = index_.Find(key);
+  if (entry == nullptr || !entry->is_live()) {
+    return 0;
+  }
+  ASSIGN_OR_RETURN(const KeyValueView kv, state().Record(entry->newest.revision()));
+  return static_cast<int64_t>(kv.key.size() + kv.value.size());
+}
+
+absl::Status Applier::SetQuotas(std::string_view stored) {
+  ASSIGN_OR_RETURN(std::vector<PrefixQuota> quotas, DecodeQuotas(stored));
+  if (quotas.empty()) {
+    quotas_ = nullptr;
+    return absl::OkStatus();
+  }
+  quotas_ = std::make_shared<PrefixQuotas>(quotas);
+  const ReadState now = state();
+  for (const PrefixQuota& quota : quotas) {
+    // What lies within another prefix is counted with it, and so is a second quota of the same.
+    const bool is_counted =
+        std::any_of(quotas.begin(), quotas.end(), [&](const PrefixQuota& other) {
+          return quota.prefix.starts_with(other.prefix) &&
+                 (other.prefix.size() < quota.prefix.size() || &other < &quota);
+        });
+    if (is_counted) {
+      continue;
+    }
+    std::string end;
+    absl::Status status;
+    VisitLive(now.index, IntervalOfPrefix(quota.prefix, &end), now.revision,
+              [&](const KeyEntry& entry, HistoryItem item) {
+                const absl::StatusOr<KeyValueView> kv = now.Record(item.revision());
+                status = kv.status();
+                if (kv.ok()) {
+                  quotas_->Count(entry.key(),
+                                 static_cast<int64_t>(kv->key.size() + kv->value.size()), 1);
+                }
+                return status.ok();
+              });
+    RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+void Applier::CountChange(std::string_view key, std::optional<int64_t> bytes) {
+  if (!quotas_->Covers(key)) {
+    return;
+  }
+  const absl::StatusOr<int64_t> before = LiveBytes(key);
+  if (!before.ok()) {
+    Fail(before.status()).IgnoreError();  // remembered: writing stops
+    return;
+  }
+  const int64_t was_there = *before > 0 ? 1 : 0;  // no key is empty
+  quotas_->Count(key, bytes.value_or(0) - *before, (bytes.has_value() ? 1 : 0) - was_there);
 }
 
 absl::StatusOr<bool> Applier::CompactStep(int64_t steps) {

@@ -14,11 +14,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_set.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -28,6 +30,7 @@
 #include "mvcc/key_digest.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/log_entry.h"
+#include "mvcc/prefix_quota.h"
 #include "mvcc/read_view.h"
 
 namespace socle::mvcc {
@@ -59,6 +62,8 @@ class Applier {
   // One revision being made: 0 or more changes between BeginRevision and EndRevision share a main
   // revision. TxnRun and the operations above use them.
   void BeginRevision();
+  // The lease that a put of this request grants for its key, unless it is there.
+  void GrantForKey(LeaseId id, int64_t ttl_seconds);
   // Requires that a lease other than kNoLease exists.
   void PutKey(std::string_view key, std::string_view value, LeaseId lease);
   // Requires a live key.
@@ -69,6 +74,8 @@ class Applier {
 
   // Consumes the revision if there were changes; returns the newest revision.
   int64_t EndRevision();
+
+  bool has_leases() const { return lease_hook_ != nullptr; }
 
   bool LeaseExists(LeaseId id) const { return lease_hook_ != nullptr && lease_hook_->Exists(id); }
 
@@ -99,6 +106,12 @@ class Applier {
 
   Index* index() { return &index_; }
 
+  // Null when there are none.
+  const std::shared_ptr<PrefixQuotas>& quotas() const { return quotas_; }
+
+  // Bytes of a live key and its value; 0 when the key is not live. For keys that quotas cover.
+  absl::StatusOr<int64_t> LiveBytes(std::string_view key) const;
+
   int64_t revision() const { return revision_; }
 
   int64_t compact_revision() const { return compact_revision_; }
@@ -116,8 +129,15 @@ class Applier {
  private:
   friend class Restorer;
 
+  // Takes the stored quotas over and counts what is there.
+  absl::Status SetQuotas(std::string_view stored);
+  // Before a key that quotas cover gets `bytes`, or goes.
+  void CountChange(std::string_view key, std::optional<int64_t> bytes);
   void PutScheduled(int64_t revision);
   void MoveLease(std::string_view key, LeaseId lease);
+  void StoreLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint);
+  // A key let go of the lease: one that was granted for a key goes with its last.
+  void DropLeaseOfKey(LeaseId id);
   // DeleteKey that leaves the key's attachment for the caller to end.
   void DeleteLeasedKey(std::string_view key);
   absl::Status DropRevision(HistoryItem item);
@@ -126,7 +146,9 @@ class Applier {
   LeaseHook* const lease_hook_;
   Index index_;
   GarbageQueue garbage_;
+  absl::flat_hash_set<LeaseId> leases_of_keys_;  // granted by GrantForKey
   KeyDigest digest_;
+  std::shared_ptr<PrefixQuotas> quotas_;
   absl::Status corruption_;
   std::shared_ptr<const kv::BackendSnapshot> storage_;
 

@@ -43,6 +43,7 @@ constexpr std::array kRows = {
     Row{StoreError::kTooManyRequests, absl::StatusCode::kResourceExhausted, "too many requests"},
     Row{StoreError::kCorrupt, absl::StatusCode::kDataLoss, "corrupt cluster"},
     Row{StoreError::kStopped, absl::StatusCode::kUnavailable, "server stopped"},
+    Row{StoreError::kPrefixQuota, absl::StatusCode::kResourceExhausted, "prefix quota exceeded"},
 };
 
 const Row& RowOf(StoreError error) {
@@ -54,8 +55,11 @@ const Row& RowOf(StoreError error) {
 }  // namespace
 
 absl::Status MakeError(StoreError error) {
-  const Row& row = RowOf(error);
-  absl::Status status(row.code, AbslView(row.text));
+  return MakeError(error, TextOf(error));
+}
+
+absl::Status MakeError(StoreError error, std::string_view message) {
+  absl::Status status(RowOf(error).code, AbslView(message));
   // Through a view: the string constructor is a template that clang and g++ name differently.
   const std::string number = absl::StrCat(static_cast<int>(error));
   status.SetPayload(kPayloadUrl, absl::Cord(AbslView(number)));

@@ -32,10 +32,13 @@ enum class StoreError {
   kTooManyRequests,
   kCorrupt,
   kStopped,
+  kPrefixQuota,  // its message says more than TextOf
 };
 
 // A Status with a fitting code, the error's own words as message, and the enum as payload.
 absl::Status MakeError(StoreError error);
+// The same with another message.
+absl::Status MakeError(StoreError error, std::string_view message);
 
 // nullopt for a Status that is OK or carries no StoreError.
 std::optional<StoreError> ErrorOf(const absl::Status& status);

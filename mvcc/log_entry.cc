@@ -51,7 +51,11 @@ class Writer {
     Bytes(put.key);
     Bytes(put.value);
     Number(Raw(put.lease));
-    Bits({put.prev_kv, put.ignore_value, put.ignore_lease});
+    // The fourth bit came later: entries without it have no TTL.
+    Bits({put.prev_kv, put.ignore_value, put.ignore_lease, put.ttl_seconds != 0});
+    if (put.ttl_seconds != 0) {
+      Number(put.ttl_seconds);
+    }
   }
 
   void Write(const DeleteRangeRequest& range) {
@@ -180,6 +184,7 @@ class Reader {
     put.prev_kv = (bits & 1) != 0;
     put.ignore_value = (bits & 2) != 0;
     put.ignore_lease = (bits & 4) != 0;
+    put.ttl_seconds = (bits & 8) != 0 ? Number() : 0;
     return put;
   }
 

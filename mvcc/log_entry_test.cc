@@ -31,7 +31,8 @@ TEST(LogEntry, KeepsEveryFieldOfAPut) {
                        .lease = LeaseId{-7},
                        .prev_kv = true,
                        .ignore_value = false,
-                       .ignore_lease = true};
+                       .ignore_lease = true,
+                       .ttl_seconds = 12};
   const auto decoded = DecodeOperation(EncodeOperation(put));
   ASSERT_THAT(decoded, IsOk());
   const auto& back = std::get<PutRequest>(*decoded);
@@ -41,6 +42,7 @@ TEST(LogEntry, KeepsEveryFieldOfAPut) {
   EXPECT_TRUE(back.prev_kv);
   EXPECT_FALSE(back.ignore_value);
   EXPECT_TRUE(back.ignore_lease);
+  EXPECT_EQ(back.ttl_seconds, 12);
 }
 
 TEST(LogEntry, KeepsEveryFieldOfARangeInATransaction) {

@@ -57,6 +57,9 @@ struct RangeResult {
   Pin pin;
 };
 
+// Of any lease.
+inline constexpr int64_t kLeaseTtlMax = 9'000'000'000;
+
 struct PutRequest {
   std::string key;
   std::string value;
@@ -64,6 +67,9 @@ struct PutRequest {
   bool prev_kv = false;
   bool ignore_value = false;
   bool ignore_lease = false;
+  // > 0: `lease` is the id of a new lease of this TTL, which the put grants for its key alone: it goes when the key is
+  // put or deleted otherwise. The id is made by whoever asks, before the entry is logged.
+  int64_t ttl_seconds = 0;
 };
 
 struct PutResult {

@@ -75,6 +75,7 @@ absl::StatusOr<int64_t> ReadRevision(const kv::ReadTxn& pages, std::string_view 
 struct StoredLease {
   int64_t ttl_seconds = 0;
   LeaseCheckpoint checkpoint;
+  bool is_of_key = false;
 };
 
 std::optional<StoredLease> DecodeLease(std::string_view bytes) {
@@ -102,6 +103,9 @@ std::optional<StoredLease> DecodeLease(std::string_view bytes) {
       case kLeaseLeftField:
         lease.checkpoint.left_millis = number;
         break;
+      case kLeaseOfKeyField:
+        lease.is_of_key = number != 0;
+        break;
       default:
         break;
     }
@@ -110,7 +114,8 @@ std::optional<StoredLease> DecodeLease(std::string_view bytes) {
 }
 
 // `is_noted`: what is noted about deadlines still holds.
-absl::Status RestoreLeases(const kv::ReadTxn& pages, bool is_noted, LeaseHook* hook) {
+absl::Status RestoreLeases(const kv::ReadTxn& pages, bool is_noted, LeaseHook* hook,
+                           absl::flat_hash_set<LeaseId>* of_keys) {
   ASSIGN_OR_RETURN(const auto cursor, pages.NewCursor("lease"));
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
     auto lease = DecodeLease(cursor->value());
@@ -121,6 +126,9 @@ absl::Status RestoreLeases(const kv::ReadTxn& pages, bool is_noted, LeaseHook* h
     }
     LeaseCheckpoint& checkpoint = lease->checkpoint;
     hook->Grant(checkpoint.id, lease->ttl_seconds, checkpoint.remaining_ttl_seconds);
+    if (lease->is_of_key) {
+      of_keys->insert(checkpoint.id);
+    }
     if (checkpoint.left_millis != 0 && !is_noted) {
       PROBE("restore: another server may have renewed a lease");
     } else if (checkpoint.left_millis != 0) {
@@ -153,13 +161,14 @@ class Restorer {
       LogError("the pages do not hold what was written", {{"error", applier_->corruption_}});
     }
     if (applier_->lease_hook_ != nullptr) {
-      RETURN_IF_ERROR(
-          RestoreLeases(pages, SpeaksOf(bookkeeping.key_digest, point), applier_->lease_hook_));
+      RETURN_IF_ERROR(RestoreLeases(pages, SpeaksOf(bookkeeping.key_digest, point),
+                                    applier_->lease_hook_, &applier_->leases_of_keys_));
     }
     MergeRuns();
     AttachLeases();
     QueueGarbage();
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(const auto quotas, pages.Get("meta", kPrefixQuotaKey));
+    return quotas ? applier_->SetQuotas(*quotas) : absl::OkStatus();
   }
 
  private:

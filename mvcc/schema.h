@@ -40,6 +40,8 @@ inline std::optional<kv::BucketId> FindBucket(std::string_view name) {
 // Fields of leasepb.Lease that are ours: LeaseCheckpoint::noted_unix_millis and left_millis.
 inline constexpr uint32_t kLeaseNotedField = 1'001;
 inline constexpr uint32_t kLeaseLeftField = 1'002;
+// 1: granted by a put for its key (PutRequest::ttl_seconds).
+inline constexpr uint32_t kLeaseOfKeyField = 1'003;
 
 inline constexpr std::string_view kConsistentIndexKey = "consistent_index";
 // Keys of `meta` that are ours begin so. etcd ignores them, and hashes leave them out.
@@ -49,6 +51,8 @@ inline constexpr std::string_view kOwnKeyPrefix = "socle_";
 inline constexpr std::string_view kStoreIdKey = "socle_store_id";
 // What the key bucket must hold: mvcc/key_digest.h.
 inline constexpr std::string_view kKeyDigestKey = "socle_key_digest";
+// mvcc/prefix_quota.h.
+inline constexpr std::string_view kPrefixQuotaKey = "socle_prefix_quota";
 inline constexpr std::string_view kScheduledCompactKey = "scheduledCompactRev";
 inline constexpr std::string_view kFinishedCompactKey = "finishedCompactRev";
 

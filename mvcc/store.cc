@@ -31,9 +31,8 @@
 namespace socle::mvcc {
 namespace {
 
-constexpr int64_t kLeaseTtlMax = 9'000'000'000;
-
-// Whether applying it grants, revokes or attaches. (That a write takes a key from its lease shows before its sync.)
+// Whether applying it grants, revokes or attaches. (That a write takes a key from its lease, and
+// that a lease of that key alone goes with it, shows before its sync.)
 template <typename Request>
 bool TouchesLeases(const Request& request) {
   if constexpr (std::is_same_v<Request, PutRequest>) {
@@ -295,6 +294,10 @@ class StoreImpl final : public Store {
             .txns = txns_.load(std::memory_order_relaxed)};
   }
 
+  std::vector<PrefixUsage> PrefixUsages() const override {
+    return quotas_ != nullptr ? quotas_->Usage() : std::vector<PrefixUsage>();
+  }
+
   absl::Status Health() const override { return loop_->status(); }
 
   absl::Status Check() override {
@@ -309,6 +312,7 @@ class StoreImpl final : public Store {
   absl::Status OpenPages();
   absl::Status OpenLog(uint64_t consistent_index);
   absl::Status Replay(kv::LogIndex index, std::string_view entry);
+  absl::Status SetPrefixQuotas();
   absl::Status EnsureStoreId(kv::Engine* engine);
 
   template <typename Request, typename Result>
@@ -357,6 +361,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<kv::Backend> backend_;
   std::unique_ptr<kv::Wal> wal_;
   std::unique_ptr<Applier> applier_;
+  std::shared_ptr<const PrefixQuotas> quotas_;  // the applier's, since Init; null: none
   std::unique_ptr<WriteLoop> loop_;
   // loop_ for the committer, which runs already while the log is replayed.
   std::atomic<WriteLoop*> noted_loop_{nullptr};
@@ -462,12 +467,31 @@ absl::Status StoreImpl::OpenLog(uint64_t consistent_index) {
                                        [this](kv::LogIndex index, std::string_view entry) {
                                          return Replay(index, entry);
                                        }));
+  RETURN_IF_ERROR(SetPrefixQuotas());
   loop_ = std::make_unique<WriteLoop>(
       backend_.get(), wal_.get(), applier_.get(), clock_,
       WriteLoopOptions{.compaction_batch_limit = options_.compaction_batch_limit,
                        .compaction_sleep_nanos = options_.compaction_sleep_nanos},
       observer_, Raw(wal_->last_index()));
   noted_loop_.store(loop_.get(), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+// They change by an entry of the log like every other state.
+absl::Status StoreImpl::SetPrefixQuotas() {
+  const std::string wanted = EncodeQuotas(options_.prefix_quotas);
+  const std::string stored =
+      applier_->quotas() == nullptr ? std::string() : EncodeQuotas(applier_->quotas()->quotas());
+  if (wanted != stored) {
+    const SystemOp op{.writes = {{.bucket = "meta",
+                                  .key = std::string(kPrefixQuotaKey),
+                                  .value = wanted,
+                                  .is_delete = wanted.empty()}}};
+    const std::string entry = EncodeOperation(op);
+    RETURN_IF_ERROR(wal_->Append({{entry}}).status());
+    RETURN_IF_ERROR(applier_->Apply(op).status());
+  }
+  quotas_ = applier_->quotas();
   return absl::OkStatus();
 }
 

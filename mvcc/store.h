@@ -35,6 +35,7 @@
 #include "mvcc/errors.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/old_ways.h"
+#include "mvcc/prefix_quota.h"
 #include "mvcc/request.h"
 #include "mvcc/revision.h"
 #include "mvcc/watch.h"
@@ -61,6 +62,8 @@ struct StoreOptions {
   int restore_threads = 0;                    // 0: one per core, at most 8
   int64_t restore_run_revisions = 64 * 1024;  // read and sorted at a time; tests take few
   bool unsafe_no_sync = false;
+
+  std::vector<PrefixQuota> prefix_quotas;  // in place of those that the directory had
 
   int64_t txn_ops_max = 128;
   int64_t request_bytes_max = 1'572'864;
@@ -172,6 +175,8 @@ class Store {
   virtual int64_t current_revision() const = 0;
   virtual int64_t compact_revision() const = 0;
   virtual StoreStats Stats() const = 0;
+  // Of StoreOptions::prefix_quotas, by prefix.
+  virtual std::vector<PrefixUsage> PrefixUsages() const = 0;
   // OK, or the first error that stopped writing.
   virtual absl::Status Health() const = 0;
   // Verifies the structure of the page store, and that its pages hold what was written (DataLoss).

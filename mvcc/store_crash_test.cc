@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -43,6 +44,7 @@ class Victim {
   // often it went.
   int Live() {
     int crashes = 0;
+    ChooseQuotas();
     PlanCrash();
     while (!Open()) {
       if (!env_.has_crashed()) {
@@ -63,6 +65,18 @@ class Victim {
   }
 
  private:
+  // What was written under the old ones was judged by them, whatever is asked for when it is replayed.
+  void ChooseQuotas() {
+    if (!random_.OneIn(3)) {
+      return;
+    }
+    const auto limit = [this] { return static_cast<int64_t>(100 + random_.Below(2'000)); };
+    quotas_.clear();
+    if (!random_.OneIn(4)) {
+      quotas_ = {{.prefix = "a", .limit_bytes = limit()}, {.prefix = "d", .limit_bytes = limit()}};
+    }
+  }
+
   void PlanCrash() {
     env_.CrashAfterCalls(random_.Below(random_.OneIn(3) ? 15 : (random_.OneIn(10) ? 400 : 70)));
   }
@@ -78,6 +92,7 @@ class Victim {
     StoreOptions options = SmallStore(&env_, hook_.get());
     options.pending_bytes_max = random_.OneIn(2) ? uint64_t{1} << 20U : 70'000;
     options.batch_limit = random_.OneIn(2) ? 4 : 10'000;
+    options.prefix_quotas = quotas_;
     auto store = Store::Open(options);
     if (!store.ok()) {
       last_error_ = store.status();
@@ -93,7 +108,9 @@ class Victim {
 
   // Finds out how far the last life came and holds the store to it.
   void Settle() {
-    const uint64_t there = store_->Stats().log_index;
+    // A change of the quotas is an entry of its own, after all that was there.
+    quota_entries_ += quotas_ != model_.quotas() ? 1 : 0;
+    const uint64_t there = store_->Stats().log_index - quota_entries_;
     // `applied_` operations were answered; of those in between each may be there or not, in order.
     ASSERT_GE(there, applied_) << "an answered operation is missing";
     ASSERT_LE(there, applied_ + sent_.size()) << "the log has what nobody sent";
@@ -103,7 +120,11 @@ class Victim {
       ++applied_;
     }
     sent_.clear();
+    model_.set_quotas(quotas_);
     ASSERT_EQ(Difference(*store_, &model_, *hook_), "");
+    for (const PrefixUsage& usage : store_->PrefixUsages()) {
+      ASSERT_EQ(usage.used_bytes, model_.LiveBytes(usage.prefix)) << usage.prefix;
+    }
     const absl::Status sound = store_->Check();
     ASSERT_TRUE(sound.ok() || env_.has_crashed()) << sound;
   }
@@ -162,6 +183,8 @@ class Victim {
   ModelStore model_;            // everything that is certain
   std::deque<Operation> sent_;  // not yet certain, in order
   uint64_t applied_ = 0;        // operations in the model
+  std::vector<PrefixQuota> quotas_;
+  uint64_t quota_entries_ = 0;  // in the log
   std::unique_ptr<MapLeaseHook> hook_;
   std::unique_ptr<Store> store_;
   absl::Status last_error_;

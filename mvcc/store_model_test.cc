@@ -1,6 +1,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -25,12 +26,15 @@ struct Variant {
   uint64_t pending_bytes_max;
   // On the machine's file system instead of a simulated one.
   std::optional<kv::EngineKind> engine = std::nullopt;
+  bool has_quotas = false;  // others at each start
 };
 
 constexpr Variant kVariants[] = {
     {"a commit now and then", freelist::FreelistType::kHashmap, 10'000, uint64_t{256} << 20U},
     {"a commit every few changes", freelist::FreelistType::kArray, 3, uint64_t{256} << 20U},
     {"writers wait for room", freelist::FreelistType::kHashmap, 10'000, 70'000},
+    {"prefixes have quotas", freelist::FreelistType::kHashmap, 20, uint64_t{256} << 20U,
+     std::nullopt, /*has_quotas=*/true},
 };
 
 constexpr Variant kEngineVariants[] = {
@@ -71,6 +75,14 @@ class Pair {
     ++opens_;
     options.restore_threads = opens_ % 3 + 1;
     options.restore_run_revisions = opens_ % 2 == 0 ? 3 : 40;
+    if (variant_.has_quotas && opens_ % 4 != 0) {
+      options.prefix_quotas = {{.prefix = "a", .limit_bytes = Limit()},
+                               {.prefix = "d", .limit_bytes = Limit()},
+                               {.prefix = "aa", .limit_bytes = Limit()},
+                               {.prefix = "", .limit_bytes = 2 * Limit()}};
+    }
+    quotas_ = options.prefix_quotas;
+    model_.set_quotas(quotas_);
     auto store = Store::Open(options);
     ASSERT_THAT(store, IsOk());
     store_ = *std::move(store);
@@ -103,10 +115,17 @@ class Pair {
 
   void Compare() {
     ASSERT_EQ(Difference(*store_, &model_, *hook_), "");
+    const std::vector<PrefixUsage> usages = store_->PrefixUsages();
+    ASSERT_EQ(usages.size(), quotas_.size());
+    for (const PrefixUsage& usage : usages) {
+      ASSERT_EQ(usage.used_bytes, model_.LiveBytes(usage.prefix)) << usage.prefix;
+    }
     ASSERT_THAT(store_->Check(), IsOk());
   }
 
  private:
+  int64_t Limit() { return static_cast<int64_t>(100 + operations_.random()->Below(4'000)); }
+
   FaultEnv env_;
   const TempDir dir_;
   const Variant variant_;
@@ -114,6 +133,7 @@ class Pair {
   ModelStore model_;
   std::unique_ptr<MapLeaseHook> hook_;
   int opens_ = 0;
+  std::vector<PrefixQuota> quotas_;
   std::unique_ptr<Store> store_;
 };
 

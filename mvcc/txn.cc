@@ -112,9 +112,31 @@ absl::Status TxnRun::CheckPut(const PutRequest& request) const {
       return MakeError(StoreError::kKeyNotFound);
     }
   }
-  if (request.lease != kNoLease && !applier_->LeaseExists(request.lease)) {
-    return MakeError(StoreError::kLeaseNotFound);
+  return CheckLease(request);
+}
+
+absl::Status TxnRun::CheckLease(const PutRequest& request) const {
+  if (request.ttl_seconds != 0) {
+    return !applier_->has_leases()
+               ? absl::FailedPreconditionError("this store was opened without leases")
+           : applier_->LeaseExists(request.lease) ? MakeError(StoreError::kLeaseExists)
+                                                  : absl::OkStatus();
   }
+  return request.lease == kNoLease || applier_->LeaseExists(request.lease)
+             ? absl::OkStatus()
+             : MakeError(StoreError::kLeaseNotFound);
+}
+
+absl::Status TxnRun::AddTo(PrefixQuotas::Addition* addition, const PutRequest& request) const {
+  if (request.ignore_value || !applier_->quotas()->Covers(request.key)) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<int64_t> before = applier_->LiveBytes(request.key);
+  if (!before.ok()) {
+    return applier_->Fail(before.status());
+  }
+  addition->Add(request.key,
+                static_cast<int64_t>(request.key.size() + request.value.size()) - *before);
   return absl::OkStatus();
 }
 
@@ -145,6 +167,15 @@ absl::StatusOr<TxnResult> TxnRun::Run(const TxnRequest& request) {
     return range == nullptr ? absl::OkStatus() : CheckRange(*range);
   }));
   path_position_ = 0;
+  if (applier_ != nullptr && applier_->quotas() != nullptr) [[unlikely]] {
+    PrefixQuotas::Addition addition(applier_->quotas().get());
+    RETURN_IF_ERROR(CheckPath(request, [&](const RequestOp& op) {
+      const auto* const put = std::get_if<PutRequest>(&op);
+      return put == nullptr ? absl::OkStatus() : AddTo(&addition, *put);
+    }));
+    path_position_ = 0;
+    RETURN_IF_ERROR(applier_->quotas()->Judge(addition));
+  }
   if (applier_ == nullptr) {
     ASSIGN_OR_RETURN(TxnResult result, Execute(request));
     result.revision = before_.revision;
@@ -162,10 +193,13 @@ absl::StatusOr<TxnResult> TxnRun::Run(const TxnRequest& request) {
 
 absl::StatusOr<PutResult> TxnRun::RunPut(const PutRequest& request) {
   // The same checks as in a transaction; for a lone put etcd looks at the lease first.
-  if (request.lease != kNoLease && !applier_->LeaseExists(request.lease)) {
-    return MakeError(StoreError::kLeaseNotFound);
-  }
+  RETURN_IF_ERROR(CheckLease(request));
   RETURN_IF_ERROR(CheckPut(request));
+  if (applier_->quotas() != nullptr) [[unlikely]] {
+    PrefixQuotas::Addition addition(applier_->quotas().get());
+    RETURN_IF_ERROR(AddTo(&addition, request));
+    RETURN_IF_ERROR(applier_->quotas()->Judge(addition));
+  }
   applier_->BeginRevision();
   absl::StatusOr<PutResult> result = Execute(request);
   applier_->EndRevision();
@@ -226,6 +260,9 @@ absl::StatusOr<PutResult> TxnRun::Execute(const PutRequest& request) {
         result.pin = now.storage;
       }
     }
+  }
+  if (request.ttl_seconds != 0) [[unlikely]] {
+    applier_->GrantForKey(lease, request.ttl_seconds);
   }
   applier_->PutKey(request.key, value, lease);
   result.revision = applier_->visible_revision();

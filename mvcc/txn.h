@@ -14,6 +14,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "mvcc/prefix_quota.h"
 #include "mvcc/read_view.h"
 #include "mvcc/request.h"
 
@@ -41,6 +42,8 @@ class TxnRun {
   template <typename Check>
   absl::Status CheckPath(const TxnRequest& request, const Check& check);
   absl::Status CheckPut(const PutRequest& request) const;
+  absl::Status CheckLease(const PutRequest& request) const;
+  absl::Status AddTo(PrefixQuotas::Addition* addition, const PutRequest& request) const;
   absl::Status CheckRange(const RangeRequest& request) const;
 
   // The operations themselves; errors here are failures of the store (the checks are done).

@@ -138,6 +138,12 @@ absl::Status Validate(const PutRequest& request) {
   if (request.ignore_lease && request.lease != kNoLease) {
     return MakeError(StoreError::kLeaseProvided);
   }
+  if (request.ttl_seconds != 0 && (request.ttl_seconds < 0 || request.lease == kNoLease)) {
+    return absl::InvalidArgumentError("a put with a TTL needs the id of the lease that it grants");
+  }
+  if (request.ttl_seconds > kLeaseTtlMax) {
+    return MakeError(StoreError::kLeaseTtlTooLarge);
+  }
   return absl::OkStatus();
 }
 

@@ -21,7 +21,13 @@ constexpr int64_t kCompactionPieces = 16;  // at most in a step
 // Bytes of operations put into one batch: bounds how long the last one waits for its neighbours.
 constexpr size_t kBatchBytesMax = size_t{8} << 20U;
 
+thread_local const BatchTimes* batch_being_answered = nullptr;
+
 }  // namespace
+
+const BatchTimes* BatchBeingAnswered() {
+  return batch_being_answered;
+}
 
 WriteLoop::WriteLoop(kv::Backend* backend, kv::Wal* wal, Applier* applier, Clock* clock,
                      const WriteLoopOptions& options, StoreObserver observer, uint64_t log_index)
@@ -185,16 +191,17 @@ bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
 }
 
 absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch,
-                            absl::FunctionRef<void()> meanwhile) {
+                            absl::FunctionRef<void()> meanwhile, BatchTimes* times) {
   std::vector<std::string_view> entries;
   entries.reserve(batch.size());
   for (const auto& proposal : batch) {
     entries.push_back(proposal->entry());
   }
-  const int64_t start = clock_->MonotonicNanos();
+  times->taken = clock_->MonotonicNanos();
   ASSIGN_OR_RETURN(const kv::LogIndex last, wal_->Append(entries, meanwhile));
+  times->logged = clock_->MonotonicNanos();
   if (observer_.wal_sync) {
-    observer_.wal_sync(clock_->MonotonicNanos() - start);
+    observer_.wal_sync(times->logged - times->taken);
   }
   log_index_.store(Raw(last), std::memory_order_release);
   return absl::OkStatus();
@@ -214,6 +221,7 @@ absl::Status WriteLoop::Apply(const std::vector<std::unique_ptr<Proposal>>& batc
 
 void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
   absl::Status failure = status();
+  BatchTimes times;
   if (failure.ok()) {
     MakeRoom();
     failure = backend_->status();
@@ -224,11 +232,14 @@ void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
     const bool waits_for_sync = std::any_of(
         batch.begin(), batch.end(), [](const auto& proposal) { return proposal->TouchesLeases(); });
     absl::Status applied;
-    failure = Log(batch, [&] {
-      if (!waits_for_sync) {
-        applied = Apply(batch);
-      }
-    });
+    failure = Log(
+        batch,
+        [&] {
+          if (!waits_for_sync) {
+            applied = Apply(batch);
+          }
+        },
+        &times);
     if (!failure.ok()) {
       failure = Annotate(failure, "the write-ahead log failed, writing has stopped");
       LogError("the write-ahead log failed, writing has stopped", {{"error", failure}});
@@ -248,9 +259,12 @@ void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
   deletes_.store(applier_->deletes(), std::memory_order_relaxed);
   PublishView();
   PublishEvents(wants_events);
+  times.applied = clock_->MonotonicNanos();
+  batch_being_answered = &times;
   for (const auto& proposal : batch) {
     proposal->Answer();
   }
+  batch_being_answered = nullptr;
 }
 
 void WriteLoop::PublishView() {

@@ -31,6 +31,7 @@
 #include "kv/base/thread.h"
 #include "kv/wal/wal.h"
 #include "mvcc/applier.h"
+#include "mvcc/batch_times.h"
 #include "mvcc/read_view.h"
 #include "mvcc/store.h"
 #include "mvcc/watch_hub.h"
@@ -109,7 +110,7 @@ class WriteLoop {
   void RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch);
   // `meanwhile` runs while the log is synced.
   absl::Status Log(const std::vector<std::unique_ptr<Proposal>>& batch,
-                   absl::FunctionRef<void()> meanwhile);
+                   absl::FunctionRef<void()> meanwhile, BatchTimes* times);
   absl::Status Apply(const std::vector<std::unique_ptr<Proposal>>& batch);
   void StepCompaction();
   void MakeRoom();

@@ -187,10 +187,57 @@ class ModelTxn {
     if ((put.ignore_value || put.ignore_lease) && !before_.contains(put.key)) {
       return MakeError(StoreError::kKeyNotFound);
     }
-    if (put.lease != kNoLease && !store_->leases_.contains(put.lease)) {
-      return MakeError(StoreError::kLeaseNotFound);
+    return CheckLease(put);
+  }
+
+  absl::Status CheckLease(const PutRequest& put) const {
+    const bool is_there = store_->leases_.contains(put.lease);
+    if (put.ttl_seconds != 0) {
+      return is_there ? MakeError(StoreError::kLeaseExists) : absl::OkStatus();
+    }
+    return put.lease == kNoLease || is_there ? absl::OkStatus()
+                                             : MakeError(StoreError::kLeaseNotFound);
+  }
+
+  // A lease of a key goes when no key has it any more.
+  void LetGo(LeaseId id) {
+    const bool is_used = std::any_of(now_.begin(), now_.end(),
+                                     [id](const auto& pair) { return pair.second.lease == id; });
+    if (!is_used && store_->leases_of_keys_.erase(id) > 0) {
+      store_->leases_.erase(id);
+    }
+  }
+
+  // Everything that the operation would put.
+  void Collect(const TxnRequest& txn, std::vector<const PutRequest*>* puts) const {
+    for (const RequestOp& op : Branch(txn)) {
+      if (const auto* const nested = std::get_if<std::unique_ptr<TxnRequest>>(&op)) {
+        Collect(**nested, puts);
+      } else if (const auto* const put = std::get_if<PutRequest>(&op)) {
+        puts->push_back(put);
+      }
+    }
+  }
+
+  absl::Status CheckQuotas(const std::vector<const PutRequest*>& puts) const {
+    for (const PrefixQuota& quota : store_->quotas_) {
+      int64_t added = 0;
+      for (const PutRequest* const put : puts) {
+        const auto old = before_.find(put->key);
+        if (put->key.starts_with(quota.prefix) && !put->ignore_value) {
+          added += static_cast<int64_t>(put->key.size() + put->value.size());
+          added -= old == before_.end() ? 0 : SizeOf(old->second);
+        }
+      }
+      if (added > 0 && store_->LiveBytes(quota.prefix) + added > quota.limit_bytes) {
+        return MakeError(StoreError::kPrefixQuota);
+      }
     }
     return absl::OkStatus();
+  }
+
+  static int64_t SizeOf(const ModelKv& kv) {
+    return static_cast<int64_t>(kv.key.size() + kv.value.size());
   }
 
   TxnResult Run(const TxnRequest& txn) {
@@ -219,7 +266,13 @@ class ModelTxn {
     ModelKv kv{.key = put.key, .value = put.value, .lease = put.lease};
     kv.create_revision = kv.mod_revision = store_->revision() + 1;
     kv.version = 1;
+    LeaseId old_lease = kNoLease;
+    if (put.ttl_seconds != 0) {
+      store_->leases_.insert(put.lease);
+      store_->leases_of_keys_.insert(put.lease);
+    }
     if (const auto old = now_.find(put.key); old != now_.end()) {
+      old_lease = old->second.lease;
       kv.create_revision = old->second.create_revision;
       kv.version = old->second.version + 1;
       kv.value = put.ignore_value ? old->second.value : kv.value;
@@ -229,6 +282,7 @@ class ModelTxn {
       }
     }
     now_[put.key] = kv;
+    LetGo(old_lease);
     Record(/*is_delete=*/false, kv);
     result.revision = visible();
     return result;
@@ -251,7 +305,9 @@ class ModelTxn {
   }
 
   void Delete(const std::string& key) {
+    const LeaseId lease = now_.at(key).lease;
     now_.erase(key);
+    LetGo(lease);
     Record(/*is_delete=*/true, {.key = key, .mod_revision = store_->revision() + 1});
   }
 
@@ -374,7 +430,7 @@ std::vector<ModelEvent> ModelStore::events() const {
 
 bool ModelStore::SameAs(const ModelStore& other) const {
   if (revision() != other.revision() || compact_revision_ != other.compact_revision_ ||
-      leases_ != other.leases_) {
+      leases_ != other.leases_ || leases_of_keys_ != other.leases_of_keys_) {
     return false;
   }
   const ModelRevision* mine = newest_.get();
@@ -405,15 +461,26 @@ std::string ModelStore::Apply(const Operation& operation) {
 
 std::string ModelStore::Do(const PutRequest& request) {
   ModelTxn txn(this);
-  if (request.lease != kNoLease && !leases_.contains(request.lease)) {
-    return std::string(TextOf(StoreError::kLeaseNotFound));
+  if (const absl::Status status = txn.CheckLease(request); !status.ok()) {
+    return DescribeError(status);
   }
   if (const absl::Status status = txn.CheckPut(request); !status.ok()) {
+    return DescribeError(status);
+  }
+  if (const absl::Status status = txn.CheckQuotas({&request}); !status.ok()) {
     return DescribeError(status);
   }
   const std::string text = Describe(txn.Run(request));
   txn.Finish();
   return text;
+}
+
+int64_t ModelStore::LiveBytes(const std::string& prefix) const {
+  int64_t bytes = 0;
+  for (const auto& [key, kv] : newest_->state) {
+    bytes += key.starts_with(prefix) ? ModelTxn::SizeOf(kv) : 0;
+  }
+  return bytes;
 }
 
 std::string ModelStore::Do(const DeleteRangeRequest& request) {
@@ -429,6 +496,11 @@ std::string ModelStore::Do(const TxnRequest& request) {
     if (const absl::Status status = txn.Check(request, is_range_pass); !status.ok()) {
       return DescribeError(status);
     }
+  }
+  std::vector<const PutRequest*> puts;
+  txn.Collect(request, &puts);
+  if (const absl::Status status = txn.CheckQuotas(puts); !status.ok()) {
+    return DescribeError(status);
   }
   TxnResult result = txn.Run(request);
   result.revision = txn.Finish();
@@ -457,6 +529,7 @@ std::string ModelStore::Do(const LeaseRevokeOp& op) {
   if (leases_.erase(op.id) == 0) {
     return std::string(TextOf(StoreError::kLeaseNotFound));
   }
+  leases_of_keys_.erase(op.id);
   ModelTxn txn(this);
   for (const auto& [key, kv] : txn.before()) {
     if (kv.lease == op.id) {

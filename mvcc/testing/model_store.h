@@ -93,6 +93,13 @@ class ModelStore {
 
   std::string Read(const RangeRequest& request) const;
 
+  void set_quotas(std::vector<PrefixQuota> quotas) { quotas_ = std::move(quotas); }
+
+  const std::vector<PrefixQuota>& quotas() const { return quotas_; }
+
+  // Bytes of the live keys that begin with `prefix`.
+  int64_t LiveBytes(const std::string& prefix) const;
+
   int64_t revision() const { return newest_->revision; }
 
   int64_t compact_revision() const { return compact_revision_; }
@@ -132,6 +139,8 @@ class ModelStore {
   std::shared_ptr<const ModelRevision> newest_;
   int64_t compact_revision_ = -1;
   std::set<LeaseId> leases_;
+  std::set<LeaseId> leases_of_keys_;  // granted by a put with a TTL
+  std::vector<PrefixQuota> quotas_;
   std::map<std::string, std::map<std::string, std::string>> system_;
 };
 

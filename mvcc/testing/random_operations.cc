@@ -28,6 +28,9 @@ std::string RandomOperations::RangeEnd() {
 }
 
 LeaseId RandomOperations::Lease() {
+  if (random_.OneIn(8)) {
+    return last_of_key_;
+  }
   return LeaseId{static_cast<int64_t>(random_.OneIn(2) ? 0 : 1 + random_.Below(4))};
 }
 
@@ -39,10 +42,18 @@ PutRequest RandomOperations::Put() {
   PutRequest put;
   put.key = Key();
   put.lease = Lease();
+  if (random_.OneIn(5)) {
+    put.ttl_seconds = static_cast<int64_t>(1 + random_.Below(100));
+    // Seldom one that may be there.
+    last_of_key_ = random_.OneIn(20) ? LeaseId{1}
+                                     : LeaseId{static_cast<int64_t>(random_.Below(1U << 30U)) + 10};
+    put.lease = last_of_key_;
+  }
   put.prev_kv = random_.OneIn(4);
   put.ignore_value = random_.OneIn(10);
   put.ignore_lease = random_.OneIn(10);
   if (put.ignore_lease) {
+    put.ttl_seconds = 0;
     put.lease = kNoLease;
   }
   if (!put.ignore_value) {
@@ -134,11 +145,15 @@ Operation RandomOperations::Next(int64_t revision) {
                         .ttl_seconds = static_cast<int64_t>(1 + random_.Below(100))};
   }
   if (choice < 92) {
-    return LeaseRevokeOp{.id = LeaseId{static_cast<int64_t>(1 + random_.Below(4))}};
+    return LeaseRevokeOp{.id = random_.OneIn(3)
+                                   ? last_of_key_
+                                   : LeaseId{static_cast<int64_t>(1 + random_.Below(4))}};
   }
   if (choice < 94) {
     CheckpointOp op;
-    op.checkpoints.push_back({.id = LeaseId{static_cast<int64_t>(1 + random_.Below(4))},
+    op.checkpoints.push_back({.id = random_.OneIn(3)
+                                        ? last_of_key_
+                                        : LeaseId{static_cast<int64_t>(1 + random_.Below(4))},
                               .remaining_ttl_seconds = static_cast<int64_t>(random_.Below(50)),
                               .noted_unix_millis = static_cast<int64_t>(random_.Below(1 << 20)),
                               .left_millis = static_cast<int64_t>(random_.Below(3) * 1'000)});

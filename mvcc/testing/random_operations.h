@@ -42,6 +42,7 @@ class RandomOperations {
   Random random_;
   const std::string value_prefix_;
   uint64_t values_ = 0;
+  LeaseId last_of_key_{1};  // lease of a put with a TTL
 };
 
 // A copy, by way of the log.

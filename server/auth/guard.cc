@@ -173,6 +173,14 @@ absl::Status Ask(bool is_on, const Caller& caller, AuthStore* auth, lease::Lease
 
 }  // namespace
 
+std::string Guard::NameOf(const Caller& caller) const {
+  if (!is_on()) {
+    return {};
+  }
+  const absl::StatusOr<Asker> asker = AskerOf(caller, auth_, leases_);
+  return asker.ok() ? asker->name() : std::string();
+}
+
 absl::Status Guard::KnownToken(const Caller& caller) const {
   return Ask(is_on(), caller, auth_, leases_,
              [](const Asker& /*asker*/) { return absl::OkStatus(); });

@@ -31,6 +31,9 @@ class Guard {
 
   bool is_on() const { return auth_ != nullptr && auth_->is_enabled(); }
 
+  // Who the caller is, for logs; empty: nobody that is known, or authentication is off.
+  std::string NameOf(const Caller& caller) const;
+
   // The token, if there is one, is good.
   absl::Status KnownToken(const Caller& caller) const;
   absl::Status AnyUser(const Caller& caller) const;

@@ -17,6 +17,7 @@
 #include "mvcc/store.h"
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
+#include "server/cmd/extensions.h"
 #include "server/cmd/ports.h"
 #include "server/gateway/web_front.h"
 #include "server/grpc/grpc_server.h"
@@ -51,6 +52,9 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   options.shrink_free_ratio = settings.auto_shrink_free_ratio;
   if (const auto engine = kv::EngineKindOf(settings.backend); engine.ok()) {
     options.engine = *engine;
+  }
+  for (const PrefixLimit& limit : settings.prefix_quotas) {
+    options.prefix_quotas.push_back({.prefix = limit.prefix, .limit_bytes = limit.bytes});
   }
   options.page_checksums = settings.page_checksums;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
@@ -129,6 +133,7 @@ class SingleKvServer final : public KvServer {
     client_urls_ = UrlsOf(ports.client);
     client_http_urls_ = UrlsOf(ports.client_http);
     metrics_urls_ = UrlsOf(ports.metrics);
+    ASSIGN_OR_RETURN(extensions_, Extensions::Open(settings_));
     RETURN_IF_ERROR(OpenStore());
     RETURN_IF_ERROR(LoadUsers(*std::move(tokens)));
     RETURN_IF_ERROR(MakeNode());
@@ -216,14 +221,18 @@ class SingleKvServer final : public KvServer {
                               .request_bytes_max = settings_.max_request_bytes,
                               .txn_ops_max = settings_.max_txn_ops,
                               .auth = &*auth_,
-                              .auth_workers = auth_workers_.get()});
+                              .auth_workers = auth_workers_.get(),
+                              .key_ttl = settings_.key_ttl,
+                              .hot = extensions_->hot()});
+    extensions_->Observe(&*node_);
+    metrics_.SetMore([this] { return extensions_->Metrics(); });
     corruption_monitor_.emplace(store_.get(), &*alarms_, node_->identity().member.id,
                                 settings_.corrupt_check_nanos);
     return absl::OkStatus();
   }
 
   absl::Status Serve(Ports ports) {
-    pages_.emplace(&*node_, &lessor_, &metrics_);
+    pages_.emplace(&*node_, &lessor_, &metrics_, extensions_->Pages());
     const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
     web_.emplace(answer_page, gateway::WebOptions{.has_gateway = settings_.enable_grpc_gateway,
                                                   .cors = settings_.cors,
@@ -235,7 +244,8 @@ class SingleKvServer final : public KvServer {
                               .keepalive_min_time_nanos = settings_.keepalive_min_time_nanos,
                               .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
                               .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos,
-                              .certificate_names_user = settings_.client_cert_auth}));
+                              .certificate_names_user = settings_.client_cert_auth,
+                              .observer = extensions_->observer()}));
     const bool has_web = ports.client_http.empty();
     const auto listen = [&](std::vector<Port>* list, H2Server::Site site) {
       for (Port& port : *list) {
@@ -288,6 +298,7 @@ class SingleKvServer final : public KvServer {
   }
 
   const Settings settings_;
+  std::unique_ptr<Extensions> extensions_;  // outlives every call
   Metrics metrics_;
   lease::Lessor lessor_;
   std::atomic<Quota*> quota_seen_{nullptr};             // Start → the store's committer

@@ -1,6 +1,7 @@
 #include "server/cmd/soclectl.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "server/cmd/soclectl_db.h"
+#include "server/cmd/soclectl_live.h"
 #include "server/cmd/soclectl_migrate.h"
 #include "server/wire/client/access_flags.h"
 
@@ -36,6 +38,7 @@ constexpr const char* kExamples = R"(Examples:
   soclectl db dump backup.db --bucket key --decode-revisions
   soclectl db page backup.db 17 --path                 what is on page 17, and who points there
   soclectl import /var/lib/etcd --data-dir /var/lib/socle
+  soclectl top --endpoint 127.0.0.1:2379               who keeps a running server busy
   soclectl snapshot save backup.db --endpoints 127.0.0.1:2379
   soclectl snapshot restore backup.db --data-dir /var/lib/socle)";
 
@@ -90,7 +93,18 @@ to etcdctl snapshot restore or etcdutl snapshot restore. With --bump-revision N 
 higher, and watches of what was before are told that it is gone: clients that saw a newer state than the
 snapshot's notice. N is more than the writes that are lost.)";
 
+constexpr const char* kMoreOnTop =
+    R"(Needs a server that was started with --hot-prefixes=N. Rates are estimates from a sample of the calls, and speak of about the
+last minute; so much as stands under +- may belong to another prefix. Where standard output is no terminal, tables follow
+each other.)";
+
+constexpr const char* kMoreOnQuota =
+    R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
+may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
+
 struct Flags {
+  TopCommand top;
+  QuotaCommand quota;
   ImportCommand import;
   SnapshotSaveCommand save;
   SnapshotStatusCommand status;
@@ -220,6 +234,36 @@ CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
   return snapshot;
 }
 
+CLI::App* AddTopCommand(CLI::App* app, TopCommand* top) {
+  CLI::App* command =
+      app->add_subcommand("top", "show the busiest key prefixes of a running server");
+  command->footer(kMoreOnTop);
+  command->add_option("--endpoint", top->endpoint, "the server: HOST:PORT, one")
+      ->envname("ETCDCTL_ENDPOINTS")
+      ->capture_default_str();
+  command->add_option("-n", top->rows, "rows to show")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{4'000}))
+      ->capture_default_str();
+  command->add_option("--interval", top->interval_seconds, "seconds between two tables, such as 2s")
+      ->transform(
+          CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"ms", 0.001}, {"m", 60}},
+                                CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME"))
+      ->check(CLI::Range(0.1, 3'600.0))
+      ->capture_default_str();
+  command->add_flag("--once", top->once, "one table, then end");
+  return command;
+}
+
+CLI::App* AddQuotaCommand(CLI::App* app, QuotaCommand* quota) {
+  CLI::App* command = app->add_subcommand(
+      "quota", "show how full the prefixes with quotas are on a running server");
+  command->footer(kMoreOnQuota);
+  command->add_option("--endpoint", quota->endpoint, "the server: HOST:PORT, one")
+      ->envname("ETCDCTL_ENDPOINTS")
+      ->capture_default_str();
+  return command;
+}
+
 int RunSnapshot(const CLI::App& snapshot, const Flags& flags, const Console& console) {
   if (snapshot.get_subcommand("save")->parsed()) {
     return SnapshotSave(flags.save, console);
@@ -252,6 +296,8 @@ struct Commands {
   const CLI::App* db;
   const CLI::App* import;
   const CLI::App* snapshot;
+  const CLI::App* top;
+  const CLI::App* quota;
 };
 
 Commands AddCommands(CLI::App* app, Flags* flags) {
@@ -263,7 +309,13 @@ Commands AddCommands(CLI::App* app, Flags* flags) {
   db->footer(std::string(kMoreOnDb) + "\n\n" + kExamples);
   AddDbCommands(db, flags);
   const CLI::App* import = AddImportCommand(app, &flags->import);
-  return {.db = db, .import = import, .snapshot = AddSnapshotCommands(app, flags)};
+  const CLI::App* snapshot = AddSnapshotCommands(app, flags);
+  const CLI::App* top = AddTopCommand(app, &flags->top);
+  return {.db = db,
+          .import = import,
+          .snapshot = snapshot,
+          .top = top,
+          .quota = AddQuotaCommand(app, &flags->quota)};
 }
 
 }  // namespace
@@ -289,6 +341,12 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
   }
   if (commands.import->parsed()) {
     return Import(flags.import, console);
+  }
+  if (commands.quota->parsed()) {
+    return ShowQuota(flags.quota, console);
+  }
+  if (commands.top->parsed()) {
+    return Top(flags.top, console);
   }
   return commands.snapshot->parsed() ? RunSnapshot(*commands.snapshot, flags, console)
                                      : Run(*commands.db, flags, console);

@@ -30,6 +30,7 @@ struct Console {
   std::function<void(std::string_view)> out;  // standard output
   std::function<void(std::string_view)> err;  // standard error
   bool err_is_terminal = false;
+  bool out_is_terminal = false;
 
   // One line on standard error.
   void Complain(std::string_view what) const;

@@ -40,13 +40,19 @@ int main(int argc, char** argv) {
     return kExitNothing;
   }
   const auto print = [](std::FILE* stream) {
-    return [stream](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream); };
+    return [stream](std::string_view text) {
+      std::fwrite(text.data(), 1, text.size(), stream);
+      if (stream == stdout && text.ends_with('\n')) {
+        std::fflush(stream);  // a live table must not wait for the next one
+      }
+    };
   };
   const socle::server::Console console{.env = socle::Env::Posix(),
                                        .clock = socle::Clock::Real(),
                                        .out = print(stdout),
                                        .err = print(stderr),
-                                       .err_is_terminal = ::isatty(STDERR_FILENO) == 1};
+                                       .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
+                                       .out_is_terminal = ::isatty(STDOUT_FILENO) == 1};
   const int code =
       socle::server::Soclectl(std::vector<std::string>(argv + 1, argv + argc), console);
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

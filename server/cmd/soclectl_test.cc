@@ -27,8 +27,8 @@ TEST(Soclectl, SaysWhatIsWrongWithItsArguments) {
   for (const char* line :
        {"", "db", "db check", "db page /d/db", "db page /d/db x", "db frobnicate",
         "db check /d/db --limit 0", "db dump /d/db --hex --json", "db pages /d/db --type blue",
-        "import", "snapshot", "snapshot save", "snapshot status /d/db -w yaml",
-        "snapshot restore"}) {
+        "import", "snapshot", "snapshot save", "snapshot status /d/db -w yaml", "snapshot restore",
+        "top --interval soon", "top -n 0"}) {
     SCOPED_TRACE(line);
     const Outcome outcome = bench.Run(line);
     EXPECT_EQ(outcome.code, 2);
@@ -43,7 +43,7 @@ TEST(Soclectl, ExplainsEveryCommand) {
        {"--help", "db --help", "db check --help", "db pages --help", "db page --help",
         "db buckets --help", "db stats --help", "db dump --help", "db convert --help",
         "import --help", "snapshot --help", "snapshot save --help", "snapshot status --help",
-        "snapshot restore --help"}) {
+        "snapshot restore --help", "top --help", "quota --help"}) {
     SCOPED_TRACE(line);
     const Outcome outcome = bench.Run(line);
     EXPECT_EQ(outcome.code, 0);

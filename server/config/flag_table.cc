@@ -135,6 +135,34 @@ absl::Status SetOneOf(std::span<const std::string_view> allowed, std::string_vie
   return absl::InvalidArgumentError(fmt::format("'{}' is not one of {}", text, choices));
 }
 
+absl::Status SetPrefixQuotas(std::string_view text, Settings* settings) {
+  std::vector<PrefixLimit> limits;
+  const std::vector<std::string> parts = SplitByComma(text);
+  for (const std::string& part : parts) {
+    const size_t equals = part.rfind('=');  // a prefix may have one
+    int64_t bytes = -1;
+    const char* const end = part.data() + part.size();
+    if (equals == std::string::npos ||
+        std::from_chars(part.data() + equals + 1, end, bytes).ptr != end || bytes < 0) {
+      return absl::InvalidArgumentError(
+          fmt::format("'{}' is not PREFIX=BYTES, such as /app/=1000000", part));
+    }
+    const std::string prefix = part.substr(0, equals);
+    if (std::any_of(limits.begin(), limits.end(),
+                    [&prefix](const PrefixLimit& limit) { return limit.prefix == prefix; })) {
+      return absl::InvalidArgumentError(fmt::format("'{}' is there twice", prefix));
+    }
+    limits.push_back({.prefix = prefix, .bytes = bytes});
+  }
+  constexpr size_t kLimitsMax = 1'000;  // each write looks at all of them
+  if (limits.size() > kLimitsMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} prefixes are more than {}", limits.size(), kLimitsMax));
+  }
+  settings->prefix_quotas = limits;
+  return absl::OkStatus();
+}
+
 constexpr std::string_view kFreelists[] = {"map", "array"};
 constexpr std::string_view kBackends[] = {"bolt", "lmdb", "rocksdb"};
 constexpr std::string_view kLogLevels[] = {"debug",  "info",  "warn", "error",
@@ -142,6 +170,8 @@ constexpr std::string_view kLogLevels[] = {"debug",  "info",  "warn", "error",
 constexpr std::string_view kLogFormats[] = {"json", "console", "text"};
 constexpr std::string_view kCompactionModes[] = {"periodic", "revision"};
 constexpr std::string_view kTlsVersions[] = {"TLS1.2", "TLS1.3"};
+constexpr std::string_view kAuditLevels[] = {"auth", "writes", "all"};
+constexpr std::string_view kAuditFailures[] = {"log", "refuse"};
 constexpr std::string_view kTransports[] = {"grpc", "h2"};
 
 template <auto kMember, const auto& kAllowed>
@@ -421,6 +451,14 @@ constexpr std::array kRows = {
          kInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
          kDuration<&S::backend_batch_interval_nanos, 0>),
+    Extension(
+        UsedBool(kStorage, "key-ttl",
+                 "A put whose lease is -N, and no lease that exists, makes its key live N seconds.",
+                 &SetBool<&S::key_ttl>)),
+    Extension(List(Used(kStorage, "prefix-quota", "",
+                        "PREFIX=BYTES, with commas: a put that would take the live keys and values "
+                        "of a prefix over its bytes is refused.",
+                        &SetPrefixQuotas))),
     Extension(Used(
         kStorage, "backend", "",
         "Storage engine: bolt, lmdb or rocksdb. Without it, the one that the data directory holds, "
@@ -487,6 +525,32 @@ constexpr std::array kRows = {
     List(Used(kLogging, "log-outputs", "default",
               "stdout, stderr, default (stderr) or file paths, with commas.", &SetLogOutputs)),
 
+    Used(kLogging, "warning-unary-request-duration", "0s",
+         "Log unary calls that took longer, in etcd's words; 0: none (etcd's default is 300ms).",
+         kDuration<&S::warning_unary_request_nanos, 0>,
+         "experimental-warning-unary-request-duration"),
+    Extension(Used(kLogging, "slow-request-threshold", "0s",
+                   "Log unary calls that took longer, with the phases they went through; 0: none.",
+                   kDuration<&S::slow_request_threshold_nanos, 0>)),
+    Extension(Used(kLogging, "audit-log", "",
+                   "File, or stdout, to which a line of JSON is written for each call of "
+                   "--audit-level: who, what, revision, outcome; never values.",
+                   &SetText<&S::audit_log>)),
+    Extension(Used(kLogging, "audit-level", "writes",
+                   "auth: logins, changes of users and roles, refusals; writes: and every change; "
+                   "all: and reads.",
+                   kChoice<&S::audit_level, kAuditLevels>)),
+    Extension(Used(kLogging, "audit-failure", "log",
+                   "When the audit log can't be written: log goes on, refuse answers Unavailable.",
+                   kChoice<&S::audit_failure, kAuditFailures>)),
+    Extension(Used(kLogging, "hot-prefixes", "0",
+                   "How many of the busiest key prefixes to show at /debug/hot-prefixes and in "
+                   "'soclectl top'; 0: none.",
+                   kInteger<&S::hot_prefixes, 0, 1'000>)),
+    Extension(Used(kLogging, "hot-prefix-depth", "2",
+                   "Parts between slashes that make a prefix of --hot-prefixes.",
+                   kInteger<&S::hot_prefix_depth, 1, 16>)),
+
     Used(kOther, "config-file", "",
          "Settings in YAML, etcd's keys; other flags and the environment are ignored then.",
          &SetText<&S::config_file>),
@@ -550,10 +614,8 @@ constexpr std::array kRows = {
              "experimental-memory-mlock"),
     NoEffect("bootstrap-defrag-threshold-megabytes", "0", "pages are reused in place",
              "experimental-bootstrap-defrag-threshold-megabytes"),
-    NoEffect("warning-apply-duration", "100ms", "slow requests show in the metrics",
+    NoEffect("warning-apply-duration", "100ms", "see --slow-request-threshold",
              "experimental-warning-apply-duration"),
-    NoEffect("warning-unary-request-duration", "300ms", "slow requests show in the metrics",
-             "experimental-warning-unary-request-duration"),
     NoEffect("compact-hash-check-enabled", "false", kNoPeers,
              "experimental-compact-hash-check-enabled"),
     NoEffect("compact-hash-check-time", "1m0s", kNoPeers, "experimental-compact-hash-check-time"),

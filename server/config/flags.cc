@@ -252,6 +252,20 @@ void WarnOfSizes(const Settings& settings, std::vector<std::string>* warnings) {
   }
 }
 
+// An audit log that misses calls would be worse than none.
+absl::Status CheckObserving(const Settings& settings) {
+  const bool observes = settings.slow_request_threshold_nanos > 0 ||
+                        settings.warning_unary_request_nanos > 0 || !settings.audit_log.empty() ||
+                        settings.hot_prefixes > 0;
+  if (observes && settings.transport != "h2") {
+    return absl::InvalidArgumentError(
+        "--audit-log, --hot-prefixes, --slow-request-threshold and "
+        "--warning-unary-request-duration need --experimental-transport=h2: the stock gRPC server "
+        "tells nothing of its calls");
+  }
+  return absl::OkStatus();
+}
+
 std::string TextOf(std::string_view first_lines, bool extensions_only) {
   std::string text(first_lines);
   std::string_view group;
@@ -300,6 +314,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(std::span<const std::string> arguments,
   Settings& settings = parsed.settings;
   WarnOfSizes(settings, &parsed.warnings);
   RETURN_IF_ERROR(CheckListening(settings, &parsed.warnings));
+  RETURN_IF_ERROR(CheckObserving(settings));
   if (settings.data_dir.empty()) {
     settings.data_dir = settings.name + ".etcd";
   }

@@ -58,6 +58,12 @@ TEST(Flags, EveryDefaultOfTheTableIsTheDefaultOfTheSettings) {
     EXPECT_EQ(settings.backend_freelist_type, fresh.backend_freelist_type);
     EXPECT_EQ(settings.auto_shrink_free_ratio, fresh.auto_shrink_free_ratio);
     EXPECT_EQ(settings.backend, fresh.backend);
+    EXPECT_EQ(settings.slow_request_threshold_nanos, fresh.slow_request_threshold_nanos);
+    EXPECT_EQ(settings.warning_unary_request_nanos, fresh.warning_unary_request_nanos);
+    EXPECT_EQ(settings.audit_level, fresh.audit_level);
+    EXPECT_EQ(settings.audit_failure, fresh.audit_failure);
+    EXPECT_EQ(settings.hot_prefixes, fresh.hot_prefixes);
+    EXPECT_EQ(settings.hot_prefix_depth, fresh.hot_prefix_depth);
     EXPECT_EQ(settings.max_request_bytes, fresh.max_request_bytes);
     EXPECT_EQ(settings.max_txn_ops, fresh.max_txn_ops);
     EXPECT_EQ(settings.max_concurrent_streams, fresh.max_concurrent_streams);
@@ -350,6 +356,32 @@ TEST(FlagTable, HasEveryFlagOfTheEtcdServers) {
     EXPECT_EQ(row.is_extension, ExtensionsText().find(line + "\n") != std::string::npos ||
                                     ExtensionsText().find(line + " ") != std::string::npos);
   }
+}
+
+TEST(Flags, PrefixQuotasAreAListOfPrefixesAndBytes) {
+  const auto flags = Parse({"--prefix-quota=/a/=10,/b=c/=0,=7"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->settings.prefix_quotas,
+              ElementsAre(PrefixLimit{"/a/", 10}, PrefixLimit{"/b=c/", 0}, PrefixLimit{"", 7}));
+  for (const char* bad : {"/a/", "/a/=", "/a/=-1", "/a/=10x", "/a/=1,/a/=2"}) {
+    EXPECT_FALSE(Parse({fmt::format("--prefix-quota={}", bad)}).ok()) << bad;
+  }
+}
+
+TEST(Flags, OfTheExtensionsThatObserveCallsNeedTheTransportThatTellsOfThem) {
+  for (const char* flag : {"--audit-log=stdout", "--hot-prefixes=5", "--slow-request-threshold=1s",
+                           "--warning-unary-request-duration=1s"}) {
+    SCOPED_TRACE(flag);
+    EXPECT_TRUE(Parse({flag}).ok());
+    const auto refused = Parse({flag, "--experimental-transport=grpc"});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_THAT(std::string(MessageOf(refused.status())), HasSubstr("experimental-transport=h2"));
+  }
+  EXPECT_FALSE(Parse({"--audit-level=some"}).ok());
+  EXPECT_FALSE(Parse({"--audit-failure=panic"}).ok());
+  EXPECT_FALSE(Parse({"--hot-prefix-depth=0"}).ok());
+  EXPECT_EQ(Parse({"--slow-request-threshold=250ms"})->settings.slow_request_threshold_nanos,
+            250 * kNanosPerMilli);
 }
 
 TEST(Flags, SayWhatIsLargerThanEtcdAdvises) {

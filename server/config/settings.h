@@ -12,6 +12,13 @@
 
 namespace socle::server {
 
+struct PrefixLimit {
+  std::string prefix;
+  int64_t bytes = 0;
+
+  friend bool operator==(const PrefixLimit&, const PrefixLimit&) = default;
+};
+
 struct Settings {
   std::string name = "default";
   std::string data_dir;  // empty: <name>.etcd
@@ -26,6 +33,8 @@ struct Settings {
 
   int64_t quota_backend_bytes = 0;
   bool quota_recover = false;
+  std::vector<PrefixLimit> prefix_quotas;
+  bool key_ttl = false;
   int64_t backend_batch_limit = 10'000;
   int64_t backend_batch_interval_nanos = 100 * kNanosPerMilli;
   std::string backend_freelist_type = "map";
@@ -69,6 +78,14 @@ struct Settings {
   std::vector<std::string> host_whitelist = {"*"};  // names
 
   std::string transport = "h2";
+
+  int64_t slow_request_threshold_nanos = 0;  // 0: off
+  int64_t warning_unary_request_nanos = 0;   // 0: off
+  std::string audit_log;                     // empty: off
+  std::string audit_level = "writes";
+  std::string audit_failure = "log";
+  int64_t hot_prefixes = 0;  // 0: off
+  int64_t hot_prefix_depth = 2;
 
   std::string log_level = "info";
   std::string log_format = "json";

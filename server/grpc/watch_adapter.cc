@@ -31,7 +31,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
       return;
     }
     meter_->Received(RpcMethod::kWatch);
-    session_.Receive(request_);
+    session_.Receive(request_).IgnoreError();  // answered by itself
     MutexLock lock(&mu_);
     is_reading_held_ = true;
     ReadNext();

@@ -143,6 +143,7 @@ void GrpcCall::OnClosed() {
     Handled(absl::StatusCode::kCancelled);
     OnEnd();
   }
+  OnSent();
 }
 
 void GrpcCall::SendHead() {

@@ -54,6 +54,9 @@ class GrpcCall : public http::Receiver {
   // Ended, one way or the other: let go of everything.
   virtual void OnEnd() {}
 
+  // The response is sent, or its client is gone.
+  virtual void OnSent() {}
+
   // No OnMessage and no OnHalfClose between them.
   void Hold();
   void Release();
@@ -118,6 +121,22 @@ class GrpcCall : public http::Receiver {
   bool has_dialect() const { return dialect_ != nullptr; }
 
   bool is_over() const { return is_over_; }
+
+  // For the observer, if there is one. The address is empty when the client has gone.
+  CallOrigin Origin() const {
+    return {.caller = &caller_,
+            .certificate = exchange_->peer_name(),
+            .remote = exchange_->peer_address()};
+  }
+
+  // What a request of a stream was answered.
+  void NoteOpened(const google::protobuf::MessageLite& request, const absl::Status& status) const {
+    if (services_->observer != nullptr) [[unlikely]] {
+      services_->observer->Opened(*method_, Origin(), request, status);
+    }
+  }
+
+  const std::optional<RpcMethod>& method() const { return method_; }
 
   Services* services() const { return services_; }
 

@@ -113,10 +113,10 @@ class EtcdHandler final : public http::Handler {
 
 class FastServer final : public H2Server {
  public:
-  FastServer(Node* node, RpcMeter* meter, Web web, bool certificate_names_user)
-      : services_(node, meter),
-        certificate_names_user_(certificate_names_user),
-        everything_(&services_, {.web = std::move(web)}, certificate_names_user) {}
+  FastServer(Node* node, RpcMeter* meter, Web web, const H2Options& options)
+      : services_(node, meter, options.observer),
+        certificate_names_user_(options.certificate_names_user),
+        everything_(&services_, {.web = std::move(web)}, options.certificate_names_user) {}
 
   ~FastServer() override { Stop(); }
 
@@ -168,8 +168,7 @@ class FastServer final : public H2Server {
 
 absl::StatusOr<std::unique_ptr<H2Server>> H2Server::Start(Node* node, RpcMeter* meter, Web web,
                                                           const H2Options& options) {
-  auto server =
-      std::make_unique<FastServer>(node, meter, std::move(web), options.certificate_names_user);
+  auto server = std::make_unique<FastServer>(node, meter, std::move(web), options);
   if (absl::Status opened = server->Open(options); !opened.ok()) {
     return opened;
   }

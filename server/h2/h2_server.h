@@ -32,6 +32,8 @@ struct H2Options {
   int64_t keepalive_interval_nanos = 0;
   int64_t keepalive_timeout_nanos = 0;
   bool certificate_names_user = false;  // --client-cert-auth
+  const CallObserver* observer =
+      nullptr;  // must outlive the server; null: nobody wants to know of calls
 };
 
 class H2Server {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "server/h2/observed.h"
 #include "server/service/range_answer.h"
 
 namespace socle::server::h2 {
@@ -38,6 +39,13 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
  public:
   using GrpcCall::GrpcCall;
 
+  ~RangeCall() override {
+    if (observed_.is_untold()) [[unlikely]] {
+      Tell(0);
+      observed_.Sent(&request_, status_);
+    }
+  }
+
   void OnWake() override { Finish(); }
 
  private:
@@ -47,6 +55,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
       return;
     }
     has_request_ = true;
+    observed_.Begin(services()->observer, *method(), bytes.size(), [this] { return Origin(); });
     if (!request_.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       End(absl::InternalError("grpc: error unmarshalling request"));
     }
@@ -57,6 +66,12 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
       End(absl::InternalError("grpc: a unary call got no message"));
       return;
     }
+    if (observed_.is_on()) [[unlikely]] {
+      if (const absl::Status may = observed_.MayBegin(request_); !may.ok()) {
+        Answer(may);
+        return;
+      }
+    }
     services()->kv.Range(
         caller(), request_, &answer_,
         [self = shared_from_this()](const absl::Status& status) { self->Answer(status); });
@@ -64,6 +79,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
 
   void Answer(const absl::Status& status) {
     status_ = status;
+    observed_.Answered();
     if (exchange()->loop()->IsLoopThread()) {
       Finish();
     } else {
@@ -74,9 +90,13 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
   void Finish() {
     if (!status_.ok()) {
       End(status_);
+      if (observed_.is_on()) [[unlikely]] {
+        Tell(0);
+      }
       return;
     }
     const size_t bytes = RangeResponseBytes(answer_.parts());
+    const CallOutcome outcome = OutcomeOf(bytes);
     if (bytes > kMessageBytesMax) {
       End(absl::ResourceExhaustedError(fmt::format(
           "trying to send message larger than max ({} vs. {})", bytes, kMessageBytesMax)));
@@ -87,12 +107,27 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
       EndWithAppended([this](std::string* out) { AppendRangeResponse(answer_.parts(), out); });
     }
     answer_ = {};  // lets go of the store
+    if (observed_.is_on()) [[unlikely]] {
+      observed_.Told(request_, outcome, status_);
+    }
   }
+
+  void OnSent() override { observed_.Sent(&request_, status_); }
+
+  CallOutcome OutcomeOf(size_t bytes) const {
+    return {.revision = answer_.header.revision(),
+            .count = answer_.result.count,
+            .response_bytes = bytes};
+  }
+
+  // Requires that the service has answered, and the observer.
+  void Tell(size_t bytes) { observed_.Told(request_, OutcomeOf(bytes), status_); }
 
   etcdserverpb::RangeRequest request_;
   bool has_request_ = false;
   RangeAnswer answer_;
   absl::Status status_;
+  Observed observed_;
 };
 
 }  // namespace

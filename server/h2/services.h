@@ -1,12 +1,13 @@
 // Services: what the calls of one server work on.
 //
 // Threads  thread-safe, as the services are.
-// Memory   node and meter must outlive it, and it every call.
+// Memory   node, meter and observer must outlive it, and it every call.
 #ifndef SOCLE_SERVER_H2_SERVICES_H_
 #define SOCLE_SERVER_H2_SERVICES_H_
 
 #include <cstddef>
 
+#include "server/ops/call_observer.h"
 #include "server/ops/rpc_meter.h"
 #include "server/service/auth_service.h"
 #include "server/service/cluster_service.h"
@@ -20,9 +21,10 @@
 namespace socle::server::h2 {
 
 struct Services {
-  Services(Node* node_in, RpcMeter* meter_in)
+  Services(Node* node_in, RpcMeter* meter_in, const CallObserver* observer_in = nullptr)
       : node(node_in),
         meter(meter_in),
+        observer(observer_in),
         message_bytes_max(static_cast<size_t>(node_in->request_bytes_max() + kGrpcOverheadBytes)),
         kv(node_in),
         lease(node_in),
@@ -34,6 +36,7 @@ struct Services {
 
   Node* const node;
   RpcMeter* const meter;
+  const CallObserver* const observer;  // null: nobody wants to know of calls
   const size_t message_bytes_max;
   KvService kv;
   LeaseService lease;

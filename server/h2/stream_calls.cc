@@ -48,7 +48,10 @@ class WatchCall final : public GrpcCall {
       End(Malformed());
       return;
     }
-    session_->Receive(request_);
+    const absl::Status may = session_->Receive(request_);
+    if (request_.has_create_request()) {
+      NoteOpened(request_, may);
+    }
     if (!session_->TakesRequests()) {
       PROBE("watch: a client that does not take its answers is not listened to");
       is_held_back_ = true;
@@ -99,6 +102,7 @@ class RangeStreamCall final : public GrpcCall,
   void OnHalfClose() override {
     absl::StatusOr<std::unique_ptr<RangeStream>> stream =
         services()->kv.OpenRangeStream(caller(), request_);
+    NoteOpened(request_, stream.status());
     if (!stream.ok()) {
       End(stream.status());
       return;
@@ -175,6 +179,7 @@ class KeepAliveCall final : public GrpcCall, public std::enable_shared_from_this
 
   void Renewed() {
     if (!status_.ok()) {
+      NoteOpened(request_, status_);
       End(status_);
       return;
     }
@@ -206,6 +211,7 @@ class SnapshotCall final : public GrpcCall {
   void OnHalfClose() override {
     absl::StatusOr<std::unique_ptr<SnapshotStream>> stream = services()->maintenance.Snapshot(
         caller(), [exchange = shared_exchange()] { exchange->Wake(); });
+    NoteOpened(pb::SnapshotRequest(), stream.status());
     if (!stream.ok()) {
       End(stream.status());
       return;
@@ -269,6 +275,7 @@ class ObserveCall final : public GrpcCall {
   void OnHalfClose() override {
     absl::StatusOr<std::unique_ptr<LeaderStream>> stream = services()->election.Observe(
         caller(), request_, [exchange = shared_exchange()] { exchange->Wake(); });
+    NoteOpened(request_, stream.status());
     if (!stream.ok()) {
       End(stream.status());
       return;

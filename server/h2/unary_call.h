@@ -18,6 +18,7 @@
 #include <google/protobuf/arena.h>
 
 #include "server/h2/grpc_call.h"
+#include "server/h2/observed.h"
 #include "server/service/error_table.h"
 #include "server/service/withdrawal.h"
 
@@ -30,6 +31,13 @@ class UnaryCall final : public GrpcCall,
                         public std::enable_shared_from_this<UnaryCall<Request, Response, Run>> {
  public:
   using GrpcCall::GrpcCall;
+
+  ~UnaryCall() override {
+    if (observed_.is_untold()) [[unlikely]] {
+      Tell();
+      observed_.Sent(request_, status_);
+    }
+  }
 
   void OnWake() override { Finish(); }
 
@@ -46,6 +54,7 @@ class UnaryCall final : public GrpcCall,
       return;
     }
     request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
+    observed_.Begin(services()->observer, *method(), bytes.size(), [this] { return Origin(); });
     if (!request_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       End(absl::InternalError("grpc: error unmarshalling request"));
     }
@@ -57,6 +66,12 @@ class UnaryCall final : public GrpcCall,
       return;
     }
     response_ = google::protobuf::Arena::CreateMessage<Response>(&arena_);
+    if (observed_.is_on()) [[unlikely]] {
+      if (const absl::Status may = observed_.MayBegin(*request_); !may.ok()) {
+        Answer(may);
+        return;
+      }
+    }
     Done done(
         [self = this->shared_from_this()](const absl::Status& status) { self->Answer(status); });
     if constexpr (std::is_void_v<std::invoke_result_t<Run, Services*, const Caller&, const Request&,
@@ -78,6 +93,7 @@ class UnaryCall final : public GrpcCall,
 
   void Answer(const absl::Status& status) {
     status_ = status;
+    observed_.Answered();
     if (exchange()->loop()->IsLoopThread()) {
       Finish();
     } else {
@@ -91,6 +107,24 @@ class UnaryCall final : public GrpcCall,
     } else {
       End(status_);
     }
+    if (observed_.is_on()) [[unlikely]] {
+      Tell();
+    }
+  }
+
+  void OnSent() override { observed_.Sent(request_, status_); }
+
+  // Requires that the service has answered, and the observer.
+  void Tell() {
+    CallOutcome outcome;
+    if (status_.ok()) {
+      if constexpr (requires { response_->header().revision(); }) {
+        outcome.revision = response_->header().revision();
+      }
+      outcome.count = CountOf(*method(), *response_);
+      outcome.response_bytes = response_->ByteSizeLong();
+    }
+    observed_.Told(*request_, outcome, status_);
   }
 
   static google::protobuf::ArenaOptions BlockOf(std::array<char, 1024>* block) {
@@ -105,6 +139,7 @@ class UnaryCall final : public GrpcCall,
   Request* request_ = nullptr;
   Response* response_ = nullptr;
   absl::Status status_;
+  Observed observed_;
   Withdrawal withdrawal_;  // null: answered, or not one that waits
 };
 

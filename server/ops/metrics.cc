@@ -16,6 +16,7 @@
 
 #include "kv/base/clock.h"
 #include "kv/env/env.h"
+#include "server/service/key_text.h"
 
 namespace socle::server {
 namespace {
@@ -24,13 +25,6 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
-
-// Names of gRPC codes as the Go metrics spell them.
-constexpr std::array<std::string_view, RpcMeter::kCodes> kCodeNames = {
-    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
-    "DataLoss", "Unauthenticated"};
 
 class Families {
  public:
@@ -161,7 +155,8 @@ void AddCalls(const RpcMeter& meter, Families* out) {
         continue;
       }
       Labels labels = LabelsOf(kRpcMethods[i]);
-      labels.insert(labels.begin(), {"grpc_code", std::string(kCodeNames[code])});
+      labels.insert(labels.begin(),
+                    {"grpc_code", std::string(RpcCodeName(static_cast<absl::StatusCode>(code)))});
       out->Counter("grpc_server_handled_total", "Calls answered.", Number(count),
                    std::move(labels));
     }
@@ -294,6 +289,17 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
   AddLeases(lessor.Stats(), &families);
   AddCalls(meter_, &families);
   AddMachine(started_wall_nanos_, &families);
+  if (more_) {
+    for (const MoreMetric& metric : more_()) {
+      Labels labels;
+      for (const auto& [name, value] : metric.labels) {
+        labels.push_back({name, value});
+      }
+      metric.is_counter
+          ? families.Counter(metric.name, metric.help, metric.value, std::move(labels))
+          : families.Gauge(metric.name, metric.help, metric.value, std::move(labels));
+    }
+  }
   std::vector<MetricFamily> all = families.Take();
   std::vector<MetricFamily> histograms = histograms_->registry.Collect();
   all.insert(all.end(), std::make_move_iterator(histograms.begin()),

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <absl/container/btree_map.h>
 
@@ -23,6 +24,15 @@
 #include "server/service/node.h"
 
 namespace socle::server {
+
+// One that an extension adds.
+struct MoreMetric {
+  std::string name;
+  std::string help;
+  bool is_counter = false;
+  double value = 0;
+  std::vector<std::pair<std::string, std::string>> labels = {};
+};
 
 class Metrics {
  public:
@@ -44,6 +54,9 @@ class Metrics {
   // One check of /livez or /readyz: `type` is the page, both live for ever.
   void NoteCheck(std::string_view type, std::string_view check, bool has_passed);
 
+  // Metrics of one name follow each other. To be called once, before serving.
+  void SetMore(std::function<std::vector<MoreMetric>()> more) { more_ = std::move(more); }
+
   // The Prometheus text format.
   std::string Render(const Node& node, const lease::Lessor& lessor) const;
 
@@ -59,6 +72,7 @@ class Metrics {
   const std::unique_ptr<Histograms> histograms_;
   const int64_t started_wall_nanos_;
   RpcMeter meter_;
+  std::function<std::vector<MoreMetric>()> more_;  // null: none
   std::atomic<uint64_t> health_success_{0};
   std::atomic<uint64_t> health_failures_{0};
   mutable Mutex mu_;

@@ -42,14 +42,19 @@ HttpResponse OpsPages::Answer(const HttpRequest& request) const {
       Check{"non_learner", &OpsPages::LearnerFailure},
   };
   const std::string_view path = request.path;
-  const bool is_known = path == "/health" || path == "/version" || path == "/metrics" ||
-                        path == "/debug/vars" || path == "/livez" || path.starts_with("/livez/") ||
-                        path == "/readyz" || path.starts_with("/readyz/");
+  const auto more = more_.find(path);
+  const bool is_known = more != more_.end() || path == "/health" || path == "/version" ||
+                        path == "/metrics" || path == "/debug/vars" || path == "/livez" ||
+                        path.starts_with("/livez/") || path == "/readyz" ||
+                        path.starts_with("/readyz/");
   if (!is_known) {
     return NotFound();
   }
   if (request.method != "GET" && (request.method != "HEAD" || path == "/health")) {
     return {.status = 405, .body = "Method Not Allowed\n", .allow = "GET"};
+  }
+  if (more != more_.end()) {
+    return more->second(request);
   }
   if (path == "/health") {
     return Health(request);

@@ -1,4 +1,4 @@
-// OpsPages: /health, /livez, /readyz, /version, /metrics and /debug/vars.
+// OpsPages: /health, /livez, /readyz, /version, /metrics and /debug/vars, and what extensions show.
 //
 // Laws     1. Bodies and codes are etcd's: probes, dashboards and scripts read them.
 // Threads  thread-safe.
@@ -6,11 +6,14 @@
 #ifndef SOCLE_SERVER_OPS_OPS_PAGES_H_
 #define SOCLE_SERVER_OPS_OPS_PAGES_H_
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "kv/base/bytes.h"
 #include "lease/lessor.h"
 #include "server/ops/debug_vars.h"
 #include "server/ops/metrics.h"
@@ -21,8 +24,17 @@ namespace socle::server {
 
 class OpsPages {
  public:
-  OpsPages(const Node* node, const lease::Lessor* lessor, Metrics* metrics)
-      : node_(node), lessor_(lessor), metrics_(metrics), command_line_(CommandLine()) {}
+  // What an extension shows; answers GET and HEAD.
+  using Page = std::function<HttpResponse(const HttpRequest&)>;
+
+  // `more`: by path.
+  OpsPages(const Node* node, const lease::Lessor* lessor, Metrics* metrics,
+           StringMap<Page> more = {})
+      : node_(node),
+        lessor_(lessor),
+        metrics_(metrics),
+        more_(std::move(more)),
+        command_line_(CommandLine()) {}
 
   HttpResponse Answer(const HttpRequest& request) const;
 
@@ -44,6 +56,7 @@ class OpsPages {
   const Node* const node_;
   const lease::Lessor* const lessor_;
   Metrics* const metrics_;
+  const StringMap<Page> more_;
   const std::vector<std::string> command_line_;
 };
 

@@ -48,6 +48,7 @@ struct Held {
 // etcd's lock and election servers are clients of its store, and what it refuses them comes out as Unknown with the same
 // text; only the end of the call itself keeps its code. For whatever those services answer.
 absl::Status RefusedContest(const absl::Status& status);
+
 inline Done AsContest(Done done) {
   return [done = std::move(done)](const absl::Status& status) mutable {
     done(RefusedContest(status));

@@ -180,6 +180,8 @@ EtcdError EtcdErrorOf(mvcc::StoreError error) {
       return EtcdError::kCorrupt;
     case mvcc::StoreError::kStopped:
       return EtcdError::kStopped;
+    case mvcc::StoreError::kPrefixQuota:
+      return EtcdError::kNoSpace;  // what comes nearest; WireStatus says it in its own words
   }
   return EtcdError::kStopped;
 }
@@ -189,6 +191,10 @@ absl::Status WireStatus(const absl::Status& status) {
     return status;
   }
   if (const std::optional<mvcc::StoreError> error = mvcc::ErrorOf(status)) {
+    if (*error == mvcc::StoreError::kPrefixQuota) {
+      // Not etcd's: it says which prefix is full.
+      return absl::Status(absl::StatusCode::kResourceExhausted, status.message());
+    }
     return WireStatus(EtcdErrorOf(*error));
   }
   return absl::Status(absl::StatusCode::kUnknown, status.message());

@@ -1,7 +1,10 @@
 #include "server/service/kv_service.h"
 
 #include <algorithm>
+#include <limits>
+#include <memory>
 #include <utility>
+#include <variant>
 
 #include "kv/base/status_macros.h"
 #include "mvcc/validate.h"
@@ -184,14 +187,51 @@ void KvService::Put(const Caller& caller, const pb::PutRequest& request, pb::Put
     done(WireStatus(EtcdError::kRequestTooLarge));
     return;
   }
-  node_->store().Put(ToStore(request), [this, response, done = std::move(done)](
-                                           const absl::StatusOr<mvcc::PutResult>& result) mutable {
+  mvcc::PutRequest put = ToStore(request);
+  if (node_->has_key_ttl()) [[unlikely]] {
+    if (const absl::Status given = GiveTtl(&put); !given.ok()) {
+      done(given);
+      return;
+    }
+  }
+  node_->store().Put(std::move(put), [this, response, done = std::move(done)](
+                                         const absl::StatusOr<mvcc::PutResult>& result) mutable {
     if (result.ok()) {
       FromStore(*result, response);
       node_->FillHeader(response->mutable_header());
     }
     done(WireStatus(result.status()));
   });
+}
+
+absl::Status KvService::GiveTtl(mvcc::PutRequest* put) const {
+  const int64_t lease = mvcc::Raw(put->lease);
+  if (lease >= 0 || put->ignore_lease ||
+      node_->leases().TimeToLive(put->lease, /*with_keys=*/false).has_value()) {
+    return absl::OkStatus();
+  }
+  // Of the lowest number there is no opposite.
+  const int64_t ttl_seconds = -std::max(lease, -std::numeric_limits<int64_t>::max());
+  const absl::StatusOr<lease::Granted> granted = node_->leases().ForKey(ttl_seconds);
+  if (!granted.ok()) {
+    return WireStatus(granted.status());
+  }
+  put->lease = granted->id;
+  put->ttl_seconds = granted->ttl_seconds;
+  return absl::OkStatus();
+}
+
+absl::Status KvService::GiveTtl(mvcc::TxnRequest* txn) const {
+  for (auto* const branch : {&txn->success, &txn->failure}) {
+    for (mvcc::RequestOp& op : *branch) {
+      if (auto* const put = std::get_if<mvcc::PutRequest>(&op)) {
+        RETURN_IF_ERROR(GiveTtl(put));
+      } else if (auto* const nested = std::get_if<std::unique_ptr<mvcc::TxnRequest>>(&op)) {
+        RETURN_IF_ERROR(GiveTtl(nested->get()));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 void KvService::DeleteRange(const Caller& caller, const pb::DeleteRangeRequest& request,
@@ -243,8 +283,15 @@ void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::Txn
 }
 
 void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
-  node_->store().Txn(ToStore(request), [this, response, done = std::move(done)](
-                                           const absl::StatusOr<mvcc::TxnResult>& result) mutable {
+  mvcc::TxnRequest txn = ToStore(request);
+  if (node_->has_key_ttl()) [[unlikely]] {
+    if (const absl::Status given = GiveTtl(&txn); !given.ok()) {
+      done(given);
+      return;
+    }
+  }
+  node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
+                                         const absl::StatusOr<mvcc::TxnResult>& result) mutable {
     if (result.ok()) {
       FromStore(*result, response);
       node_->FillHeader(response->mutable_header());

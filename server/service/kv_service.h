@@ -84,6 +84,10 @@ class KvService {
   void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
               Done done);
 
+  // With --key-ttl: a put whose lease is -N, and no lease that is there, makes its key live N seconds.
+  absl::Status GiveTtl(mvcc::PutRequest* put) const;
+  absl::Status GiveTtl(mvcc::TxnRequest* txn) const;
+
   Node* const node_;
   InFlight answers_{kAnswerBytesMax, kAnswersWaitingMax};
 };

@@ -21,6 +21,7 @@
 #include "mvcc/store.h"
 #include "server/auth/guard.h"
 #include "server/service/alarms.h"
+#include "server/service/hot_prefixes.h"
 #include "server/service/identity.h"
 #include "server/service/worker_pool.h"
 
@@ -45,6 +46,8 @@ class Node {
     int64_t txn_ops_max = 128;
     AuthStore* auth = nullptr;           // null: authentication is never on
     WorkerPool* auth_workers = nullptr;  // for passwords and changes of users; null: `workers`
+    bool key_ttl = false;                // --key-ttl
+    HotPrefixes* hot = nullptr;          // null: nobody wants to know of them
   };
 
   explicit Node(Parts parts);
@@ -64,6 +67,10 @@ class Node {
 
   // Requires: Parts::auth.
   AuthStore& auth() const { return *parts_.auth; }
+
+  HotPrefixes* hot() const { return parts_.hot; }
+
+  bool has_key_ttl() const { return parts_.key_ttl; }
 
   bool has_auth() const { return parts_.auth != nullptr; }
 

@@ -41,7 +41,7 @@ WatchSession::WatchSession(Node* node, Caller caller, std::function<void()> on_r
       encoder_(IdsOf(*node), static_cast<size_t>(node->request_bytes_max() + kGrpcOverheadBytes)),
       stream_(node->store().NewWatchStream(on_ready_)) {}
 
-void WatchSession::Receive(const pb::WatchRequest& request) {
+absl::Status WatchSession::Receive(const pb::WatchRequest& request) {
   switch (request.request_union_case()) {
     case pb::WatchRequest::kCreateRequest: {
       const pb::WatchCreateRequest& create = request.create_request();
@@ -49,20 +49,21 @@ void WatchSession::Receive(const pb::WatchRequest& request) {
       // A negative revision is refused as such, by the stream.
       if (!may.ok() && create.start_revision() >= 0) {
         Refuse(may);
-        return;
+        return may;
       }
       stream_->Create(ToStore(create));
-      return;
+      return absl::OkStatus();
     }
     case pb::WatchRequest::kCancelRequest:
       stream_->Cancel(request.cancel_request().watch_id());
-      return;
+      return absl::OkStatus();
     case pb::WatchRequest::kProgressRequest:
       stream_->RequestProgress();
-      return;
+      return absl::OkStatus();
     case pb::WatchRequest::REQUEST_UNION_NOT_SET:
-      return;  // unknown kinds are ignored, as in etcd
+      break;  // unknown kinds are ignored, as in etcd
   }
+  return absl::OkStatus();
 }
 
 void WatchSession::Refuse(const absl::Status& why) {
@@ -81,6 +82,18 @@ void WatchSession::Refuse(const absl::Status& why) {
   on_ready_();
 }
 
+void WatchSession::Sample(const mvcc::SharedWatchResponse& next) const {
+  const size_t events = next.response.events.size();
+  if (events == 0 || !node_->hot()->IsSampled()) {
+    return;
+  }
+  // A watcher's events are mostly of one prefix: the first speaks for all.
+  const mvcc::WatchEvent& first = *next.response.events.begin();
+  const size_t copies = next.watch_ids.size();
+  node_->hot()->Add(HotPrefixes::Kind::kEvent, first.kv.key, events * copies * first.encoded.size(),
+                    events * copies);
+}
+
 bool WatchSession::AppendNext(std::string* out) {
   if (encoder_.AppendNext(out)) {
     return true;
@@ -95,6 +108,9 @@ bool WatchSession::AppendNext(std::string* out) {
   std::optional<mvcc::SharedWatchResponse> next = stream_->NextShared();
   if (!next.has_value()) {
     return false;
+  }
+  if (node_->hot() != nullptr) [[unlikely]] {
+    Sample(*next);
   }
   encoder_.Start(*std::move(next));
   return encoder_.AppendNext(out);

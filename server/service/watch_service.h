@@ -33,7 +33,8 @@ class WatchSession {
   // TakesRequests may say yes again.
   WatchSession(Node* node, Caller caller, std::function<void()> on_ready);
 
-  void Receive(const etcdserverpb::WatchRequest& request);
+  // Why a creation was refused, which is answered, too; else OK.
+  absl::Status Receive(const etcdserverpb::WatchRequest& request);
 
   bool TakesRequests() const { return stream_->TakesCommands(); }
 
@@ -41,6 +42,7 @@ class WatchSession {
   bool AppendNext(std::string* out);
 
  private:
+  void Sample(const mvcc::SharedWatchResponse& next) const;
   // Answers a creation that the caller may not make.
   void Refuse(const absl::Status& why);
 

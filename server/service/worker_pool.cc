@@ -5,7 +5,18 @@
 
 #include <fmt/format.h>
 
+#include "kv/base/clock.h"
+
 namespace socle::server {
+namespace {
+
+thread_local int64_t task_started_nanos = 0;
+
+}  // namespace
+
+int64_t WorkerPool::TaskStartedNanos() {
+  return task_started_nanos;
+}
 
 WorkerPool::WorkerPool(Options options)
     : queue_max_(options.queue_max), long_max_(std::max<size_t>(options.threads, 2) - 1) {
@@ -74,7 +85,9 @@ void WorkerPool::Run() {
       task = std::move(queue->front());
       queue->pop_front();
     }
+    task_started_nanos = Clock::Real()->MonotonicNanos();
     task();
+    task_started_nanos = 0;
   }
 }
 

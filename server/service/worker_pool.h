@@ -46,6 +46,9 @@ class WorkerPool {
   // Moves from `task` only when it returns true.
   bool Submit(Task& task, Weight weight = Weight::kShort);
 
+  // When the task that the calling thread runs left its queue, in monotonic time; 0 on every other thread.
+  static int64_t TaskStartedNanos();
+
  private:
   void Run();
   // Which queue a thread that is free takes from; null when there is nothing for it.

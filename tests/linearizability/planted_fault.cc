@@ -78,6 +78,8 @@ class Wrapper : public Store {
 
   mvcc::StoreStats Stats() const override { return inner_->Stats(); }
 
+  std::vector<mvcc::PrefixUsage> PrefixUsages() const override { return inner_->PrefixUsages(); }
+
   absl::Status Health() const override { return inner_->Health(); }
 
   absl::Status Check() override { return inner_->Check(); }

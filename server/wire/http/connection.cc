@@ -1,11 +1,16 @@
 #include "server/wire/http/connection.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "kv/base/check.h"
 #include "kv/base/probe.h"
@@ -22,6 +27,26 @@ constexpr int kWritesPerTurn = 16;
 constexpr size_t kKeptOutputBytes = 256 * 1024;
 // How long what is left may take to go out when a connection ends.
 constexpr int64_t kEndingNanos = 2 * kNanosPerSecond;
+
+std::string PeerAddressOf(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
+    return {};
+  }
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (storage.ss_family == AF_INET) {
+    const auto* const v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    ::inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size());
+    return fmt::format("{}:{}", text.data(), ntohs(v4->sin_port));
+  }
+  if (storage.ss_family == AF_INET6) {
+    const auto* const v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+    ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
+    return fmt::format("[{}]:{}", text.data(), ntohs(v6->sin6_port));
+  }
+  return "unix";
+}
 
 }  // namespace
 
@@ -168,6 +193,13 @@ bool Connection::ChooseProtocol(std::string_view bytes) {
   state_ = State::kOpen;
   OutputReady();
   return true;
+}
+
+std::string_view Connection::peer_address() {
+  if (peer_address_.empty()) {
+    peer_address_ = PeerAddressOf(stream_->fd());
+  }
+  return peer_address_;
 }
 
 bool Connection::is_local() const {

@@ -55,6 +55,8 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
 
   std::string_view peer_name() override { return stream_->peer_name(); }
 
+  std::string_view peer_address() override;
+
   bool is_local() const override;
 
   bool is_encrypted() const override { return stream_->is_encrypted(); }
@@ -77,7 +79,8 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
   const std::unique_ptr<ByteStream> stream_;
   State state_ = State::kGreeting;
   std::unique_ptr<Session> session_;
-  std::string greeting_;  // first bytes, while too few
+  std::string peer_address_;  // once somebody has asked
+  std::string greeting_;      // first bytes, while too few
   std::string out_;
   size_t out_sent_ = 0;
   uint32_t watched_ = 0;

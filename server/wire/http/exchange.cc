@@ -169,6 +169,10 @@ std::string_view Exchange::peer_name() const {
   return session_ != nullptr ? session_->host_->peer_name() : std::string_view();
 }
 
+std::string_view Exchange::peer_address() const {
+  return session_ != nullptr ? session_->host_->peer_address() : std::string_view();
+}
+
 bool Exchange::is_encrypted() const {
   return session_ != nullptr && session_->host_->is_encrypted();
 }

@@ -106,6 +106,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   // The common name in the client's certificate, verified; empty when it has none or has gone.
   std::string_view peer_name() const;
 
+  // As SessionHost::peer_address; empty when the client has gone.
+  std::string_view peer_address() const;
+
   // The connection is one of TLS.
   bool is_encrypted() const;
 

@@ -30,6 +30,9 @@ class SessionHost {
   // As ByteStream::peer_name.
   virtual std::string_view peer_name() { return {}; }
 
+  // Where the client is: "127.0.0.1:1234", "[::1]:1234", "unix", or empty. Valid as long as the connection.
+  virtual std::string_view peer_address() { return {}; }
+
   // A Unix socket: some clients give its path as the authority, which no standard allows.
   virtual bool is_local() const { return false; }
 
