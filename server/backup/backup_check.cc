@@ -27,6 +27,15 @@ bool IsOfPages(std::string_view key) {
          key == mvcc::kFinishedCompactKey;
 }
 
+absl::Status RemoveTree(Env* env, const std::string& directory) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, env->List(directory));
+  for (const std::string& name : names) {
+    const std::string path = fmt::format("{}/{}", directory, name);
+    RETURN_IF_ERROR(env->List(path).ok() ? RemoveTree(env, path) : env->Remove(path));
+  }
+  return env->RemoveDir(directory);
+}
+
 class Checker {
  public:
   Checker(Env* env, const BackupCheckOptions& options) : env_(env), options_(options) {}
@@ -130,10 +139,8 @@ class Checker {
       stop.base = i + 1 < chain.bases.size() ? &chain.bases[i + 1] : nullptr;
       const std::string target = fmt::format("{}/{}", options_.scratch, ++rebuilt_);
       const absl::Status status = RebuildFrom(chain, base, stop, target);
-      if (options_.remove_tree) {
-        options_.remove_tree(target + ".unfinished");
-      }
       RETURN_IF_ERROR(Note(status));
+      RETURN_IF_ERROR(RemoveTree(env_, options_.scratch));
     }
     return absl::OkStatus();
   }
@@ -215,6 +222,13 @@ class Checker {
 }  // namespace
 
 absl::StatusOr<BackupChecked> CheckBackup(Env* env, const BackupCheckOptions& options) {
+  if (!options.without_rebuild) {
+    ASSIGN_OR_RETURN(const bool exists, env->Exists(options.scratch));
+    if (exists) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}: exists; name a new directory with --scratch", options.scratch));
+    }
+  }
   return Checker(env, options).Run();
 }
 

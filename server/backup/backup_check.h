@@ -12,7 +12,6 @@
 #define SOCLE_SERVER_BACKUP_BACKUP_CHECK_H_
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,10 +25,9 @@ namespace socle::server {
 
 struct BackupCheckOptions {
   std::string directory;
-  std::string scratch;  // a new directory for stores that are rebuilt: as large as the largest of them
+  std::string scratch;  // a new directory, removed at the end: as large as the largest store that is rebuilt
   bool without_rebuild = false;  // checksums and order only
-  std::function<void(const std::string&)> remove_tree;  // of what was made in `scratch`; may be null
-  MigrateProgress progress;                             // may be null
+  MigrateProgress progress;       // may be null
 };
 
 struct BackupChecked {

@@ -17,6 +17,7 @@
 #include "mvcc/store.h"
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
+#include "server/backup/backup_service.h"
 #include "server/cmd/ports.h"
 #include "server/gateway/web_front.h"
 #include "server/grpc/grpc_server.h"
@@ -54,6 +55,7 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   }
   options.page_checksums = settings.page_checksums;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
+  options.hold_log = !settings.backup_dir.empty();
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.
   options.request_bytes_max = settings.max_request_bytes + 2 * kGrpcOverheadBytes;
@@ -108,6 +110,7 @@ class SingleKvServer final : public KvServer {
       expirer_->NoteAllDeadlines();
     }
     expirer_.reset();
+    backup_.reset();  // saves what was written last
     lessor_.Close();
     grpc_.reset();
     quota_seen_.store(nullptr, std::memory_order_release);
@@ -132,6 +135,7 @@ class SingleKvServer final : public KvServer {
     RETURN_IF_ERROR(OpenStore());
     RETURN_IF_ERROR(LoadUsers(*std::move(tokens)));
     RETURN_IF_ERROR(MakeNode());
+    RETURN_IF_ERROR(StartBackup());
     if (plan.has_value()) {
       compactor_ = std::make_unique<AutoCompactor>(*plan, store_.get());
     }
@@ -222,6 +226,24 @@ class SingleKvServer final : public KvServer {
     return absl::OkStatus();
   }
 
+  absl::Status StartBackup() {
+    if (settings_.backup_dir.empty()) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::unique_ptr<BackupService>> backup = BackupService::Start(
+        store_.get(), {.backup = {.directory = settings_.backup_dir,
+                                  .cluster_id = node_->identity().cluster_id,
+                                  .snapshot_interval_nanos = settings_.backup_snapshot_interval_nanos,
+                                  .retention_nanos = settings_.backup_retention_nanos},
+                       .save_interval_nanos = settings_.backup_interval_nanos});
+    if (!backup.ok()) {
+      return Annotate(backup.status(), "--backup-dir");
+    }
+    backup_ = *std::move(backup);
+    metrics_.SetOwnNumbers([this] { return backup_->Numbers(); });
+    return absl::OkStatus();
+  }
+
   absl::Status Serve(Ports ports) {
     pages_.emplace(&*node_, &lessor_, &metrics_);
     const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
@@ -305,6 +327,7 @@ class SingleKvServer final : public KvServer {
   std::optional<Node> node_;
   std::unique_ptr<AutoCompactor> compactor_;
   std::optional<CorruptionMonitor> corruption_monitor_;
+  std::unique_ptr<BackupService> backup_;  // null: none
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<gateway::WebFront> web_;          // of client URLs
   std::optional<gateway::WebFront> metrics_web_;  // pages alone

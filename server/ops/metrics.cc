@@ -294,6 +294,12 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
   AddLeases(lessor.Stats(), &families);
   AddCalls(meter_, &families);
   AddMachine(started_wall_nanos_, &families);
+  if (own_numbers_) {
+    for (const OwnNumber& number : own_numbers_()) {
+      number.is_counter ? families.Counter(number.name, number.help, number.value)
+                        : families.Gauge(number.name, number.help, number.value);
+    }
+  }
   std::vector<MetricFamily> all = families.Take();
   std::vector<MetricFamily> histograms = histograms_->registry.Collect();
   all.insert(all.end(), std::make_move_iterator(histograms.begin()),

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <absl/container/btree_map.h>
 
@@ -23,6 +24,14 @@
 #include "server/service/node.h"
 
 namespace socle::server {
+
+// A number of a part of the server that need not be there.
+struct OwnNumber {
+  std::string_view name;
+  std::string_view help;
+  double value = 0;
+  bool is_counter = false;
+};
 
 class Metrics {
  public:
@@ -44,6 +53,11 @@ class Metrics {
   // One check of /livez or /readyz: `type` is the page, both live for ever.
   void NoteCheck(std::string_view type, std::string_view check, bool has_passed);
 
+  // Asked whenever metrics are shown. To be called before anybody asks for them.
+  void SetOwnNumbers(std::function<std::vector<OwnNumber>()> numbers) {
+    own_numbers_ = std::move(numbers);
+  }
+
   // The Prometheus text format.
   std::string Render(const Node& node, const lease::Lessor& lessor) const;
 
@@ -59,6 +73,7 @@ class Metrics {
   const std::unique_ptr<Histograms> histograms_;
   const int64_t started_wall_nanos_;
   RpcMeter meter_;
+  std::function<std::vector<OwnNumber>()> own_numbers_;
   std::atomic<uint64_t> health_success_{0};
   std::atomic<uint64_t> health_failures_{0};
   mutable Mutex mu_;
