@@ -10,6 +10,7 @@
 #include "kv/base/log.h"
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
+#include "mvcc/restore.h"
 
 namespace socle::server {
 
@@ -219,7 +220,13 @@ absl::Status BackupWriter::VerifyLink(std::string* broken) {
 }
 
 absl::Status BackupWriter::StartChain(std::string_view why) {
-  const uint64_t from = store_->log_index();
+  // Entries without effect do not move what the pages say of themselves, and every later base begins there or beyond.
+  uint64_t from = 0;
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<kv::ReadTxn> pages, store_->CommitAndRead());
+    ASSIGN_OR_RETURN(const mvcc::Restored committed, mvcc::ReadBookkeeping(*pages));
+    from = committed.consistent_index;
+  }
   ASSIGN_OR_RETURN(link_, LinkInLog(from));
   const bool is_first = chain_ == 0 && !had_files_;
   chain_ = next_sequence_++;
