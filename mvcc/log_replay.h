@@ -49,8 +49,9 @@ class LogReplay {
   absl::StatusOr<KvHash> Hash() const;
 
   // Every (key, value) of a bucket, in order.
-  absl::Status Scan(kv::BucketId bucket,
-                    const std::function<absl::Status(std::string_view, std::string_view)>& visit) const;
+  absl::Status Scan(
+      kv::BucketId bucket,
+      const std::function<absl::Status(std::string_view, std::string_view)>& visit) const;
 
   // Makes everything applied durable in the pages.
   absl::Status Commit();

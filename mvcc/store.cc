@@ -464,11 +464,11 @@ absl::Status StoreImpl::OpenLog(LogReplay* replay) {
   const kv::WalOptions wal_options{.segment_bytes = options_.wal_segment_bytes,
                                    .unsafe_no_sync = options_.unsafe_no_sync,
                                    .store_id = restored_.store_id};
-  ASSIGN_OR_RETURN(wal_, kv::Wal::Open(env_, directory, wal_options,
-                                       kv::LogIndex{restored_.consistent_index},
-                                       [replay](kv::LogIndex index, std::string_view entry) {
-                                         return replay->Apply(Raw(index), entry);
-                                       }));
+  ASSIGN_OR_RETURN(
+      wal_, kv::Wal::Open(env_, directory, wal_options, kv::LogIndex{restored_.consistent_index},
+                          [replay](kv::LogIndex index, std::string_view entry) {
+                            return replay->Apply(Raw(index), entry);
+                          }));
   loop_ = std::make_unique<WriteLoop>(
       backend_.get(), wal_.get(), applier_.get(), clock_,
       WriteLoopOptions{.compaction_batch_limit = options_.compaction_batch_limit,

@@ -54,7 +54,7 @@ struct WriteLoopOptions {
   int64_t compaction_batch_limit = 1'000;
   int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
   uint64_t queue_bytes_max = uint64_t{64} << 20U;
-  bool hold_log = false;                                    // StoreOptions, the next one, too
+  bool hold_log = false;  // StoreOptions, the next one, too
   uint64_t held_log_bytes_max = uint64_t{512} << 20U;
 };
 
@@ -90,6 +90,7 @@ class WriteLoop {
 
   // The committer finished (or failed): the loop looks at the new pages.
   void NoteCommit();
+
   // Entries behind `index` are to stay in the log, although the pages hold them.
   void HoldLog(uint64_t index) { held_from_.store(index, std::memory_order_relaxed); }
 

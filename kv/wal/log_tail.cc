@@ -85,9 +85,8 @@ absl::Status LogTail::ReadNext(Record* record) {
                   name_, offset_));
 }
 
-absl::Status LogTail::Read(
-    LogIndex until, uint64_t bytes_max,
-    const std::function<absl::Status(LogIndex, std::string_view)>& visit) {
+absl::Status LogTail::Read(LogIndex until, uint64_t bytes_max,
+                           const std::function<absl::Status(LogIndex, std::string_view)>& visit) {
   window_.clear();  // what lay behind the end then may be entries now
   uint64_t bytes = 0;
   while (next_ <= Raw(until) && bytes < std::max<uint64_t>(bytes_max, 1)) {

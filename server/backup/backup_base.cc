@@ -26,12 +26,13 @@ constexpr auto kHashLook = std::chrono::milliseconds(50);
 // HashKV of a store, computed beside.
 class HashTask {
  public:
-  explicit HashTask(const mvcc::Store* store) : thread_("backup hash", [this, store] {
-    absl::StatusOr<mvcc::KvHash> hash = store->HashKv(0);
-    MutexLock lock(&mu_);
-    hash_ = std::move(hash);
-    done_.Signal();
-  }) {}
+  explicit HashTask(const mvcc::Store* store)
+      : thread_("backup hash", [this, store] {
+          absl::StatusOr<mvcc::KvHash> hash = store->HashKv(0);
+          MutexLock lock(&mu_);
+          hash_ = std::move(hash);
+          done_.Signal();
+        }) {}
 
   ~HashTask() { thread_.Join(); }
 
@@ -132,7 +133,8 @@ absl::Status BackupWriter::TryMakeBase(const std::function<absl::Status()>& keep
   }
   record.saved_index = saved_;
   record.saved_link = link_;
-  RETURN_IF_ERROR(WriteDurably(base_under_way_ + std::string(kBaseSuffix), EncodeBaseRecord(record)));
+  RETURN_IF_ERROR(
+      WriteDurably(base_under_way_ + std::string(kBaseSuffix), EncodeBaseRecord(record)));
   has_base_ = true;
   had_files_ = true;
   base_index_ = record.index;
@@ -189,8 +191,7 @@ absl::Status BackupWriter::RemoveSuperfluous() {
   if (options_.retention_nanos <= 0) {
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const BackupDirectory directory,
-                   ReadBackupDirectory(env_, options_.directory));
+  ASSIGN_OR_RETURN(const BackupDirectory directory, ReadBackupDirectory(env_, options_.directory));
   const int64_t needed_from = clock_->WallNanos() - options_.retention_nanos;
   const BaseRecord* kept = nullptr;
   for (const BackupChain& chain : directory.chains) {

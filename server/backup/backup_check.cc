@@ -94,9 +94,9 @@ class Checker {
       }
     }
     if (chain.bases.empty()) {
-      result_.notes.push_back(fmt::format(
-          "chain {}: {} pieces and no base yet: nothing can be restored from them", chain.number,
-          chain.pieces.size()));
+      result_.notes.push_back(
+          fmt::format("chain {}: {} pieces and no base yet: nothing can be restored from them",
+                      chain.number, chain.pieces.size()));
     }
     return absl::OkStatus();
   }
@@ -185,24 +185,23 @@ class Checker {
         }
       };
       const auto differs = [&](std::string_view key) {
-        return absl::DataLossError(fmt::format(
-            "{}: bucket {}, key {:?}: the image has not what the saved log leads to", base.image,
-            name, key));
+        return absl::DataLossError(
+            fmt::format("{}: bucket {}, key {:?}: the image has not what the saved log leads to",
+                        base.image, name, key));
       };
       cursor->SeekToFirst();
-      RETURN_IF_ERROR(replay.Scan(*mvcc::FindBucket(name),
-                                  [&](std::string_view key, std::string_view value) {
-                                    if (name == "meta" && IsOfPages(key)) {
-                                      return absl::OkStatus();
-                                    }
-                                    pass();
-                                    if (!cursor->Valid() || cursor->key() != key ||
-                                        cursor->value() != value) {
-                                      return absl::Status(differs(key));
-                                    }
-                                    cursor->Next();
-                                    return absl::OkStatus();
-                                  }));
+      RETURN_IF_ERROR(
+          replay.Scan(*mvcc::FindBucket(name), [&](std::string_view key, std::string_view value) {
+            if (name == "meta" && IsOfPages(key)) {
+              return absl::OkStatus();
+            }
+            pass();
+            if (!cursor->Valid() || cursor->key() != key || cursor->value() != value) {
+              return absl::Status(differs(key));
+            }
+            cursor->Next();
+            return absl::OkStatus();
+          }));
       pass();
       RETURN_IF_ERROR(cursor->status());
       if (cursor->Valid()) {

@@ -25,9 +25,10 @@ namespace socle::server {
 
 struct BackupCheckOptions {
   std::string directory;
-  std::string scratch;  // a new directory, removed at the end: as large as the largest store that is rebuilt
+  std::string
+      scratch;  // a new directory, removed at the end: as large as the largest store that is rebuilt
   bool without_rebuild = false;  // checksums and order only
-  MigrateProgress progress;       // may be null
+  MigrateProgress progress;      // may be null
 };
 
 struct BackupChecked {

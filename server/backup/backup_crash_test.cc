@@ -186,8 +186,9 @@ TEST(BackupCrash, TheChainGoesOnAfterThePowerFailed) {
 TEST_F(BackupFaults, AnyCallThatFailsIsMadeUpForLater) {
   OpenWriter();
   ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 3));
-  for (const CallKind kind : {CallKind::kCreate, CallKind::kWrite, CallKind::kSync, CallKind::kRename,
-                              CallKind::kSyncDir, CallKind::kRead, CallKind::kRemove}) {
+  for (const CallKind kind :
+       {CallKind::kCreate, CallKind::kWrite, CallKind::kSync, CallKind::kRename, CallKind::kSyncDir,
+        CallKind::kRead, CallKind::kRemove}) {
     for (uint64_t nth = 1; nth <= 6; ++nth) {
       SCOPED_TRACE(fmt::format("{} {}", NameOf(kind), nth));
       recorded_.Work(2);
@@ -329,16 +330,17 @@ TEST_F(BackupFaults, KeepsWhatARestoreWithinTheRetentionNeeds) {
   }
   EXPECT_LE(bases, 6U) << "of 10 that were made; 30 seconds are kept";
   for (const auto& [time, index] : times) {
-    const auto plan = PlanRestore(&env_, {.directory = "/backup", .to_wall_nanos = time}, directory);
+    const auto plan =
+        PlanRestore(&env_, {.directory = "/backup", .to_wall_nanos = time}, directory);
     if (clock_.WallNanos() - time <= 30 * kNanosPerSecond) {
       ASSERT_OK(plan);
       EXPECT_EQ(plan->stop.index, index);
     }
   }
-  EXPECT_THAT(PlanRestore(&env_, {.directory = "/backup", .to_wall_nanos = times.front().first},
-                          directory)
-                  .status(),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("the earliest time that can be")));
+  EXPECT_THAT(
+      PlanRestore(&env_, {.directory = "/backup", .to_wall_nanos = times.front().first}, directory)
+          .status(),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("the earliest time that can be")));
 }
 
 }  // namespace

@@ -163,9 +163,10 @@ class DirectoryReader {
       found_.store_id = store_id;
     }
     if (found_.store_id != store_id || found_.cluster_id != cluster_id) {
-      return absl::FailedPreconditionError(fmt::format(
-          "{}: is of store {:x} in cluster {:x}, other files here are of store {:x} in cluster {:x}",
-          name, store_id, cluster_id, found_.store_id, found_.cluster_id));
+      return absl::FailedPreconditionError(
+          fmt::format("{}: is of store {:x} in cluster {:x}, other files here are of store {:x} in "
+                      "cluster {:x}",
+                      name, store_id, cluster_id, found_.store_id, found_.cluster_id));
     }
     return absl::OkStatus();
   }

@@ -32,7 +32,7 @@ struct BaseFigures {
 };
 
 struct BackupChain {
-  uint64_t number = 0;  // as files have it; parts on both sides of damage share it
+  uint64_t number = 0;               // as files have it; parts on both sides of damage share it
   std::vector<BaseFigures> bases;    // by index
   std::vector<PieceFigures> pieces;  // by index
 
@@ -43,10 +43,11 @@ struct BackupChain {
 struct BackupDirectory {
   uint64_t cluster_id = 0;  // 0 with no file
   uint64_t store_id = 0;
-  std::vector<BackupChain> chains;    // oldest first
+  std::vector<BackupChain> chains;   // oldest first
   std::vector<absl::Status> damage;  // DataLoss, with the file's name
   uint64_t next_sequence = 1;
-  std::vector<std::string> leftovers;  // unfinished files, images without a record, parts of closed pieces
+  std::vector<std::string>
+      leftovers;  // unfinished files, images without a record, parts of closed pieces
 
   bool is_empty() const { return chains.empty(); }
 };

@@ -27,8 +27,8 @@ std::string BytesOf(const T& value) {
 std::optional<uint64_t> ParseHex(std::string_view text) {
   uint64_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  const bool is_lower = std::none_of(text.begin(), text.end(),
-                                     [](char c) { return c >= 'A' && c <= 'F'; });
+  const bool is_lower =
+      std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'F'; });
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || !is_lower) {
     return std::nullopt;
   }
@@ -50,8 +50,8 @@ absl::Status CheckHead(std::string_view bytes, size_t size, std::string_view mag
   std::memcpy(&found, bytes.data() + size - sizeof(found), sizeof(found));
   const uint32_t expected = kv::Crc32c(bytes.substr(0, size - sizeof(found)));
   if (found != expected) {
-    return absl::DataLossError(fmt::format("offset 0: head checksum expected {:#010x}, found {:#010x}",
-                                           expected, found));
+    return absl::DataLossError(
+        fmt::format("offset 0: head checksum expected {:#010x}, found {:#010x}", expected, found));
   }
   if (version > kBackupVersion) {
     return absl::FailedPreconditionError(
@@ -112,7 +112,8 @@ absl::Status ReadBody(std::string_view body, Frame* frame) {
     frame->entries.push_back(body.substr(0, length));
     body.remove_prefix(length);
   }
-  if (!body.empty() || (frame->header.kind == FrameKind::kEntries && frame->entries.size() != count)) {
+  if (!body.empty() ||
+      (frame->header.kind == FrameKind::kEntries && frame->entries.size() != count)) {
     return absl::DataLossError(fmt::format("offset {}: the frame of entries {} to {} has {}",
                                            frame->offset, frame->header.first_index,
                                            frame->header.last_index, frame->entries.size()));

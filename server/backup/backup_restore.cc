@@ -51,9 +51,8 @@ absl::Status NoBase(const BackupRestoreOptions& options) {
 absl::StatusOr<RestorePlan> PlanNewest(const BackupRestoreOptions& options,
                                        const BackupDirectory& directory) {
   for (auto chain = directory.chains.rbegin(); chain != directory.chains.rend(); ++chain) {
-    const BaseFigures* const base = NewestBase(*chain, [&](const BaseFigures& each) {
-      return IsNamed(each, options.from_base);
-    });
+    const BaseFigures* const base = NewestBase(
+        *chain, [&](const BaseFigures& each) { return IsNamed(each, options.from_base); });
     if (base != nullptr) {
       return RestorePlan{.chain = &*chain, .base = base, .stop = {}};
     }
@@ -121,8 +120,7 @@ absl::StatusOr<RestorePlan> PlanTime(Env* env, const BackupRestoreOptions& optio
       continue;
     }
     oldest = chain->bases.front().record.wall_nanos;
-    ASSIGN_OR_RETURN(const uint64_t last,
-                     LastEntryBy(env, options.directory, *chain, wall_nanos));
+    ASSIGN_OR_RETURN(const uint64_t last, LastEntryBy(env, options.directory, *chain, wall_nanos));
     const BaseFigures* const base = NewestBase(*chain, [&](const BaseFigures& each) {
       return last != 0 && each.record.index <= last && IsNamed(each, options.from_base);
     });
@@ -212,8 +210,9 @@ absl::StatusOr<BackupRestored> Fill(Env* env, const BackupRestoreOptions& option
                      mvcc::Store::Open(std::move(store_options)));
     RETURN_IF_ERROR(store->Corruption());
     if (options.to_revision && rebuild.revision() < *options.to_revision) {
-      return absl::NotFoundError(fmt::format("revision {} was not saved; this part of the backup ends with {}",
-                                             *options.to_revision, rebuild.revision()));
+      return absl::NotFoundError(
+          fmt::format("revision {} was not saved; this part of the backup ends with {}",
+                      *options.to_revision, rebuild.revision()));
     }
     if (options.progress) {
       options.progress("hashing");

@@ -53,14 +53,15 @@ absl::StatusOr<RestorePlan> PlanRestore(Env* env, const BackupRestoreOptions& op
 
 struct BackupRestored {
   std::string base;
-  int64_t revision = 0;  // newest one, left out ones included
+  int64_t revision = 0;     // newest one, left out ones included
   uint64_t entries = 0;     // that were applied to the base
   uint64_t last_index = 0;  // the last of them
   int64_t wall_nanos = 0;
   int64_t keys = 0;
   uint64_t leases = 0;
-  mvcc::KvHash hash;      // before revisions are left out
-  std::vector<std::string> notes;  // what whoever asked should know: damage that was no obstacle, gaps
+  mvcc::KvHash hash;  // before revisions are left out
+  std::vector<std::string>
+      notes;  // what whoever asked should know: damage that was no obstacle, gaps
 };
 
 absl::StatusOr<BackupRestored> RestoreBackup(Env* env, const BackupRestoreOptions& options);

@@ -130,23 +130,22 @@ void BackupService::NoteFailure(const absl::Status& status) {
 std::vector<OwnNumber> BackupService::Numbers() const {
   const BackupFigures figures = writer_->figures();
   const uint64_t logged = store_->log_index();
-  return {
-      {"socle_backup_saved_revision", "Newest revision that the backup can restore.",
-       static_cast<double>(figures.saved_revision)},
-      {"socle_backup_saved_time_seconds",
-       "Everything written before this time (since the Unix epoch) is in the backup.",
-       Seconds(figures.saved_wall_nanos)},
-      {"socle_backup_base_time_seconds", "When the newest base was made, since the Unix epoch.",
-       Seconds(figures.base_wall_nanos)},
-      {"socle_backup_unsaved_entries", "Log entries that are not in the backup.",
-       static_cast<double>(logged - std::min(logged, figures.saved_index))},
-      {"socle_backup_failing", "1 while the backup can't be written.",
-       is_failing_.load(std::memory_order_relaxed) ? 1.0 : 0.0},
-      {"socle_backup_failures_total", "Attempts to write the backup that failed.",
-       static_cast<double>(failures_.load(std::memory_order_relaxed)), true},
-      {"socle_backup_bases_total", "Bases made.", static_cast<double>(figures.bases), true},
-      {"socle_backup_written_bytes_total", "Bytes written to the backup.",
-       static_cast<double>(figures.written_bytes), true}};
+  return {{"socle_backup_saved_revision", "Newest revision that the backup can restore.",
+           static_cast<double>(figures.saved_revision)},
+          {"socle_backup_saved_time_seconds",
+           "Everything written before this time (since the Unix epoch) is in the backup.",
+           Seconds(figures.saved_wall_nanos)},
+          {"socle_backup_base_time_seconds", "When the newest base was made, since the Unix epoch.",
+           Seconds(figures.base_wall_nanos)},
+          {"socle_backup_unsaved_entries", "Log entries that are not in the backup.",
+           static_cast<double>(logged - std::min(logged, figures.saved_index))},
+          {"socle_backup_failing", "1 while the backup can't be written.",
+           is_failing_.load(std::memory_order_relaxed) ? 1.0 : 0.0},
+          {"socle_backup_failures_total", "Attempts to write the backup that failed.",
+           static_cast<double>(failures_.load(std::memory_order_relaxed)), true},
+          {"socle_backup_bases_total", "Bases made.", static_cast<double>(figures.bases), true},
+          {"socle_backup_written_bytes_total", "Bytes written to the backup.",
+           static_cast<double>(figures.written_bytes), true}};
 }
 
 }  // namespace socle::server

@@ -37,8 +37,8 @@ std::string BackupWriter::PathOf(std::string_view name) const {
 }
 
 absl::Status BackupWriter::CheckOwner(const BackupDirectory& directory) const {
-  if (directory.store_id == 0 || (directory.store_id == store_->store_id() &&
-                                  directory.cluster_id == options_.cluster_id)) {
+  if (directory.store_id == 0 ||
+      (directory.store_id == store_->store_id() && directory.cluster_id == options_.cluster_id)) {
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(fmt::format(
@@ -175,10 +175,8 @@ void BackupWriter::ResumeFrom(const BackupDirectory& directory) {
     figures_.saved_wall_nanos = base_wall_nanos_;
     figures_.saved_revision = chain.bases.back().record.revision;
     if (!chain.pieces.empty()) {
-      figures_.saved_wall_nanos =
-          std::max(base_wall_nanos_, chain.pieces.back().head.wall_nanos);
-      figures_.saved_revision =
-          std::max(figures_.saved_revision, chain.pieces.back().revision);
+      figures_.saved_wall_nanos = std::max(base_wall_nanos_, chain.pieces.back().head.wall_nanos);
+      figures_.saved_revision = std::max(figures_.saved_revision, chain.pieces.back().revision);
     }
   }
 }
@@ -188,12 +186,11 @@ absl::StatusOr<uint32_t> BackupWriter::LinkInLog(uint64_t index) const {
     return 0;
   }
   uint32_t link = 0;
-  const absl::Status read =
-      store_->TailLog(index - 1)->Read(kv::LogIndex{index}, 1,
-                                       [&link](kv::LogIndex /*index*/, std::string_view entry) {
-                                         link = LinkOf(entry);
-                                         return absl::OkStatus();
-                                       });
+  const absl::Status read = store_->TailLog(index - 1)->Read(
+      kv::LogIndex{index}, 1, [&link](kv::LogIndex /*index*/, std::string_view entry) {
+        link = LinkOf(entry);
+        return absl::OkStatus();
+      });
   if (!read.ok() && !absl::IsNotFound(read)) {
     return read;
   }
@@ -210,11 +207,13 @@ absl::Status BackupWriter::VerifyLink(std::string* broken) {
   ASSIGN_OR_RETURN(const uint32_t found, LinkInLog(saved_));
   if (found == 0 && saved_ > 0) {
     PROBE("backup: the log does not reach back to what was saved");
-    *broken = fmt::format("entry {}, the last one saved, is not in the store's log any more", saved_);
+    *broken =
+        fmt::format("entry {}, the last one saved, is not in the store's log any more", saved_);
   } else if (found != link_ && saved_ > 0) {
     PROBE("backup: the store has another history");
     *broken = fmt::format(
-        "the store's entry {} is not the one that was saved: it went on from an older copy", saved_);
+        "the store's entry {} is not the one that was saved: it went on from an older copy",
+        saved_);
   }
   return absl::OkStatus();
 }
@@ -248,7 +247,8 @@ absl::Status BackupWriter::StartChain(std::string_view why) {
 // --- Entries.
 
 void BackupWriter::NoteTime() {
-  const uint64_t index = store_->log_index();  // before the time: all up to it was logged until then
+  const uint64_t index =
+      store_->log_index();  // before the time: all up to it was logged until then
   if (index <= (marks_.empty() ? saved_ : marks_.back().index)) {
     return;
   }
@@ -304,14 +304,13 @@ void BackupWriter::PublishSaved() {
 absl::Status BackupWriter::SaveFrame(uint64_t until, int64_t revision) {
   FrameHeader header{.kind = FrameKind::kEntries, .first_index = saved_ + 1, .revision = revision};
   std::string entries;
-  const absl::Status read =
-      tail_->Read(kv::LogIndex{until}, options_.frame_bytes_max,
-                  [&](kv::LogIndex index, std::string_view entry) {
-                    AppendEntry(entry, &entries);
-                    header.last_index = Raw(index);
-                    header.link = LinkOf(entry);
-                    return absl::OkStatus();
-                  });
+  const absl::Status read = tail_->Read(kv::LogIndex{until}, options_.frame_bytes_max,
+                                        [&](kv::LogIndex index, std::string_view entry) {
+                                          AppendEntry(entry, &entries);
+                                          header.last_index = Raw(index);
+                                          header.link = LinkOf(entry);
+                                          return absl::OkStatus();
+                                        });
   if (absl::IsNotFound(read)) {
     PROBE("backup: the log went on without it");
     RETURN_IF_ERROR(ClosePiece());

@@ -72,10 +72,8 @@ absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view
   const absl::StatusOr<PieceHead> head = HeadOf(name, bytes);
   if (!head.ok() && !is_closed && bytes.size() <= sizeof(PieceHead)) {
     PROBE("backup: a piece without a head");
-    return PieceFigures{.name = name,
-                        .head = {},
-                        .bytes = bytes.size(),
-                        .torn = "the head was not written whole"};
+    return PieceFigures{
+        .name = name, .head = {}, .bytes = bytes.size(), .torn = "the head was not written whole"};
   }
   if (!head.ok()) {
     return Named(name, head.status());
@@ -98,18 +96,17 @@ absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view
     if (header.kind == FrameKind::kEnd) {
       if (header.first_index != head->first_index || header.last_index != piece.last_index ||
           header.link != piece.link || frame->end != bytes.size()) {
-        return Named(name, absl::DataLossError(
-                               fmt::format("offset {}: the end says entries {} to {}, found {} to {}",
-                                           frame->offset, header.first_index, header.last_index,
-                                           head->first_index, piece.last_index)));
+        return Named(
+            name, absl::DataLossError(fmt::format(
+                      "offset {}: the end says entries {} to {}, found {} to {}", frame->offset,
+                      header.first_index, header.last_index, head->first_index, piece.last_index)));
       }
       return piece;
     }
     if (header.first_index != piece.last_index + 1) {
-      return Named(name,
-                   absl::DataLossError(fmt::format("offset {}: expected entry {}, found entry {}",
-                                                   frame->offset, piece.last_index + 1,
-                                                   header.first_index)));
+      return Named(name, absl::DataLossError(
+                             fmt::format("offset {}: expected entry {}, found entry {}",
+                                         frame->offset, piece.last_index + 1, header.first_index)));
     }
     if (visit) {
       RETURN_IF_ERROR(visit(*frame));
@@ -137,8 +134,8 @@ absl::StatusOr<PieceFigures> ReadPieceFigures(Env* env, const std::string& direc
   ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   constexpr uint64_t kLeast = sizeof(PieceHead) + sizeof(FrameHeader);
   if (size < kLeast) {
-    return Named(name, absl::DataLossError(fmt::format(
-                           "offset {}: the file ends before its end frame", size)));
+    return Named(name, absl::DataLossError(
+                           fmt::format("offset {}: the file ends before its end frame", size)));
   }
   std::string bytes(sizeof(PieceHead), '\0');
   RETURN_IF_ERROR(file->ReadAt(0, bytes));

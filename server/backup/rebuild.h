@@ -25,7 +25,7 @@
 namespace socle::server {
 
 struct RebuildStop {
-  uint64_t index = std::numeric_limits<uint64_t>::max();    // the last entry
+  uint64_t index = std::numeric_limits<uint64_t>::max();   // the last entry
   int64_t revision = std::numeric_limits<int64_t>::max();  // the entry that makes it is the last
   // Stops when this base's entry was passed and its HashKV compared; null: no matter.
   const BaseFigures* base = nullptr;
@@ -38,7 +38,8 @@ class Rebuild {
           const RebuildStop& stop, MigrateProgress progress);
 
   // Called where a later base of the chain was made.
-  void set_at_base(std::function<absl::Status(const BaseFigures&, const mvcc::LogReplay&)> at_base) {
+  void set_at_base(
+      std::function<absl::Status(const BaseFigures&, const mvcc::LogReplay&)> at_base) {
     at_base_ = std::move(at_base);
   }
 

@@ -231,11 +231,12 @@ class SingleKvServer final : public KvServer {
       return absl::OkStatus();
     }
     absl::StatusOr<std::unique_ptr<BackupService>> backup = BackupService::Start(
-        store_.get(), {.backup = {.directory = settings_.backup_dir,
-                                  .cluster_id = node_->identity().cluster_id,
-                                  .snapshot_interval_nanos = settings_.backup_snapshot_interval_nanos,
-                                  .retention_nanos = settings_.backup_retention_nanos},
-                       .save_interval_nanos = settings_.backup_interval_nanos});
+        store_.get(),
+        {.backup = {.directory = settings_.backup_dir,
+                    .cluster_id = node_->identity().cluster_id,
+                    .snapshot_interval_nanos = settings_.backup_snapshot_interval_nanos,
+                    .retention_nanos = settings_.backup_retention_nanos},
+         .save_interval_nanos = settings_.backup_interval_nanos});
     if (!backup.ok()) {
       return Annotate(backup.status(), "--backup-dir");
     }

@@ -253,8 +253,9 @@ CLI::App* AddBackupCommands(CLI::App* app, Flags* flags) {
   CLI::App* check = backup->add_subcommand("check", "prove that the backup can be restored");
   check->footer(kMoreOnBackupCheck);
   check->add_option("DIR", check_options->path, "the backup")->required();
-  check->add_option("--scratch", check_options->scratch,
-                    "a new directory for what is rebuilt, removed afterwards; in $TMPDIR or /tmp when not given");
+  check->add_option(
+      "--scratch", check_options->scratch,
+      "a new directory for what is rebuilt, removed afterwards; in $TMPDIR or /tmp when not given");
   check->add_flag("--no-rebuild", check_options->without_rebuild, "checksums and order only");
 
   BackupRestoreCommand* options = &flags->backup_restore;

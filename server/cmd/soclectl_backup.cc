@@ -95,8 +95,8 @@ int BackupList(const BackupListCommand& command, const Console& console) {
   if (directory->is_empty() && directory->damage.empty()) {
     return Fail(console, absl::NotFoundError(fmt::format("{}: no backup is there", command.path)));
   }
-  console.out(fmt::format("store {:x} in cluster {:x}\n", directory->store_id,
-                          directory->cluster_id));
+  console.out(
+      fmt::format("store {:x} in cluster {:x}\n", directory->store_id, directory->cluster_id));
   for (const BackupChain& chain : directory->chains) {
     ListChain(chain, console);
   }
@@ -110,12 +110,12 @@ int BackupCheck(const BackupCheckCommand& command, const Console& console) {
   absl::StatusOr<BackupChecked> checked = absl::UnknownError("not run");
   {
     ProgressLine line(&console);
-    checked = CheckBackup(console.env,
-                          {.directory = WithoutSlash(command.path),
-                           .scratch = command.scratch.empty() ? DefaultScratch()
-                                                              : WithoutSlash(command.scratch),
-                           .without_rebuild = command.without_rebuild,
-                           .progress = [&line](std::string_view what) { line.Draw(what); }});
+    checked = CheckBackup(
+        console.env,
+        {.directory = WithoutSlash(command.path),
+         .scratch = command.scratch.empty() ? DefaultScratch() : WithoutSlash(command.scratch),
+         .without_rebuild = command.without_rebuild,
+         .progress = [&line](std::string_view what) { line.Draw(what); }});
   }
   if (!checked.ok()) {
     return Fail(console, checked.status());

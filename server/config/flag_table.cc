@@ -457,9 +457,10 @@ constexpr std::array kRows = {
     Extension(Used(kStorage, "backup-snapshot-interval", "24h",
                    "How often the backup gets a whole snapshot, which a restore begins from.",
                    kDuration<&S::backup_snapshot_interval_nanos, kNanosPerSecond>)),
-    Extension(Used(kStorage, "backup-retention", "0",
-                   "How far back the backup reaches at least, older files are removed; 0 keeps all.",
-                   kDuration<&S::backup_retention_nanos, 0>)),
+    Extension(
+        Used(kStorage, "backup-retention", "0",
+             "How far back the backup reaches at least, older files are removed; 0 keeps all.",
+             kDuration<&S::backup_retention_nanos, 0>)),
 
     Used(kLimits, "max-request-bytes", "1572864", "Largest request accepted.",
          kInteger<&S::max_request_bytes, 1, 2'000'000'000>),

@@ -177,7 +177,8 @@ absl::StatusOr<Restored> RestoreSnapshot(Env* env, const RestoreOptions& options
   if (!options.skip_hash_check) {
     RETURN_IF_ERROR(VerifyDigest(env, options.snapshot, options.progress).status());
   }
-  ASSIGN_OR_RETURN(const OpenSnapshot snapshot, OpenSnapshotFile(env, options.snapshot, options.progress));
+  ASSIGN_OR_RETURN(const OpenSnapshot snapshot,
+                   OpenSnapshotFile(env, options.snapshot, options.progress));
   const absl::Status whole = mvcc::CheckKeyDigest(*snapshot.pages);
   absl::StatusOr<int64_t> revision = LastRevision(*snapshot.pages);
   for (const absl::Status& status : {whole, revision.status()}) {
