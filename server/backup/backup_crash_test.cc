@@ -296,6 +296,62 @@ TEST_F(BackupFaults, TheDirectoryOfAnotherStoreIsRefused) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is the backup of store")));
 }
 
+TEST_F(BackupFaults, APieceThatIsClosedWhileItIsLookedForIsRead) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 2));
+  const std::vector<std::string> parts = Files(kPartSuffix);
+  ASSERT_EQ(parts.size(), 1U);
+  ASSERT_OK(writer_->Close());
+  ASSERT_OK_AND_ASSIGN(const PieceFigures piece,
+                       ReadPiece(&env_, "/backup", parts.front(), nullptr));
+  EXPECT_TRUE(piece.is_closed);
+}
+
+TEST_F(BackupFaults, GoesOnWhenALostDirectoryIsBack) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 2));
+  ASSERT_OK(writer_->Close());
+  // As when the file system is not mounted any more.
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const std::string& name : Files("")) {
+    if (name != kLockName) {
+      files.emplace_back(name, *env_.Contents("/backup/" + name));
+      ASSERT_OK(env_.Remove("/backup/" + name));
+    }
+  }
+  recorded_.Work(1);
+  env_.FailCall(CallKind::kCreate, 1);
+  EXPECT_FALSE(writer_->Save().ok());
+  EXPECT_THAT(writer_->Save(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("mounted")));
+  for (const auto& [name, bytes] : files) {
+    env_.SetContents("/backup/" + name, bytes);
+  }
+  ASSERT_OK(writer_->Save());
+  ASSERT_OK_AND_ASSIGN(const BackupChecked checked, Check(&env_));
+  EXPECT_THAT(checked.damage, IsEmpty());
+}
+
+TEST_F(BackupFaults, AStoreThatWentBackToAnOlderCopyBeginsAnew) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 4));
+  const auto copy = store_env_.AfterPowerCut(DurabilityLoss::kNone, 1);
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 4));
+  writer_.reset();
+  for (const int more : {0, 60}) {  // fewer entries than were saved; more, and other ones
+    mvcc::StoreOptions options = StoreOptionsOf(copy.get());
+    lease::Lessor lessor;
+    options.lease_hook = &lessor;
+    ASSERT_OK_AND_ASSIGN(const auto store, mvcc::Store::Open(options));
+    for (int i = 0; i < more; ++i) {
+      ASSERT_OK(store->Put({.key = "other", .value = "history"}));
+    }
+    ASSERT_OK_AND_ASSIGN(const auto writer,
+                         BackupWriter::Open(store.get(), BackupOptionsOf(&env_, &clock_)));
+    ASSERT_OK(writer->Save());
+    EXPECT_TRUE(writer->IsBaseDue());
+  }
+}
+
 TEST_F(BackupFaults, ADirectoryIsNobodyElsesMeanwhile) {
   OpenWriter();
   EXPECT_THAT(BackupWriter::Open(recorded_.store(), BackupOptionsOf(&env_, &clock_)).status(),

@@ -119,9 +119,16 @@ absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view
 absl::StatusOr<PieceFigures> ReadPiece(Env* env, const std::string& directory,
                                        const std::string& name,
                                        const std::function<absl::Status(const Frame&)>& visit) {
-  ASSIGN_OR_RETURN(const std::string bytes,
-                   ReadWholeFile(env, fmt::format("{}/{}", directory, name)));
-  return ScanPiece(name, bytes, visit);
+  const absl::StatusOr<std::string> bytes =
+      ReadWholeFile(env, fmt::format("{}/{}", directory, name));
+  if (absl::IsNotFound(bytes.status()) && name.ends_with(kPartSuffix)) {
+    PROBE("backup: a piece was closed while it was looked for");
+    const std::string closed =
+        name.substr(0, name.size() - kPartSuffix.size()) + std::string(kPieceSuffix);
+    return ReadPiece(env, directory, closed, visit);
+  }
+  RETURN_IF_ERROR(bytes.status());
+  return ScanPiece(name, *bytes, visit);
 }
 
 absl::StatusOr<PieceFigures> ReadPieceFigures(Env* env, const std::string& directory,

@@ -48,7 +48,7 @@ absl::StatusOr<PieceFigures> ReadPieceFigures(Env* env, const std::string& direc
 absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view bytes,
                                        const std::function<absl::Status(const Frame&)>& visit);
 
-// The same of a file.
+// The same of a file. One that was being written may have been closed meanwhile.
 absl::StatusOr<PieceFigures> ReadPiece(Env* env, const std::string& directory,
                                        const std::string& name,
                                        const std::function<absl::Status(const Frame&)>& visit);

@@ -46,17 +46,9 @@ absl::Status Rebuild::Run(mvcc::LogReplay* replay) {
     if (piece.last_index <= replay->last_index() || IsDone(*replay)) {
       continue;
     }
-    // A server may have gone on writing to the last piece, and given it another name.
-    absl::StatusOr<PieceFigures> read =
-        ReadPiece(env_, directory_, piece.name,
-                  [&](const Frame& frame) { return ApplyFrame(piece.name, frame, replay); });
-    if (absl::IsNotFound(read.status()) && !piece.is_closed) {
-      const std::string closed =
-          MakeBackupName(piece.head.sequence, piece.head.first_index, kPieceSuffix);
-      read = ReadPiece(env_, directory_, closed,
-                       [&](const Frame& frame) { return ApplyFrame(closed, frame, replay); });
-    }
-    RETURN_IF_ERROR(read.status());
+    RETURN_IF_ERROR(ReadPiece(env_, directory_, piece.name, [&](const Frame& frame) {
+                      return ApplyFrame(piece.name, frame, replay);
+                    }).status());
   }
   revision_ = replay->revision();
   last_index_ = replay->last_index();

@@ -331,10 +331,8 @@ Commands AddCommands(CLI::App* app, Flags* flags) {
   AddDbCommands(db, flags);
   const CLI::App* import = AddImportCommand(app, &flags->import);
   const CLI::App* snapshot = AddSnapshotCommands(app, flags);
-  return {.db = db,
-          .import = import,
-          .snapshot = snapshot,
-          .backup = AddBackupCommands(app, flags)};
+  return {
+      .db = db, .import = import, .snapshot = snapshot, .backup = AddBackupCommands(app, flags)};
 }
 
 }  // namespace
