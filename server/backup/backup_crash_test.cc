@@ -1,4 +1,5 @@
 // The power fails at the backup's system calls, the store's beside them; calls fail; disks are full; bytes flip.
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include "kv/base/status_macros.h"
@@ -118,36 +120,53 @@ CrashPoints::Judge ExpectSaved(uint64_t saved, bool with_rebuild) {
   };
 }
 
+// Three lives of a writer, the power failing at calls of the backup and of the store.
+void CrashEverywhere(uint64_t seed, CrashPoints* points, bool lies) {
+  FaultEnv env(seed);
+  env.PretendToSync(lies);
+  ManualClock clock;
+  RecordedStore recorded(StoreOptionsOf(&env), seed);
+  std::unique_ptr<BackupWriter> writer;
+  std::atomic<uint64_t> saved = 0;
+  std::atomic<uint64_t> asked = 0;
+  // The store's own threads call, too.
+  points->Watch(&env, [&] { return ExpectSaved(saved, ++asked % 20 == 0); });
+  for (int life = 0; life < 3; ++life) {
+    ASSERT_OK_AND_ASSIGN(writer,
+                         BackupWriter::Open(recorded.store(), BackupOptionsOf(&env, &clock)));
+    for (int i = 0; i < 8; ++i) {
+      ASSERT_OK(Live(&recorded, writer.get(), &clock, 1));
+      saved = writer->figures().saved_index;
+    }
+    if (life % 2 == 0) {
+      ASSERT_OK(writer->Close());
+    }
+    writer.reset();
+  }
+}
+
 TEST(BackupCrash, ADirectoryIsWholeWhereverThePowerFails) {
   const uint64_t seed = TestSeed();
   const uint64_t wanted = CrashPoints::Wanted(400);
   uint64_t count = 0;
-  for (uint64_t round = 0; count < wanted && !::testing::Test::HasFailure(); ++round) {
-    FaultEnv env(seed + round);
-    ManualClock clock;
-    RecordedStore recorded(StoreOptionsOf(&env), seed + round);
-    std::unique_ptr<BackupWriter> writer;
+  for (uint64_t round = 0; count < wanted && !HasFailure(); ++round) {
     CrashPoints points({.seed = seed + round, .random_losses = 1, .one_in = 4, .depth = 1});
-    uint64_t asked = 0;
-    // The store's own threads call, too: what was saved is published before it counts.
-    points.Watch(&env, [&] {
-      const uint64_t saved = writer != nullptr ? writer->figures().saved_index : 0;
-      return ExpectSaved(saved, ++asked % 20 == 0);
-    });
-    for (int life = 0; life < 3; ++life) {
-      ASSERT_OK_AND_ASSIGN(auto opened,
-                           BackupWriter::Open(recorded.store(), BackupOptionsOf(&env, &clock)));
-      writer = std::move(opened);
-      ASSERT_OK(Live(&recorded, writer.get(), &clock, 8));
-      if (life % 2 == 0) {
-        ASSERT_OK(writer->Close());
-      }
-      writer.reset();
-    }
+    CrashEverywhere(seed + round, &points, /*lies=*/false);
     count += points.count();
     points.PrintSummary();
   }
   EXPECT_GE(count, wanted);
+}
+
+TEST(BackupCrash, IsCaughtWhenTheDiskLies) {
+  testing::TestPartResultArray failures;
+  {
+    const testing::ScopedFakeTestPartResultReporter reporter(
+        testing::ScopedFakeTestPartResultReporter::INTERCEPT_ALL_THREADS, &failures);
+    CrashPoints points({.seed = 1, .one_in = 10, .depth = 1});
+    CrashEverywhere(1, &points, /*lies=*/true);
+  }
+  EXPECT_GT(failures.size(), 0);
 }
 
 TEST(BackupCrash, TheChainGoesOnAfterThePowerFailed) {
