@@ -20,6 +20,7 @@
 #include "mvcc/hash.h"
 #include "mvcc/key_digest.h"
 #include "mvcc/log_entry.h"
+#include "mvcc/log_replay.h"
 #include "mvcc/range.h"
 #include "mvcc/restore.h"
 #include "mvcc/schema.h"
@@ -267,6 +268,17 @@ class StoreImpl final : public Store {
 
   void StopShrinking() override { backend_->StopShrinking(); }
 
+  std::unique_ptr<kv::LogTail> TailLog(uint64_t after) const override {
+    return std::make_unique<kv::LogTail>(env_, LogDirectory(), restored_.store_id,
+                                         kv::LogIndex{after});
+  }
+
+  void HoldLog(uint64_t index) override { loop_->HoldLog(index); }
+
+  uint64_t log_index() const override { return loop_->log_index(); }
+
+  uint64_t store_id() const override { return restored_.store_id; }
+
   int64_t current_revision() const override { return loop_->TakeView()->state().revision; }
 
   int64_t compact_revision() const override { return loop_->TakeView()->state().compact_revision; }
@@ -310,9 +322,15 @@ class StoreImpl final : public Store {
 
  private:
   absl::Status OpenPages();
-  absl::Status OpenLog(uint64_t consistent_index);
-  absl::Status Replay(kv::LogIndex index, std::string_view entry);
+  absl::Status ApplyBackup();
+  absl::Status OpenLog(LogReplay* replay);
   absl::Status SetPrefixQuotas();
+
+  std::string LogDirectory() const {
+    return options_.wal_directory.empty() ? Join(options_.directory, "member/socle-wal")
+                                          : options_.wal_directory;
+  }
+
   absl::Status EnsureStoreId(kv::Engine* engine);
 
   template <typename Request, typename Result>
@@ -366,7 +384,6 @@ class StoreImpl final : public Store {
   // loop_ for the committer, which runs already while the log is replayed.
   std::atomic<WriteLoop*> noted_loop_{nullptr};
   std::unique_ptr<WatchHub> hub_;
-  uint64_t replayed_ = 0;
   std::atomic<uint64_t> txns_{0};
   mutable SharedMutex held_by_commits_;  // only with OldWays::commit_excludes_reads
 };
@@ -384,12 +401,14 @@ absl::Status StoreImpl::Init() {
                                  applier_.get()));
     corruption_ = applier_->corruption();
   }
-  RETURN_IF_ERROR(OpenLog(restored_.consistent_index));
+  RETURN_IF_ERROR(ApplyBackup());
+  LogReplay replay(backend_.get(), applier_.get(), restored_.consistent_index);
+  RETURN_IF_ERROR(OpenLog(&replay));
   RETURN_IF_ERROR(backend_->status());
   LogInfo("store restored", {{"keys", applier_->index()->keys()},
                              {"revision", applier_->revision()},
                              {"compact-revision", applier_->compact_revision()},
-                             {"replayed-log-entries", replayed_},
+                             {"replayed-log-entries", replay.count()},
                              {"took-ms", (clock_->MonotonicNanos() - start) / kNanosPerMilli}});
   hub_ = std::make_unique<WatchHub>(
       [this] { return loop_->TakeView(); }, clock_,
@@ -455,23 +474,36 @@ absl::Status StoreImpl::EnsureStoreId(kv::Engine* engine) {
   return txn->Commit();
 }
 
-absl::Status StoreImpl::OpenLog(uint64_t consistent_index) {
-  const std::string directory = options_.wal_directory.empty()
-                                    ? Join(options_.directory, "member/socle-wal")
-                                    : options_.wal_directory;
+absl::Status StoreImpl::ApplyBackup() {
+  if (!options_.replay) {
+    return absl::OkStatus();
+  }
+  LogReplay replay(backend_.get(), applier_.get(), restored_.consistent_index);
+  replay.set_compacts(true);
+  RETURN_IF_ERROR(options_.replay(&replay));
+  RETURN_IF_ERROR(replay.Commit());
+  restored_.consistent_index = replay.last_index();
+  return absl::OkStatus();
+}
+
+absl::Status StoreImpl::OpenLog(LogReplay* replay) {
+  const std::string directory = LogDirectory();
   RETURN_IF_ERROR(env_->CreateDirs(directory));
   const kv::WalOptions wal_options{.segment_bytes = options_.wal_segment_bytes,
                                    .unsafe_no_sync = options_.unsafe_no_sync,
                                    .store_id = restored_.store_id};
-  ASSIGN_OR_RETURN(wal_, kv::Wal::Open(env_, directory, wal_options, kv::LogIndex{consistent_index},
-                                       [this](kv::LogIndex index, std::string_view entry) {
-                                         return Replay(index, entry);
-                                       }));
+  ASSIGN_OR_RETURN(
+      wal_, kv::Wal::Open(env_, directory, wal_options, kv::LogIndex{restored_.consistent_index},
+                          [replay](kv::LogIndex index, std::string_view entry) {
+                            return replay->Apply(Raw(index), entry);
+                          }));
   RETURN_IF_ERROR(SetPrefixQuotas());
   loop_ = std::make_unique<WriteLoop>(
       backend_.get(), wal_.get(), applier_.get(), clock_,
       WriteLoopOptions{.compaction_batch_limit = options_.compaction_batch_limit,
-                       .compaction_sleep_nanos = options_.compaction_sleep_nanos},
+                       .compaction_sleep_nanos = options_.compaction_sleep_nanos,
+                       .hold_log = options_.hold_log,
+                       .held_log_bytes_max = options_.held_log_bytes_max},
       observer_, Raw(wal_->last_index()));
   noted_loop_.store(loop_.get(), std::memory_order_release);
   return absl::OkStatus();
@@ -479,9 +511,10 @@ absl::Status StoreImpl::OpenLog(uint64_t consistent_index) {
 
 // They change by an entry of the log like every other state.
 absl::Status StoreImpl::SetPrefixQuotas() {
-  const std::string wanted = EncodeQuotas(options_.prefix_quotas);
   const std::string stored =
       applier_->quotas() == nullptr ? std::string() : EncodeQuotas(applier_->quotas()->quotas());
+  const std::string wanted =
+      options_.prefix_quotas.has_value() ? EncodeQuotas(*options_.prefix_quotas) : stored;
   if (wanted != stored) {
     const SystemOp op{.writes = {{.bucket = "meta",
                                   .key = std::string(kPrefixQuotaKey),
@@ -492,24 +525,6 @@ absl::Status StoreImpl::SetPrefixQuotas() {
     RETURN_IF_ERROR(applier_->Apply(op).status());
   }
   quotas_ = applier_->quotas();
-  return absl::OkStatus();
-}
-
-absl::Status StoreImpl::Replay(kv::LogIndex index, std::string_view entry) {
-  absl::StatusOr<Operation> operation = DecodeOperation(entry);
-  if (!operation.ok()) {
-    return Annotate(operation.status(), fmt::format("log entry {}", Raw(index)));
-  }
-  // What failed when it was first applied fails again: the outcome was told then.
-  std::visit([this](const auto& op) { applier_->Apply(op).status().IgnoreError(); }, *operation);
-  RETURN_IF_ERROR(applier_->failure());
-  ++replayed_;
-  if (backend_->NeedsRoom()) {
-    RETURN_IF_ERROR(backend_->WaitForCommit());
-    applier_->PutBookkeeping(Raw(index));
-    backend_->Seal();
-    applier_->RefreshStorage();
-  }
   return absl::OkStatus();
 }
 

@@ -32,6 +32,7 @@
 #include "kv/engine.h"
 #include "kv/env/env.h"
 #include "kv/open_engine.h"
+#include "kv/wal/log_tail.h"
 #include "mvcc/errors.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/old_ways.h"
@@ -41,6 +42,8 @@
 #include "mvcc/watch.h"
 
 namespace socle::mvcc {
+
+class LogReplay;
 
 struct StoreOptions {
   std::string
@@ -59,11 +62,19 @@ struct StoreOptions {
   double shrink_free_ratio = 0;  // the file shrinks when more than this part is free; 0: when asked
   bool page_checksums = false;   // of the page store, in member/snap/db.sums
   uint64_t wal_segment_bytes = 64'000'000;
+  // Somebody reads the log as it grows (TailLog): what the pages hold stays in it until HoldLog lets go of it, up to
+  // so many bytes.
+  bool hold_log = false;
+  uint64_t held_log_bytes_max = uint64_t{512} << 20U;
+  // Entries of this store's log that the directory's own log does not have (mvcc/log_replay.h): they are applied to
+  // the pages before the store opens. Requires an empty log.
+  std::function<absl::Status(LogReplay*)> replay;
   int restore_threads = 0;                    // 0: one per core, at most 8
   int64_t restore_run_revisions = 64 * 1024;  // read and sorted at a time; tests take few
   bool unsafe_no_sync = false;
 
-  std::vector<PrefixQuota> prefix_quotas;  // in place of those that the directory had
+  // In place of those that the directory has; empty: they stay.
+  std::optional<std::vector<PrefixQuota>> prefix_quotas;
 
   int64_t txn_ops_max = 128;
   int64_t request_bytes_max = 1'572'864;
@@ -171,6 +182,15 @@ class Store {
   // Calls of Shrink that wait, or come later, are answered with kStopped.
   virtual void StopShrinking() = 0;
   absl::StatusOr<uint64_t> Shrink();
+
+  // The log's entries behind `after`, as they come; up to log_index() they may be read. Must not outlive the store.
+  virtual std::unique_ptr<kv::LogTail> TailLog(uint64_t after) const = 0;
+  // With StoreOptions::hold_log: entries up to `index` are not needed any more.
+  virtual void HoldLog(uint64_t index) = 0;
+  // The newest entry of the log; durable.
+  virtual uint64_t log_index() const = 0;
+  // Made with the store, in its pages and its log; no copy that `soclectl` makes has it.
+  virtual uint64_t store_id() const = 0;
 
   virtual int64_t current_revision() const = 0;
   virtual int64_t compact_revision() const = 0;

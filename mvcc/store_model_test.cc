@@ -75,13 +75,18 @@ class Pair {
     ++opens_;
     options.restore_threads = opens_ % 3 + 1;
     options.restore_run_revisions = opens_ % 2 == 0 ? 3 : 40;
-    if (variant_.has_quotas && opens_ % 4 != 0) {
-      options.prefix_quotas = {{.prefix = "a", .limit_bytes = Limit()},
-                               {.prefix = "d", .limit_bytes = Limit()},
-                               {.prefix = "aa", .limit_bytes = Limit()},
-                               {.prefix = "", .limit_bytes = 2 * Limit()}};
+    if (variant_.has_quotas && opens_ % 4 == 2) {
+      // Those that the directory has stay.
+    } else if (variant_.has_quotas && opens_ % 4 != 0) {
+      quotas_ = {{.prefix = "a", .limit_bytes = Limit()},
+                 {.prefix = "d", .limit_bytes = Limit()},
+                 {.prefix = "aa", .limit_bytes = Limit()},
+                 {.prefix = "", .limit_bytes = 2 * Limit()}};
+      options.prefix_quotas = quotas_;
+    } else {
+      quotas_.clear();
+      options.prefix_quotas = quotas_;
     }
-    quotas_ = options.prefix_quotas;
     model_.set_quotas(quotas_);
     auto store = Store::Open(options);
     ASSERT_THAT(store, IsOk());

@@ -37,7 +37,8 @@ WriteLoop::WriteLoop(kv::Backend* backend, kv::Wal* wal, Applier* applier, Clock
       clock_(clock),
       options_(options),
       observer_(std::move(observer)),
-      log_index_(log_index) {}
+      log_index_(log_index),
+      held_from_(options.hold_log ? 0 : UINT64_MAX) {}
 
 WriteLoop::~WriteLoop() {
   Stop();
@@ -117,7 +118,15 @@ absl::Status WriteLoop::ForgetCommittedLog() {
   // The pages themselves say what they cover: the loop may have sealed a newer buffer already.
   const auto storage = backend_->snapshot();
   ASSIGN_OR_RETURN(const Restored committed, ReadBookkeeping(*storage->pages));
-  return wal_->TruncateBefore(kv::LogIndex{committed.consistent_index});
+  uint64_t covered = committed.consistent_index;
+  if (const uint64_t held = held_from_.load(std::memory_order_relaxed); held < covered) {
+    if (wal_->segment_bytes() <= options_.held_log_bytes_max) {
+      covered = held;
+    } else {
+      PROBE("write loop: too much of the log is held, it is shortened all the same");
+    }
+  }
+  return wal_->TruncateBefore(kv::LogIndex{covered});
 }
 
 absl::Status WriteLoop::status() const {

@@ -60,6 +60,8 @@ struct WriteLoopOptions {
   int64_t compaction_batch_limit = 1'000;
   int64_t compaction_sleep_nanos = 10 * kNanosPerMilli;
   uint64_t queue_bytes_max = uint64_t{64} << 20U;
+  bool hold_log = false;  // StoreOptions, the next one, too
+  uint64_t held_log_bytes_max = uint64_t{512} << 20U;
 };
 
 class WriteLoop {
@@ -94,6 +96,9 @@ class WriteLoop {
 
   // The committer finished (or failed): the loop looks at the new pages.
   void NoteCommit();
+
+  // Entries behind `index` are to stay in the log, although the pages hold them.
+  void HoldLog(uint64_t index) { held_from_.store(index, std::memory_order_relaxed); }
 
  private:
   using Waiter = absl::AnyInvocable<void(absl::Status)>;
@@ -135,6 +140,7 @@ class WriteLoop {
   std::atomic<uint64_t> log_index_;
   std::atomic<uint64_t> puts_{0};
   std::atomic<uint64_t> deletes_{0};
+  std::atomic<uint64_t> held_from_;  // entries behind this one are held
 
   mutable Mutex mu_;
   CondVar changed_;

@@ -144,6 +144,24 @@ TEST_F(BoltEngineTest, WritesASnapshotThatOpensAsTheSameState) {
   EXPECT_TRUE(Dump(*copied) == Dump(*txn));
 }
 
+// Snapshots were sent with a digest that was not theirs: free pages changed between the digest and the copy.
+TEST_F(BoltEngineTest, WritesASnapshotWhosePiecesKeepStillWhileCommitsGoOn) {
+  ASSERT_OK_AND_ASSIGN(const auto engine, Open(SmallMap({})));
+  for (int i = 0; i < 40; ++i) {
+    CommitPut(engine.get(), "k", std::string(20'000, 'v'));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto txn, engine->BeginRead());
+  int commits = 0;
+  ASSERT_OK(txn->WriteSnapshot([&](std::string_view piece) {
+    const std::string before(piece);
+    for (int i = 0; i < 4; ++i) {
+      CommitPut(engine.get(), "k", std::string(20'000, static_cast<char>('a' + commits++)));
+    }
+    EXPECT_TRUE(piece == before);
+    return absl::OkStatus();
+  }));
+}
+
 TEST_F(BoltEngineTest, StopsASnapshotAtTheSinksError) {
   ASSERT_OK_AND_ASSIGN(const auto engine, Open(SmallMap({})));
   ASSERT_OK_AND_ASSIGN(const auto txn, engine->BeginRead());

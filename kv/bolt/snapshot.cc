@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "kv/base/status_macros.h"
 
@@ -19,10 +20,11 @@ absl::Status WriteImage(const Meta& meta, const char* base,
   before.txid = TxnId{Raw(meta.txid) - 1};
   RETURN_IF_ERROR(sink(MetaPageImage(before, PageId{1})));
   const uint64_t end = meta.file_bytes();
+  std::string piece;  // law 3
   for (uint64_t at = Raw(kFirstDataPage) * meta.page_size; at < end;) {
-    const uint64_t size = std::min(kPieceBytes, end - at);
-    RETURN_IF_ERROR(sink({base + at, size}));
-    at += size;
+    piece.assign(base + at, std::min(kPieceBytes, end - at));
+    RETURN_IF_ERROR(sink(piece));
+    at += piece.size();
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,9 @@
 // Laws     1. Page 0 holds the commit's meta, page 1 the same with txid - 1: whoever reads it opens
 //             this commit.
 //          2. Pages follow raw, in order, up to the high-water mark; free ones as they are.
+//          3. A piece does not change while the sink has it, although commits write to free pages meanwhile:
+//             whoever writes it and digests it sees the same bytes twice.
+// Memory   one piece.
 // Threads  the commit's pages must be pinned by an open reader.
 // Source   spec etcd 3.2 (WriteTo).
 #ifndef SOCLE_KV_BOLT_SNAPSHOT_H_

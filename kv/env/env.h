@@ -82,6 +82,8 @@ class Env {
   // Replaces `to` if it exists. Durable after SyncDir of the directory.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;
+  // The directory must be empty.
+  virtual absl::Status RemoveDir(const std::string& path) = 0;
   // Makes the directory and its missing parents, mode 0700, durable on return. OK when it exists.
   virtual absl::Status CreateDirs(const std::string& path) = 0;
   virtual absl::Status SyncDir(const std::string& path) = 0;

@@ -331,6 +331,13 @@ class PosixEnv final : public Env {
     return absl::OkStatus();
   }
 
+  absl::Status RemoveDir(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) {
+      return ErrnoStatus("rmdir", path, errno);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status CreateDirs(const std::string& path) override {
     for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
       RETURN_IF_ERROR(CreateDir(path.substr(0, end)));

@@ -369,6 +369,21 @@ absl::Status FaultEnv::Remove(const std::string& path) {
   return verdict.status;
 }
 
+absl::Status FaultEnv::RemoveDir(const std::string& path) {
+  Observe(CallKind::kRemove, path);
+  MutexLock lock(&mu_);
+  const Verdict verdict = Admit(CallKind::kRemove, path, life_);
+  RETURN_IF_ERROR(verdict.status);
+  const std::string dir = WithoutTrailingSlash(path);
+  const auto is_inside = [&](const auto& full) { return ParentOf(full) == dir; };
+  if (std::any_of(directories_.begin(), directories_.end(), is_inside) ||
+      std::any_of(seen_.begin(), seen_.end(),
+                  [&](const auto& named) { return is_inside(named.first); })) {
+    return absl::FailedPreconditionError(fmt::format("rmdir {}: Directory not empty", path));
+  }
+  return directories_.erase(dir) == 1 ? absl::OkStatus() : Missing(CallKind::kRemove, path);
+}
+
 absl::Status FaultEnv::CreateDirs(const std::string& path) {
   Observe(CallKind::kCreateDirs, path);
   MutexLock lock(&mu_);

@@ -102,6 +102,7 @@ class FaultEnv final : public Env {
   absl::StatusOr<bool> Exists(const std::string& path) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status Remove(const std::string& path) override;
+  absl::Status RemoveDir(const std::string& path) override;
   absl::Status CreateDirs(const std::string& path) override;
   absl::Status SyncDir(const std::string& path) override;
   absl::StatusOr<std::vector<std::string>> List(const std::string& path) override;

@@ -40,6 +40,15 @@ class SegmentedWal final : public Wal {
 
   uint64_t written_bytes() const override { return written_bytes_.load(); }
 
+  uint64_t segment_bytes() const override {
+    MutexLock lock(&mu_);
+    uint64_t bytes = 0;
+    for (const Segment& segment : segments_) {
+      bytes += segment.size_bytes;
+    }
+    return bytes;
+  }
+
  private:
   absl::Status StartSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(appender_);
   absl::Status OpenLastSegment(const Segment& segment, uint64_t end_offset)

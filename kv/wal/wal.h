@@ -76,6 +76,8 @@ class Wal {
   virtual LogIndex last_index() const = 0;
   // Bytes written by Append since open, framing included.
   virtual uint64_t written_bytes() const = 0;
+  // Of all segments, as they lie on the disk.
+  virtual uint64_t segment_bytes() const = 0;
 };
 
 }  // namespace socle::kv

@@ -17,6 +17,7 @@
 #include "mvcc/store.h"
 #include "server/auth/auth_store.h"
 #include "server/auth/tokens.h"
+#include "server/backup/backup_service.h"
 #include "server/cmd/extensions.h"
 #include "server/cmd/ports.h"
 #include "server/gateway/web_front.h"
@@ -53,11 +54,13 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
   if (const auto engine = kv::EngineKindOf(settings.backend); engine.ok()) {
     options.engine = *engine;
   }
+  options.prefix_quotas.emplace();
   for (const PrefixLimit& limit : settings.prefix_quotas) {
-    options.prefix_quotas.push_back({.prefix = limit.prefix, .limit_bytes = limit.bytes});
+    options.prefix_quotas->push_back({.prefix = limit.prefix, .limit_bytes = limit.bytes});
   }
   options.page_checksums = settings.page_checksums;
   options.unsafe_no_sync = settings.unsafe_no_fsync;
+  options.hold_log = !settings.backup_dir.empty();
   options.txn_ops_max = settings.max_txn_ops;
   // The services judge by the encoded message, as etcd does; the store only has to be no stricter.
   options.request_bytes_max = settings.max_request_bytes + 2 * kGrpcOverheadBytes;
@@ -112,6 +115,7 @@ class SingleKvServer final : public KvServer {
       expirer_->NoteAllDeadlines();
     }
     expirer_.reset();
+    backup_.reset();  // saves what was written last
     lessor_.Close();
     grpc_.reset();
     quota_seen_.store(nullptr, std::memory_order_release);
@@ -137,6 +141,7 @@ class SingleKvServer final : public KvServer {
     RETURN_IF_ERROR(OpenStore());
     RETURN_IF_ERROR(LoadUsers(*std::move(tokens)));
     RETURN_IF_ERROR(MakeNode());
+    RETURN_IF_ERROR(StartBackup());
     if (plan.has_value()) {
       compactor_ = std::make_unique<AutoCompactor>(*plan, store_.get());
     }
@@ -225,9 +230,28 @@ class SingleKvServer final : public KvServer {
                               .key_ttl = settings_.key_ttl,
                               .hot = extensions_->hot()});
     extensions_->Observe(&*node_);
-    metrics_.SetMore([this] { return extensions_->Metrics(); });
+    metrics_.AddMore([this] { return extensions_->Metrics(); });
     corruption_monitor_.emplace(store_.get(), &*alarms_, node_->identity().member.id,
                                 settings_.corrupt_check_nanos);
+    return absl::OkStatus();
+  }
+
+  absl::Status StartBackup() {
+    if (settings_.backup_dir.empty()) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::unique_ptr<BackupService>> backup = BackupService::Start(
+        store_.get(),
+        {.backup = {.directory = settings_.backup_dir,
+                    .cluster_id = node_->identity().cluster_id,
+                    .snapshot_interval_nanos = settings_.backup_snapshot_interval_nanos,
+                    .retention_nanos = settings_.backup_retention_nanos},
+         .save_interval_nanos = settings_.backup_interval_nanos});
+    if (!backup.ok()) {
+      return Annotate(backup.status(), "--backup-dir");
+    }
+    backup_ = *std::move(backup);
+    metrics_.AddMore([this] { return backup_->Metrics(); });
     return absl::OkStatus();
   }
 
@@ -316,6 +340,7 @@ class SingleKvServer final : public KvServer {
   std::optional<Node> node_;
   std::unique_ptr<AutoCompactor> compactor_;
   std::optional<CorruptionMonitor> corruption_monitor_;
+  std::unique_ptr<BackupService> backup_;  // null: none
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<gateway::WebFront> web_;          // of client URLs
   std::optional<gateway::WebFront> metrics_web_;  // pages alone

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "server/cmd/soclectl_backup.h"
 #include "server/cmd/soclectl_db.h"
 #include "server/cmd/soclectl_live.h"
 #include "server/cmd/soclectl_migrate.h"
@@ -40,7 +41,9 @@ constexpr const char* kExamples = R"(Examples:
   soclectl import /var/lib/etcd --data-dir /var/lib/socle
   soclectl top --endpoint 127.0.0.1:2379               who keeps a running server busy
   soclectl snapshot save backup.db --endpoints 127.0.0.1:2379
-  soclectl snapshot restore backup.db --data-dir /var/lib/socle)";
+  soclectl snapshot restore backup.db --data-dir /var/lib/socle
+  soclectl backup check /mnt/backup                    can it be restored?
+  soclectl backup restore /mnt/backup --data-dir /var/lib/socle --to-time 2026-11-27T12:34:56Z)";
 
 constexpr const char* kMoreOnCheck =
     R"(Every page is in use once or free, never both; pages are what the ones above take them for; keys
@@ -102,9 +105,27 @@ constexpr const char* kMoreOnQuota =
     R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
 may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
 
+constexpr const char* kMoreOnBackup =
+    R"(DIR is what socle-kv --backup-dir=DIR writes: bases (snapshots, which etcdutl reads, too) and pieces of the log between
+them. A server may be writing to it meanwhile. README, "Backups", and server/backup/DESIGN.md say more.)";
+
+constexpr const char* kMoreOnBackupCheck =
+    R"(Verifies every checksum, that no entry is missing, and every base; then rebuilds the store from each base to the next in
+--scratch, and compares its HashKV with the one the server had, and leases, users and alarms with the next base. Each
+finding names the file and the place.)";
+
+constexpr const char* kMoreOnBackupRestore =
+    R"(Makes a data directory: of the newest state, of a time (nothing that was written after it is in; what was written in the
+last tenth of a second before it may be missing), or of the moment when a revision was made. Leases begin with their full
+TTL. The restored store is another store: give it a backup directory of its own. With --bump-revision N --mark-compacted it goes
+on N revisions higher, so that clients that saw what came later notice.)";
+
 struct Flags {
   TopCommand top;
   QuotaCommand quota;
+  BackupListCommand backup_list;
+  BackupCheckCommand backup_check;
+  BackupRestoreCommand backup_restore;
   ImportCommand import;
   SnapshotSaveCommand save;
   SnapshotStatusCommand status;
@@ -264,6 +285,53 @@ CLI::App* AddQuotaCommand(CLI::App* app, QuotaCommand* quota) {
   return command;
 }
 
+CLI::App* AddBackupCommands(CLI::App* app, Flags* flags) {
+  CLI::App* backup =
+      app->add_subcommand("backup", "look at, prove and restore what --backup-dir keeps");
+  backup->require_subcommand(1);
+  backup->footer(kMoreOnBackup);
+
+  CLI::App* list = backup->add_subcommand("list", "bases and pieces: entries, revisions, times");
+  list->footer(kMoreOnBackup);
+  list->add_option("DIR", flags->backup_list.path, "the backup")->required();
+
+  BackupCheckCommand* check_options = &flags->backup_check;
+  CLI::App* check = backup->add_subcommand("check", "prove that the backup can be restored");
+  check->footer(kMoreOnBackupCheck);
+  check->add_option("DIR", check_options->path, "the backup")->required();
+  check->add_option(
+      "--scratch", check_options->scratch,
+      "a new directory for what is rebuilt, removed afterwards; in $TMPDIR or /tmp when not given");
+  check->add_flag("--no-rebuild", check_options->without_rebuild, "checksums and order only");
+
+  BackupRestoreCommand* options = &flags->backup_restore;
+  CLI::App* restore =
+      backup->add_subcommand("restore", "make a data directory of socle-kv out of the backup");
+  restore->footer(kMoreOnBackupRestore);
+  restore->add_option("DIR", options->path, "the backup")->required();
+  restore->add_option("--data-dir", options->data_dir, "the new directory")->required();
+  CLI::Option* time =
+      restore->add_option("--to-time", options->to_time, "as of this time (RFC 3339)");
+  restore
+      ->add_option("--to-revision", options->to_revision, "as of the write that made this revision")
+      ->check(CLI::PositiveNumber)
+      ->excludes(time);
+  restore->add_option("--from-base", options->from_base,
+                      "begin with this base; the newest that leads there when not given");
+  restore->add_option("--bump-revision", options->bump_revision, "revisions to leave out");
+  restore->add_flag("--mark-compacted", options->mark_compacted,
+                    "everything up to the last revision left out is compacted");
+  return backup;
+}
+
+int RunBackup(const CLI::App& backup, const Flags& flags, const Console& console) {
+  if (backup.get_subcommand("list")->parsed()) {
+    return BackupList(flags.backup_list, console);
+  }
+  return backup.get_subcommand("check")->parsed() ? BackupCheck(flags.backup_check, console)
+                                                  : BackupRestore(flags.backup_restore, console);
+}
+
 int RunSnapshot(const CLI::App& snapshot, const Flags& flags, const Console& console) {
   if (snapshot.get_subcommand("save")->parsed()) {
     return SnapshotSave(flags.save, console);
@@ -298,6 +366,7 @@ struct Commands {
   const CLI::App* snapshot;
   const CLI::App* top;
   const CLI::App* quota;
+  const CLI::App* backup;
 };
 
 Commands AddCommands(CLI::App* app, Flags* flags) {
@@ -311,11 +380,13 @@ Commands AddCommands(CLI::App* app, Flags* flags) {
   const CLI::App* import = AddImportCommand(app, &flags->import);
   const CLI::App* snapshot = AddSnapshotCommands(app, flags);
   const CLI::App* top = AddTopCommand(app, &flags->top);
+  const CLI::App* quota = AddQuotaCommand(app, &flags->quota);
   return {.db = db,
           .import = import,
           .snapshot = snapshot,
           .top = top,
-          .quota = AddQuotaCommand(app, &flags->quota)};
+          .quota = quota,
+          .backup = AddBackupCommands(app, flags)};
 }
 
 }  // namespace
@@ -347,6 +418,9 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
   }
   if (commands.top->parsed()) {
     return Top(flags.top, console);
+  }
+  if (commands.backup->parsed()) {
+    return RunBackup(*commands.backup, flags, console);
   }
   return commands.snapshot->parsed() ? RunSnapshot(*commands.snapshot, flags, console)
                                      : Run(*commands.db, flags, console);

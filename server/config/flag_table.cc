@@ -485,6 +485,20 @@ constexpr std::array kRows = {
     UsedBool(kStorage, "unsafe-no-fsync",
              "Never sync files: a crash of the machine loses acknowledged writes.",
              &SetBool<&S::unsafe_no_fsync>),
+    Extension(Used(kStorage, "backup-dir", "",
+                   "Directory that a continuous backup is kept in, from which 'soclectl backup "
+                   "restore' brings back any moment; none when empty.",
+                   &SetText<&S::backup_dir>)),
+    Extension(Used(kStorage, "backup-interval", "1s",
+                   "How old a write may get before it is in the backup.",
+                   kDuration<&S::backup_interval_nanos, 10 * kNanosPerMilli>)),
+    Extension(Used(kStorage, "backup-snapshot-interval", "24h",
+                   "How often the backup gets a whole snapshot, which a restore begins from.",
+                   kDuration<&S::backup_snapshot_interval_nanos, kNanosPerSecond>)),
+    Extension(
+        Used(kStorage, "backup-retention", "0",
+             "How far back the backup reaches at least, older files are removed; 0 keeps all.",
+             kDuration<&S::backup_retention_nanos, 0>)),
 
     Used(kLimits, "max-request-bytes", "1572864", "Largest request accepted.",
          kInteger<&S::max_request_bytes, 1, 2'000'000'000>),

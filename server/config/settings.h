@@ -44,6 +44,11 @@ struct Settings {
   int64_t corrupt_check_nanos = 0;  // 0: at the start only
   bool unsafe_no_fsync = false;
 
+  std::string backup_dir;  // empty: no backup
+  int64_t backup_interval_nanos = kNanosPerSecond;
+  int64_t backup_snapshot_interval_nanos = 24 * 3'600 * kNanosPerSecond;
+  int64_t backup_retention_nanos = 0;  // 0: everything is kept
+
   bool client_cert_auth = false;
   bool auto_tls = false;
   std::string cert_file;

@@ -25,63 +25,12 @@ constexpr uint64_t kSectorBytes = 512;
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20U;
 constexpr uint64_t kKeysPerLook = 4'096;
 
-// A snapshot file, opened to be read.
-struct OpenSnapshot {
-  std::unique_ptr<FileLock> lock;
-  std::unique_ptr<kv::Engine> engine;
-  std::unique_ptr<kv::ReadTxn> pages;
-};
-
-absl::StatusOr<OpenSnapshot> Open(Env* env, const std::string& path,
-                                  const MigrateProgress& progress) {
-  OpenSnapshot opened;
-  ASSIGN_OR_RETURN(opened.lock, env->LockShared(path));
-  ASSIGN_OR_RETURN(opened.engine, kv::OpenBolt(env, path, {.read_only = true}));
-  if (progress) {
-    progress("verifying the snapshot");
-  }
-  RETURN_IF_ERROR(opened.engine->Check());
-  ASSIGN_OR_RETURN(opened.pages, opened.engine->BeginRead());
-  return opened;
-}
-
 std::string Hex(std::string_view bytes) {
   std::string text;
   for (const char c : bytes) {
     text += fmt::format("{:02x}", static_cast<uint8_t>(c));
   }
   return text;
-}
-
-// That the file ends with the digest of what is before, as etcd's tools ask.
-absl::Status VerifyDigest(Env* env, const std::string& path, const MigrateProgress& progress) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadOnly));
-  ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  if (size % kSectorBytes != kSha256Bytes) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: snapshot missing hash but --skip-hash-check=false (a file copied from "
-                    "a data directory has none)",
-                    path));
-  }
-  Sha256 digest;
-  std::string piece;
-  const uint64_t end = size - kSha256Bytes;
-  for (uint64_t offset = 0; offset < end; offset += piece.size()) {
-    piece.resize(std::min(kPieceBytes, end - offset));
-    RETURN_IF_ERROR(file->ReadAt(offset, piece));
-    digest.Update(piece);
-    if (progress) {
-      progress(fmt::format("verifying the digest, {} of {} MiB", offset >> 20U, end >> 20U));
-    }
-  }
-  std::string expected(kSha256Bytes, '\0');
-  RETURN_IF_ERROR(file->ReadAt(end, expected));
-  const std::string found = digest.Finish();
-  if (found != expected) {
-    return absl::DataLossError(
-        fmt::format("{}: expected sha256 {}, got {}", path, Hex(expected), Hex(found)));
-  }
-  return absl::OkStatus();
 }
 
 // 0: there is no record.
@@ -108,18 +57,61 @@ absl::Status WriteMember(const RestoreOptions& options, uint64_t member_id, kv::
   return txn->Put("meta", "term", BigEndian64(1));
 }
 
-// One record without a key, at a revision that is compacted at once: what is left of the skipped ones.
-absl::Status Bump(int64_t revision, kv::WriteTxn* txn) {
+}  // namespace
+
+absl::StatusOr<OpenSnapshot> OpenSnapshotFile(Env* env, const std::string& path,
+                                              const MigrateProgress& progress) {
+  OpenSnapshot opened;
+  ASSIGN_OR_RETURN(opened.lock, env->LockShared(path));
+  ASSIGN_OR_RETURN(opened.engine, kv::OpenBolt(env, path, {.read_only = true}));
+  if (progress) {
+    progress("verifying the snapshot");
+  }
+  RETURN_IF_ERROR(opened.engine->Check());
+  ASSIGN_OR_RETURN(opened.pages, opened.engine->BeginRead());
+  return opened;
+}
+
+absl::StatusOr<std::string> VerifyDigest(Env* env, const std::string& path,
+                                         const MigrateProgress& progress) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadOnly));
+  ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  if (size % kSectorBytes != kSha256Bytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: snapshot missing hash but --skip-hash-check=false (a file copied from "
+                    "a data directory has none)",
+                    path));
+  }
+  Sha256 digest;
+  std::string piece;
+  const uint64_t end = size - kSha256Bytes;
+  for (uint64_t offset = 0; offset < end; offset += piece.size()) {
+    piece.resize(std::min(kPieceBytes, end - offset));
+    RETURN_IF_ERROR(file->ReadAt(offset, piece));
+    digest.Update(piece);
+    if (progress) {
+      progress(fmt::format("verifying the digest, {} of {} MiB", offset >> 20U, end >> 20U));
+    }
+  }
+  std::string expected(kSha256Bytes, '\0');
+  RETURN_IF_ERROR(file->ReadAt(end, expected));
+  const std::string found = digest.Finish();
+  if (found != expected) {
+    return absl::DataLossError(
+        fmt::format("{}: expected sha256 {}, got {}", path, Hex(expected), Hex(found)));
+  }
+  return found;
+}
+
+absl::Status BumpRevision(int64_t revision, kv::WriteTxn* txn) {
   const mvcc::RevisionKey key({.main = revision, .sub = 0});
   RETURN_IF_ERROR(txn->Put("key", key.view(), ""));
   return txn->Put("meta", mvcc::kScheduledCompactKey, key.view());
 }
 
-}  // namespace
-
 absl::StatusOr<SnapshotFigures> ReadSnapshot(Env* env, const std::string& path,
                                              const MigrateProgress& progress) {
-  ASSIGN_OR_RETURN(const OpenSnapshot snapshot, Open(env, path, progress));
+  ASSIGN_OR_RETURN(const OpenSnapshot snapshot, OpenSnapshotFile(env, path, progress));
   SnapshotFigures figures{.total_bytes = snapshot.pages->SnapshotSize()};
   ASSIGN_OR_RETURN(const std::vector<std::string> buckets, snapshot.pages->Buckets());
   for (const std::string& bucket : buckets) {
@@ -183,9 +175,10 @@ absl::Status SnapshotWriter::Finish() {
 absl::StatusOr<Restored> RestoreSnapshot(Env* env, const RestoreOptions& options) {
   constexpr std::array<std::string_view, 2> kMembers = {"members", "members_removed"};
   if (!options.skip_hash_check) {
-    RETURN_IF_ERROR(VerifyDigest(env, options.snapshot, options.progress));
+    RETURN_IF_ERROR(VerifyDigest(env, options.snapshot, options.progress).status());
   }
-  ASSIGN_OR_RETURN(const OpenSnapshot snapshot, Open(env, options.snapshot, options.progress));
+  ASSIGN_OR_RETURN(const OpenSnapshot snapshot,
+                   OpenSnapshotFile(env, options.snapshot, options.progress));
   const absl::Status whole = mvcc::CheckKeyDigest(*snapshot.pages);
   absl::StatusOr<int64_t> revision = LastRevision(*snapshot.pages);
   for (const absl::Status& status : {whole, revision.status()}) {
@@ -201,7 +194,7 @@ absl::StatusOr<Restored> RestoreSnapshot(Env* env, const RestoreOptions& options
     RETURN_IF_ERROR(WriteMember(options, member_id, txn.get()));
     if (options.bump_revision > 0) {
       *revision = std::max<int64_t>(*revision, 1) + options.bump_revision;
-      RETURN_IF_ERROR(Bump(*revision, txn.get()));
+      RETURN_IF_ERROR(BumpRevision(*revision, txn.get()));
     }
     RETURN_IF_ERROR(txn->Commit());
   }

@@ -40,6 +40,23 @@ struct SnapshotFigures {
 absl::StatusOr<SnapshotFigures> ReadSnapshot(Env* env, const std::string& path,
                                              const MigrateProgress& progress);
 
+// A snapshot file, opened to be read. Its structure is verified.
+struct OpenSnapshot {
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<kv::Engine> engine;
+  std::unique_ptr<kv::ReadTxn> pages;
+};
+
+absl::StatusOr<OpenSnapshot> OpenSnapshotFile(Env* env, const std::string& path,
+                                              const MigrateProgress& progress);
+
+// That the file ends with the digest of what is before, as etcd's tools ask. Returns the digest.
+absl::StatusOr<std::string> VerifyDigest(Env* env, const std::string& path,
+                                         const MigrateProgress& progress);
+
+// One record without a key, at a revision that is compacted at once: what is left of revisions that are left out.
+absl::Status BumpRevision(int64_t revision, kv::WriteTxn* txn);
+
 // Writes the blobs of a Snapshot call.
 class SnapshotWriter {
  public:

@@ -289,8 +289,8 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
   AddLeases(lessor.Stats(), &families);
   AddCalls(meter_, &families);
   AddMachine(started_wall_nanos_, &families);
-  if (more_) {
-    for (const MoreMetric& metric : more_()) {
+  for (const auto& more : more_) {
+    for (const MoreMetric& metric : more()) {
       Labels labels;
       for (const auto& [name, value] : metric.labels) {
         labels.push_back({name, value});

@@ -54,8 +54,8 @@ class Metrics {
   // One check of /livez or /readyz: `type` is the page, both live for ever.
   void NoteCheck(std::string_view type, std::string_view check, bool has_passed);
 
-  // Metrics of one name follow each other. To be called once, before serving.
-  void SetMore(std::function<std::vector<MoreMetric>()> more) { more_ = std::move(more); }
+  // Asked whenever metrics are shown; metrics of one name follow each other. To be called before serving.
+  void AddMore(std::function<std::vector<MoreMetric>()> more) { more_.push_back(std::move(more)); }
 
   // The Prometheus text format.
   std::string Render(const Node& node, const lease::Lessor& lessor) const;
@@ -72,7 +72,7 @@ class Metrics {
   const std::unique_ptr<Histograms> histograms_;
   const int64_t started_wall_nanos_;
   RpcMeter meter_;
-  std::function<std::vector<MoreMetric>()> more_;  // null: none
+  std::vector<std::function<std::vector<MoreMetric>()>> more_;
   std::atomic<uint64_t> health_success_{0};
   std::atomic<uint64_t> health_failures_{0};
   mutable Mutex mu_;

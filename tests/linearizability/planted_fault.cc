@@ -72,6 +72,16 @@ class Wrapper : public Store {
     return inner_->CommitAndRead();
   }
 
+  std::unique_ptr<kv::LogTail> TailLog(uint64_t after) const override {
+    return inner_->TailLog(after);
+  }
+
+  void HoldLog(uint64_t index) override { inner_->HoldLog(index); }
+
+  uint64_t log_index() const override { return inner_->log_index(); }
+
+  uint64_t store_id() const override { return inner_->store_id(); }
+
   int64_t current_revision() const override { return inner_->current_revision(); }
 
   int64_t compact_revision() const override { return inner_->compact_revision(); }

@@ -1,0 +1,216 @@
+// Random operations with a backup beside, restarts, bases, slow and lost logs: what is restored is what the store was.
+#include <cstdint>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/base/random.h"
+#include "kv/testing/manual_clock.h"
+#include "kv/testing/seed.h"
+#include "kv/testing/status_matchers.h"
+#include "kv/testing/temp_dir.h"
+#include "server/backup/backup_check.h"
+#include "server/backup/backup_directory.h"
+#include "server/backup/backup_restore.h"
+#include "server/backup/backup_writer.h"
+#include "server/backup/testing/recorded_store.h"
+
+namespace socle::server {
+namespace {
+
+class BackupModelTest : public ::testing::TestWithParam<int> {
+ protected:
+  explicit BackupModelTest()
+      : seed_(TestSeed() + static_cast<uint64_t>(GetParam())),
+        random_(seed_),
+        recorded_(StoreOptionsOf(dir_.PathOf("data")), seed_) {}
+
+  static mvcc::StoreOptions StoreOptionsOf(const std::string& directory) {
+    mvcc::StoreOptions options;
+    options.directory = directory;
+    options.unsafe_no_sync = true;
+    options.map_size_bytes = uint64_t{64} << 20U;
+    options.wal_segment_bytes = 1 << 14;
+    options.held_log_bytes_max = 1 << 15;
+    options.batch_interval_nanos = kNanosPerMilli;
+    options.compaction_batch_limit = 3;
+    options.compaction_sleep_nanos = 1'000;
+    options.hold_log = true;
+    return options;
+  }
+
+  void OpenWriter() {
+    auto writer =
+        BackupWriter::Open(recorded_.store(), {.clock = &clock_,
+                                               .directory = backup_,
+                                               .cluster_id = 5,
+                                               .snapshot_interval_nanos = 20 * kNanosPerSecond,
+                                               .piece_bytes_max = 4'000,
+                                               .frame_bytes_max = 600});
+    ASSERT_OK(writer);
+    writer_ = *std::move(writer);
+  }
+
+  void NoteTime() {
+    // The mark is of this time, and nothing happens meanwhile.
+    writer_->NoteTime();
+    times_[clock_.WallNanos()] = recorded_.store()->log_index();
+  }
+
+  void Step() {
+    clock_.Advance(kNanosPerSecond / 10 + static_cast<int64_t>(random_.Below(1'000)));
+    switch (random_.Below(12)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        recorded_.Work(1 + random_.Below(20));
+        break;
+      case 4:
+      case 5:
+        NoteTime();
+        break;
+      case 6:
+      case 7:
+      case 8:
+        NoteTime();
+        ASSERT_OK(writer_->Save());
+        if (writer_->figures().saved_wall_nanos == clock_.WallNanos()) {  // in a chain with a base
+          saved_[clock_.WallNanos()] = writer_->figures().saved_index;
+        }
+        break;
+      case 9:
+        if (writer_->IsBaseDue()) {
+          recorded_.Work(random_.Below(3));
+          ASSERT_OK(writer_->MakeBase([this] {
+            recorded_.Work(random_.Below(2));
+            NoteTime();
+            return random_.Below(3) == 0 ? writer_->Save() : absl::OkStatus();
+          }));
+        }
+        break;
+      case 10:
+        Restart();
+        break;
+      default:
+        clock_.Advance(static_cast<int64_t>(random_.Below(10)) * kNanosPerSecond);
+        break;
+    }
+  }
+
+  void Restart() {
+    const uint64_t how = random_.Below(8);
+    if (how < 3) {
+      ASSERT_OK(writer_->Close());
+    }
+    writer_.reset();
+    if (how % 2 == 0) {
+      recorded_.Restart();
+    }
+    if (how == 7) {  // so much that what was saved leaves the log
+      recorded_.Work(700);
+    }
+    OpenWriter();
+  }
+
+  // Restores and compares with the model after the last entry that it has. nullopt: it was not saved.
+  std::optional<BackupRestored> Restore(BackupRestoreOptions options) {
+    options.directory = backup_;
+    options.target = dir_.PathOf(fmt::format("restored-{}", ++restored_));
+    const auto restored = RestoreBackup(Env::Posix(), options);
+    if (absl::IsNotFound(restored.status())) {
+      return std::nullopt;
+    }
+    EXPECT_THAT(restored, IsOk());
+    if (!restored.ok()) {
+      return std::nullopt;
+    }
+    mvcc::MapLeaseHook hook;
+    mvcc::StoreOptions store_options = StoreOptionsOf(options.target);
+    store_options.lease_hook = &hook;
+    const auto store = mvcc::Store::Open(store_options);
+    EXPECT_THAT(store, IsOk());
+    const auto model = recorded_.ModelAfter(restored->last_index);
+    EXPECT_EQ(Difference(**store, model.get(), hook), "") << "base " << restored->base;
+    EXPECT_OK((*store)->Check());
+    std::filesystem::remove_all(options.target);
+    return *restored;
+  }
+
+  TempDir dir_;
+  const std::string backup_ = dir_.PathOf("backup");
+  const uint64_t seed_;
+  Random random_;
+  ManualClock clock_;
+  RecordedStore recorded_;
+  std::unique_ptr<BackupWriter> writer_;
+  std::map<int64_t, uint64_t> times_;  // the log's end then
+  std::map<int64_t, uint64_t> saved_;  // what was saved then
+  int restored_ = 0;
+};
+
+TEST_P(BackupModelTest, RestoresWhatTheStoreWas) {
+  SCOPED_TRACE(fmt::format("seed {}", seed_));
+  OpenWriter();
+  for (int i = 0; i < 100 && !HasFailure(); ++i) {
+    Step();
+  }
+  ASSERT_OK(writer_->Save());
+  if (writer_->IsBaseDue()) {
+    ASSERT_OK(writer_->MakeBase([] { return absl::OkStatus(); }));
+  }
+  ASSERT_OK(writer_->Save());
+  const uint64_t end = recorded_.store()->log_index();
+  EXPECT_EQ(writer_->figures().saved_index, end);
+  const auto newest = Restore({});
+  ASSERT_TRUE(newest.has_value());
+  EXPECT_EQ(newest->last_index, end);
+
+  const auto directory = ReadBackupDirectory(Env::Posix(), backup_);
+  ASSERT_THAT(directory, IsOk());
+  for (int i = 0; i < 5 && !HasFailure(); ++i) {
+    const int64_t oldest = directory->chains.front().bases.empty()
+                               ? 1
+                               : directory->chains.front().bases.front().record.revision;
+    const int64_t current = recorded_.store()->current_revision();
+    const int64_t revision =
+        oldest + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(current - oldest + 1)));
+    if (const auto restored = Restore({.to_revision = revision})) {
+      EXPECT_EQ(restored->revision, revision);
+      // Where the base is not of this very revision, nothing after the write that made it is in.
+      const auto before = recorded_.ModelAfter(restored->last_index - 1);
+      EXPECT_TRUE(restored->entries == 0 || before->revision() == revision - 1);
+    }
+  }
+  for (int i = 0; i < 5 && !HasFailure(); ++i) {
+    auto at = times_.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(random_.Below(times_.size())));
+    if (const auto restored = Restore({.to_wall_nanos = at->first})) {
+      EXPECT_LE(restored->last_index, at->second) << "something is in it that came later";
+      const auto saved = saved_.upper_bound(at->first);
+      if (saved != saved_.begin() && restored->notes.empty()) {
+        EXPECT_GE(restored->last_index, std::prev(saved)->second) << "something is missing";
+      }
+    }
+  }
+
+  const auto checked =
+      CheckBackup(Env::Posix(), {.directory = backup_, .scratch = dir_.PathOf("scratch")});
+  ASSERT_THAT(checked, IsOk());
+  EXPECT_THAT(checked->damage, ::testing::IsEmpty());
+  EXPECT_GE(checked->hashes_compared, checked->bases);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rounds, BackupModelTest, ::testing::Range(0, 4));
+
+}  // namespace
+}  // namespace socle::server
