@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -133,6 +135,19 @@ TEST_F(LeaseRestartTest, AKeyWithATtlOfItsOwnGoesAtItsTimeOverRestartsAndNotBefo
   Step();
   EXPECT_FALSE(is_there("refreshed"));
   EXPECT_TRUE(is_there("kept"));
+  EXPECT_EQ(lessor_->Stats().leases, 0U);
+}
+
+TEST_F(LeaseRestartTest, ATransactionMayHangAnotherKeyOnTheLeaseThatItsFirstPutLetsGo) {
+  ASSERT_THAT(store_->Put({.key = "a", .value = "v", .lease = LeaseId{7}, .ttl_seconds = 100}),
+              IsOk());
+  mvcc::TxnRequest txn;
+  txn.success.emplace_back(mvcc::PutRequest{.key = "a", .value = "w"});
+  txn.success.emplace_back(mvcc::PutRequest{.key = "b", .value = "w", .lease = LeaseId{7}});
+  ASSERT_THAT(store_->Txn(std::move(txn)), IsOk());
+  ASSERT_EQ(lessor_->KeysOf(LeaseId{7}), std::vector<std::string>{"b"});
+  Restart(/*is_clean=*/true, 0);  // it is still a lease of keys, and goes with "b"
+  ASSERT_THAT(store_->DeleteRange({.key = "b"}), IsOk());
   EXPECT_EQ(lessor_->Stats().leases, 0U);
 }
 

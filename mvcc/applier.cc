@@ -71,6 +71,9 @@ int64_t Applier::EndRevision() {
     ++revision_;
     changes_ = 0;
   }
+  if (!let_go_.empty()) [[unlikely]] {
+    DropLeasesOfKeys();
+  }
   return revision_;
 }
 
@@ -84,7 +87,9 @@ void Applier::MoveLease(std::string_view key, LeaseId lease) {
   }
   if (old != kNoLease) {
     lease_hook_->Detach(old, key);
-    DropLeaseOfKey(old);
+    if (!leases_of_keys_.empty()) [[unlikely]] {
+      let_go_.push_back(old);
+    }
   }
   if (lease != kNoLease) {
     lease_hook_->Attach(lease, key);
@@ -105,14 +110,16 @@ void Applier::GrantForKey(LeaseId id, int64_t ttl_seconds) {
   StoreLease(ttl_seconds, {.id = id});
 }
 
-void Applier::DropLeaseOfKey(LeaseId id) {
-  if (leases_of_keys_.empty() || !leases_of_keys_.contains(id) ||
-      !lease_hook_->KeysOf(id).empty()) {
-    return;
+void Applier::DropLeasesOfKeys() {
+  for (const LeaseId id : let_go_) {
+    // Another key may hang on it, and two keys may have let go of it.
+    if (leases_of_keys_.contains(id) && lease_hook_->KeysOf(id).empty()) {
+      lease_hook_->Revoke(id);
+      backend_->Delete(kLeaseBucket, LeaseKey(id));
+      leases_of_keys_.erase(id);
+    }
   }
-  lease_hook_->Revoke(id);
-  backend_->Delete(kLeaseBucket, LeaseKey(id));
-  leases_of_keys_.erase(id);
+  let_go_.clear();
 }
 
 void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease) {

@@ -136,8 +136,9 @@ class Applier {
   void PutScheduled(int64_t revision);
   void MoveLease(std::string_view key, LeaseId lease);
   void StoreLease(int64_t ttl_seconds, const LeaseCheckpoint& checkpoint);
-  // A key let go of the lease: one that was granted for a key goes with its last.
-  void DropLeaseOfKey(LeaseId id);
+  // Those that were granted for a key, and have none any more. At the end of an operation: until then another of its puts may
+  // name them.
+  void DropLeasesOfKeys();
   // DeleteKey that leaves the key's attachment for the caller to end.
   void DeleteLeasedKey(std::string_view key);
   absl::Status DropRevision(HistoryItem item);
@@ -157,7 +158,8 @@ class Applier {
   int64_t scheduled_compact_ = -1;
   int64_t finished_compact_ = -1;
 
-  int64_t changes_ = 0;  // of the revision being made
+  int64_t changes_ = 0;          // of the revision being made
+  std::vector<LeaseId> let_go_;  // by keys in it; kept only while there are leases of keys
   bool wants_events_ = false;
   bool walks_index_ = false;
   uint64_t walked_ = 0;  // so that the walk is not optimised away

@@ -199,15 +199,6 @@ class ModelTxn {
                                              : MakeError(StoreError::kLeaseNotFound);
   }
 
-  // A lease of a key goes when no key has it any more.
-  void LetGo(LeaseId id) {
-    const bool is_used = std::any_of(now_.begin(), now_.end(),
-                                     [id](const auto& pair) { return pair.second.lease == id; });
-    if (!is_used && store_->leases_of_keys_.erase(id) > 0) {
-      store_->leases_.erase(id);
-    }
-  }
-
   // Everything that the operation would put.
   void Collect(const TxnRequest& txn, std::vector<const PutRequest*>* puts) const {
     for (const RequestOp& op : Branch(txn)) {
@@ -266,13 +257,11 @@ class ModelTxn {
     ModelKv kv{.key = put.key, .value = put.value, .lease = put.lease};
     kv.create_revision = kv.mod_revision = store_->revision() + 1;
     kv.version = 1;
-    LeaseId old_lease = kNoLease;
     if (put.ttl_seconds != 0) {
       store_->leases_.insert(put.lease);
       store_->leases_of_keys_.insert(put.lease);
     }
     if (const auto old = now_.find(put.key); old != now_.end()) {
-      old_lease = old->second.lease;
       kv.create_revision = old->second.create_revision;
       kv.version = old->second.version + 1;
       kv.value = put.ignore_value ? old->second.value : kv.value;
@@ -282,7 +271,6 @@ class ModelTxn {
       }
     }
     now_[put.key] = kv;
-    LetGo(old_lease);
     Record(/*is_delete=*/false, kv);
     result.revision = visible();
     return result;
@@ -305,13 +293,24 @@ class ModelTxn {
   }
 
   void Delete(const std::string& key) {
-    const LeaseId lease = now_.at(key).lease;
     now_.erase(key);
-    LetGo(lease);
     Record(/*is_delete=*/true, {.key = key, .mod_revision = store_->revision() + 1});
   }
 
+  // A lease of a key goes when no key has it any more.
+  void DropLeasesOfKeys() {
+    std::erase_if(store_->leases_of_keys_, [this](LeaseId id) {
+      const bool is_used = std::any_of(now_.begin(), now_.end(),
+                                       [id](const auto& pair) { return pair.second.lease == id; });
+      if (!is_used) {
+        store_->leases_.erase(id);
+      }
+      return !is_used;
+    });
+  }
+
   int64_t Finish() {
+    DropLeasesOfKeys();
     if (!events_.empty()) {
       auto next = std::make_shared<ModelRevision>();
       next->revision = newest_->revision + 1;

@@ -46,7 +46,7 @@ class Observed {
     }
   }
 
-  // Requires is_on().
+  // Requires is_untold().
   void Told(const google::protobuf::MessageLite& request, const CallOutcome& outcome,
             const absl::Status& status) {
     observer_->Told(note_.get(), request, outcome, status);

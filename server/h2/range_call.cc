@@ -90,7 +90,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
   void Finish() {
     if (!status_.ok()) {
       End(status_);
-      if (observed_.is_on()) [[unlikely]] {
+      if (observed_.is_untold()) [[unlikely]] {
         Tell(0);
       }
       return;
@@ -107,7 +107,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
       EndWithAppended([this](std::string* out) { AppendRangeResponse(answer_.parts(), out); });
     }
     answer_ = {};  // lets go of the store
-    if (observed_.is_on()) [[unlikely]] {
+    if (observed_.is_untold()) [[unlikely]] {
       observed_.Told(request_, outcome, status_);
     }
   }

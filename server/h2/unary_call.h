@@ -107,7 +107,7 @@ class UnaryCall final : public GrpcCall,
     } else {
       End(status_);
     }
-    if (observed_.is_on()) [[unlikely]] {
+    if (observed_.is_untold()) [[unlikely]] {
       Tell();
     }
   }
