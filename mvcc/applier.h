@@ -77,6 +77,10 @@ class Applier {
 
   bool has_leases() const { return lease_hook_ != nullptr; }
 
+  bool IsLeased(std::string_view key) const {
+    return lease_hook_ != nullptr && lease_hook_->LeaseOf(key) != kNoLease;
+  }
+
   bool LeaseExists(LeaseId id) const { return lease_hook_ != nullptr && lease_hook_->Exists(id); }
 
   // Drops up to `steps` obsolete revisions of the compaction that was asked for; true when none is

@@ -14,6 +14,7 @@
 #include "kv/base/random.h"
 #include "kv/base/status_macros.h"
 #include "kv/open_engine.h"
+#include "kv/wal/log_tail.h"
 #include "kv/wal/wal.h"
 #include "mvcc/applier.h"
 #include "mvcc/foreign_log.h"
@@ -32,26 +33,34 @@
 namespace socle::mvcc {
 namespace {
 
-// Whether applying it grants, revokes or attaches. (That a write takes a key from its lease, and
-// that a lease of that key alone goes with it, shows before its sync.)
+// Whether applying it changes what leases have: what leases show is not of a view, so it must be durable first.
+bool TouchesLeases(const PutRequest& put, const Applier& applier) {
+  return put.lease != kNoLease || applier.IsLeased(put.key);
+}
+
+bool TouchesLeases(const DeleteRangeRequest& erase, const Applier& applier) {
+  return applier.has_leases() && (!erase.range_end.empty() || applier.IsLeased(erase.key));
+}
+
+bool TouchesLeases(const TxnRequest& txn, const Applier& applier) {
+  const auto touches = [&applier](const RequestOp& op) {
+    if (const auto* const put = std::get_if<PutRequest>(&op)) {
+      return TouchesLeases(*put, applier);
+    }
+    if (const auto* const erase = std::get_if<DeleteRangeRequest>(&op)) {
+      return TouchesLeases(*erase, applier);
+    }
+    const auto* const nested = std::get_if<std::unique_ptr<TxnRequest>>(&op);
+    return nested != nullptr && TouchesLeases(**nested, applier);
+  };
+  return std::any_of(txn.success.begin(), txn.success.end(), touches) ||
+         std::any_of(txn.failure.begin(), txn.failure.end(), touches);
+}
+
 template <typename Request>
-bool TouchesLeases(const Request& request) {
-  if constexpr (std::is_same_v<Request, PutRequest>) {
-    return request.lease != kNoLease;
-  } else if constexpr (std::is_same_v<Request, TxnRequest>) {
-    const auto touches = [](const RequestOp& op) {
-      if (const auto* const put = std::get_if<PutRequest>(&op)) {
-        return TouchesLeases(*put);
-      }
-      const auto* const txn = std::get_if<std::unique_ptr<TxnRequest>>(&op);
-      return txn != nullptr && TouchesLeases(**txn);
-    };
-    return std::any_of(request.success.begin(), request.success.end(), touches) ||
-           std::any_of(request.failure.begin(), request.failure.end(), touches);
-  } else {
-    return std::is_same_v<Request, LeaseGrantOp> || std::is_same_v<Request, LeaseRevokeOp> ||
-           std::is_same_v<Request, CheckpointOp>;
-  }
+bool TouchesLeases(const Request& /*request*/, const Applier& /*applier*/) {
+  return std::is_same_v<Request, LeaseGrantOp> || std::is_same_v<Request, LeaseRevokeOp> ||
+         std::is_same_v<Request, CheckpointOp>;
 }
 
 // Carries one request through the write loop to its callback.
@@ -63,7 +72,9 @@ class TypedProposal final : public Proposal {
 
   void Apply(Applier* applier) override { result_ = applier->Apply(request_); }
 
-  bool TouchesLeases() const override { return mvcc::TouchesLeases(request_); }
+  bool TouchesLeases(const Applier& applier) const override {
+    return mvcc::TouchesLeases(request_, applier);
+  }
 
   void Answer() override { done_(std::move(result_)); }
 

@@ -32,7 +32,6 @@
 #include "kv/engine.h"
 #include "kv/env/env.h"
 #include "kv/open_engine.h"
-#include "kv/wal/log_tail.h"
 #include "mvcc/errors.h"
 #include "mvcc/lease_hook.h"
 #include "mvcc/old_ways.h"
@@ -40,6 +39,10 @@
 #include "mvcc/request.h"
 #include "mvcc/revision.h"
 #include "mvcc/watch.h"
+
+namespace socle::kv {
+class LogTail;
+}
 
 namespace socle::mvcc {
 
@@ -130,7 +133,7 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> Open(StoreOptions options,
                                                      StoreObserver observer = {});
   // Finishes what was accepted, commits, and stops. Results and watch streams must be destroyed
-  // before.
+  // before, and every call must have returned, also those whose answer came meanwhile.
   virtual ~Store() = default;
 
   // Reads at one consistent view; linearizable.

@@ -45,8 +45,8 @@ class Proposal {
 
   virtual ~Proposal() = default;
   virtual void Apply(Applier* applier) = 0;
-  // It grants, revokes or attaches: leases are seen as they are applied, so it waits for the sync.
-  virtual bool TouchesLeases() const = 0;
+  // It changes what leases have, as they are now: leases are seen as they are applied, so it waits for the sync.
+  virtual bool TouchesLeases(const Applier& applier) const = 0;
   virtual void Answer() = 0;
   virtual void Fail(const absl::Status& status) = 0;
 

@@ -103,7 +103,7 @@ void AddEngineFlag(CLI::App* app, EngineKind* engine) {
          [engine](const std::string& name) {
            *engine = name == "grpc" ? EngineKind::kGrpc : EngineKind::kFast;
          },
-         "fast: our own, a few µs per call; grpc: stock gRPC C++, as most programs call")
+         "fast: our own, a few microseconds per call; grpc: stock gRPC C++, as most programs call")
       ->check(CLI::IsMember({"fast", "grpc"}))
       ->default_str("fast");
 }

@@ -42,7 +42,7 @@ PutRequest RandomOperations::Put() {
   PutRequest put;
   put.key = Key();
   put.lease = Lease();
-  if (random_.OneIn(5)) {
+  if (random_.OneIn(5) && grants_for_keys_) {
     put.ttl_seconds = static_cast<int64_t>(1 + random_.Below(100));
     // Seldom one that may be there.
     last_of_key_ = random_.OneIn(20) ? LeaseId{1}

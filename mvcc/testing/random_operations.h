@@ -32,6 +32,9 @@ class RandomOperations {
 
   Random* random() { return &random_; }
 
+  // Whether puts grant leases of their own, as they do unless told otherwise.
+  void set_grants_for_keys(bool grants) { grants_for_keys_ = grants; }
+
  private:
   int64_t Near(int64_t revision);
   RequestOp Op(int64_t revision, int depth);
@@ -43,6 +46,7 @@ class RandomOperations {
   const std::string value_prefix_;
   uint64_t values_ = 0;
   LeaseId last_of_key_{1};  // lease of a put with a TTL
+  bool grants_for_keys_ = true;
 };
 
 // A copy, by way of the log.

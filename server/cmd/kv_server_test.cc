@@ -139,6 +139,48 @@ TEST_P(KvServerTest, RaisesTheNoSpaceAlarmBeyondTheQuota) {
   EXPECT_EQ(status.dbsizequota(), 1'000);
 }
 
+// A full store says of what can't be what it says of it at any time.
+TEST_P(KvServerTest, UnderTheNoSpaceAlarmSaysFirstWhatIsInvalidAndWhatIsTooLarge) {
+  Start();
+  pb::AlarmRequest raise;
+  raise.set_action(pb::AlarmRequest::ACTIVATE);
+  raise.set_alarm(pb::NOSPACE);
+  pb::AlarmResponse raised;
+  grpc::ClientContext raising;
+  ASSERT_TRUE(pb::Maintenance::NewStub(channel_)->Alarm(&raising, raise, &raised).ok());
+  grpc::ClientContext asking;
+  pb::StatusResponse status;
+  ASSERT_TRUE(pb::Maintenance::NewStub(channel_)->Status(&asking, {}, &status).ok());
+  ASSERT_EQ(status.errors_size(), 1);
+  EXPECT_EQ(status.errors(0), "alarm:NOSPACE ");
+  pb::PutResponse put;
+  EXPECT_EQ(Put("", "v", &put).error_message(), "etcdserver: key is not provided");
+  EXPECT_EQ(Put("k", std::string(1'600'000, 'x'), &put).error_message(),
+            "etcdserver: request is too large");
+  EXPECT_EQ(Put("k", "v", &put).error_message(), "etcdserver: mvcc: database space exceeded");
+  const auto kv = pb::KV::NewStub(channel_);
+  const auto txn = [&kv](int puts) {
+    pb::TxnRequest request;
+    for (int i = 0; i < puts; ++i) {
+      request.add_success()->mutable_request_put()->set_key("same");
+    }
+    pb::TxnResponse response;
+    grpc::ClientContext context;
+    return kv->Txn(&context, request, &response).error_message();
+  };
+  EXPECT_EQ(txn(1), "etcdserver: mvcc: database space exceeded");
+  EXPECT_EQ(txn(2), "etcdserver: duplicate key given in txn request");
+  EXPECT_EQ(txn(129), "etcdserver: too many operations in txn request");
+  grpc::ClientContext erasing;
+  pb::DeleteRangeRequest erase;
+  pb::DeleteRangeResponse erased;
+  EXPECT_EQ(kv->DeleteRange(&erasing, erase, &erased).error_message(),
+            "etcdserver: key is not provided");
+  erase.set_key("k");
+  grpc::ClientContext again;
+  EXPECT_TRUE(kv->DeleteRange(&again, erase, &erased).ok());
+}
+
 TEST_P(KvServerTest, ADefragmentationGivesSpaceBackSoThatAFullStoreTakesWritesAgain) {
   Start(/*quota_bytes=*/2'000'000);
   pb::PutResponse put;

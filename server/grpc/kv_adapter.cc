@@ -4,7 +4,6 @@
 
 #include "etcd/rpc.grpc.pb.h"
 
-#include "kv/base/check.h"
 #include "server/grpc/adapters.h"
 #include "server/grpc/call.h"
 
@@ -12,6 +11,17 @@ namespace socle::server {
 namespace {
 
 namespace pb = etcdserverpb;
+
+absl::Status FillIn(const RangeAnswer& answer, pb::RangeResponse* response) {
+  if (const absl::Status fits = CheckMessageBytes(RangeResponseBytes(answer.parts())); !fits.ok()) {
+    return fits;
+  }
+  std::string bytes;
+  AppendRangeResponse(answer.parts(), &bytes);
+  return response->ParseFromString(bytes)
+             ? absl::OkStatus()
+             : absl::InternalError("a stored record is no message of etcd's");
+}
 
 // One stream: a piece is made on a worker when the one before was written. Deletes itself when gRPC is done with it.
 class RangeStreamReactor final : public grpc::ServerWriteReactor<pb::RangeStreamResponse> {
@@ -84,12 +94,7 @@ class KvAdapter final : public pb::KV::CallbackService {
       service_->Range(CallerOf(*context), *request, found,
                       [response, answer = std::move(answer),
                        done = std::move(done)](const absl::Status& status) mutable {
-                        if (status.ok()) {
-                          std::string bytes;
-                          AppendRangeResponse(answer->parts(), &bytes);
-                          CHECK(response->ParseFromString(bytes));
-                        }
-                        done(status);
+                        done(status.ok() ? FillIn(*answer, response) : status);
                       });
     });
   }

@@ -136,6 +136,18 @@ class GrpcCall : public http::Receiver {
     }
   }
 
+  // False when it was ended because it could not be audited: to be asked before a stream opens.
+  bool MayOpen(const google::protobuf::MessageLite& request) {
+    if (services_->observer == nullptr) [[likely]] {
+      return true;
+    }
+    const absl::Status may = services_->observer->MayBegin(*method_, request);
+    if (!may.ok()) {
+      End(may);
+    }
+    return may.ok();
+  }
+
   const std::optional<RpcMethod>& method() const { return method_; }
 
   Services* services() const { return services_; }

@@ -1,11 +1,8 @@
 #include "server/h2/range_call.h"
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "server/h2/observed.h"
 #include "server/service/range_answer.h"
@@ -15,7 +12,6 @@ namespace {
 
 // Answers up to this size are written at once.
 constexpr size_t kAtOnceBytes = 16 * 1024;
-constexpr size_t kMessageBytesMax = INT32_MAX;  // etcd's send limit
 
 class RangeBody final : public http::BodySource {
  public:
@@ -97,9 +93,8 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
     }
     const size_t bytes = RangeResponseBytes(answer_.parts());
     const CallOutcome outcome = OutcomeOf(bytes);
-    if (bytes > kMessageBytesMax) {
-      End(absl::ResourceExhaustedError(fmt::format(
-          "trying to send message larger than max ({} vs. {})", bytes, kMessageBytesMax)));
+    if (const absl::Status fits = CheckMessageBytes(bytes); !fits.ok()) {
+      End(fits);
     } else if (bytes > kAtOnceBytes && !has_dialect()) {
       EndWithSource(std::make_unique<RangeBody>(MessagePrefix(bytes), std::move(answer_),
                                                 services()->kv.answers()));

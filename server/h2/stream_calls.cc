@@ -48,6 +48,9 @@ class WatchCall final : public GrpcCall {
       End(Malformed());
       return;
     }
+    if (request_.has_create_request() && !MayOpen(request_)) {
+      return;
+    }
     const absl::Status may = session_->Receive(request_);
     if (request_.has_create_request()) {
       NoteOpened(request_, may);
@@ -100,6 +103,9 @@ class RangeStreamCall final : public GrpcCall,
   }
 
   void OnHalfClose() override {
+    if (!MayOpen(request_)) {
+      return;
+    }
     absl::StatusOr<std::unique_ptr<RangeStream>> stream =
         services()->kv.OpenRangeStream(caller(), request_);
     NoteOpened(request_, stream.status());
@@ -209,6 +215,9 @@ class SnapshotCall final : public GrpcCall {
   void OnMessage(std::string_view /*bytes*/) override {}
 
   void OnHalfClose() override {
+    if (!MayOpen(pb::SnapshotRequest())) {
+      return;
+    }
     absl::StatusOr<std::unique_ptr<SnapshotStream>> stream = services()->maintenance.Snapshot(
         caller(), [exchange = shared_exchange()] { exchange->Wake(); });
     NoteOpened(pb::SnapshotRequest(), stream.status());
@@ -273,6 +282,9 @@ class ObserveCall final : public GrpcCall {
   }
 
   void OnHalfClose() override {
+    if (!MayOpen(request_)) {
+      return;
+    }
     absl::StatusOr<std::unique_ptr<LeaderStream>> stream = services()->election.Observe(
         caller(), request_, [exchange = shared_exchange()] { exchange->Wake(); });
     NoteOpened(request_, stream.status());

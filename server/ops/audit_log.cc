@@ -160,8 +160,14 @@ bool AuditLog::Wants(RpcMethod method, const CallSubject& subject,
 void AuditLog::Add(const AuditEvent& event, const CallSubject& subject) {
   const std::string line = FormatAuditLine(event, subject);
   MutexLock lock(&mu_);
+  if (waiting_.size() >= kBufferBytesMax / 2 && options_.on_failure == AuditFailure::kRefuse) {
+    is_refusing_.store(true, std::memory_order_relaxed);  // a sink that hangs says nothing
+  }
   if (waiting_.size() + line.size() >= kBufferBytesMax) {
     PROBE("audit: the buffer is full");
+    if (!std::exchange(is_full_, true)) {
+      LogError("the audit log is not written as fast as calls come; lines are left out");
+    }
     dropped_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
@@ -189,6 +195,7 @@ void AuditLog::Run() {
       is_stopping = is_stopping_;
       if (lines.empty()) {
         lines.swap(waiting_);
+        is_full_ = false;
         count = std::exchange(waiting_lines_, 0);
       }
     }
@@ -201,7 +208,9 @@ void AuditLog::Run() {
     lines += waiting_;
     count += waiting_lines_;
   }
-  Write(lines, count);
+  if (!Write(lines, count)) {
+    dropped_.fetch_add(count, std::memory_order_relaxed);
+  }
 }
 
 bool AuditLog::Write(const std::string& lines, uint64_t count) {

@@ -9,7 +9,7 @@
 //          3. Nobody who calls Add waits for a disk: lines go through a buffer of kBufferBytesMax and a thread.
 //          4. While the sink fails, lines are kept and it is tried again every second; lines that find the buffer full are
 //             counted (dropped()), and the server's log says when that begins and ends. With AuditFailure::kRefuse, calls
-//             of the level are refused meanwhile.
+//             of the level are refused meanwhile, and while a sink that hangs leaves the buffer half full.
 //          5. The destructor writes what is there.
 // Threads  thread-safe.
 // Errors   the sink's, in the log.
@@ -119,13 +119,14 @@ class AuditLog {
   bool Write(const std::string& lines, uint64_t count);
 
   const Options options_;
-  std::atomic<bool> is_refusing_{false};  // written by the thread
+  std::atomic<bool> is_refusing_{false};
   std::atomic<uint64_t> written_{0};
   std::atomic<uint64_t> dropped_{0};
   Mutex mu_;
   CondVar changed_;
   std::string waiting_ ABSL_GUARDED_BY(mu_);
   uint64_t waiting_lines_ ABSL_GUARDED_BY(mu_) = 0;
+  bool is_full_ ABSL_GUARDED_BY(mu_) = false;  // and the log says so
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool has_failed_ = false;  // the thread's: the last write
   Thread thread_;

@@ -290,6 +290,29 @@ TEST(AuditLog, CountsWhatItsBufferCantTakeAndGoesOn) {
   EXPECT_FALSE(log.Refuses(RpcMethod::kTxn, subject));
 }
 
+// A pipe that nobody reads, a server of files that is gone: the sink does not fail, it does not return.
+TEST(AuditLog, RefusesWhileItsSinkHangs) {
+  Mutex mu;
+  mu.Lock();
+  const auto sink = [&mu](std::string_view) {
+    const MutexLock lock(&mu);
+    return absl::OkStatus();
+  };
+  AuditLog log({.sink = sink, .on_failure = AuditFailure::kRefuse, .retry_nanos = kNanosPerMilli});
+  pb::PutRequest put;
+  put.set_key(std::string(100'000, 'k'));
+  const CallSubject subject = SubjectOf(RpcMethod::kPut, put);
+  for (int i = 0; i < 200 && !log.Refuses(RpcMethod::kPut, subject); ++i) {
+    log.Add({.method = RpcMethod::kPut}, subject);
+  }
+  EXPECT_TRUE(log.Refuses(RpcMethod::kPut, subject));
+  EXPECT_EQ(log.dropped(), 0U) << "it refuses before it must leave lines out";
+  mu.Unlock();
+  while (log.Refuses(RpcMethod::kPut, subject)) {
+    Clock::Real()->SleepFor(kNanosPerMilli);
+  }
+}
+
 std::string ContentsOf(const std::string& path) {
   const auto file = Env::Posix()->Open(path, OpenMode::kReadWrite);
   CHECK_OK(file.status());

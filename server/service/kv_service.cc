@@ -89,6 +89,18 @@ absl::Status KvService::Check(const Caller& caller, const pb::PutRequest& reques
   return node_->guard().Put(caller, put);
 }
 
+absl::Status KvService::Validity(const pb::PutRequest& request) const {
+  return WireStatus(mvcc::Validate(ToStore(request)));
+}
+
+absl::Status KvService::Validity(const pb::DeleteRangeRequest& request) const {
+  return WireStatus(mvcc::Validate(ToStore(request)));
+}
+
+absl::Status KvService::Validity(const pb::TxnRequest& request) const {
+  return WireStatus(mvcc::Validate(ToStore(request), node_->txn_ops_max()));
+}
+
 absl::Status KvService::Check(const Caller& caller, const pb::DeleteRangeRequest& request) const {
   const mvcc::DeleteRangeRequest erase = ToStore(request);
   RETURN_IF_ERROR(WireStatus(mvcc::Validate(erase)));
@@ -117,7 +129,8 @@ void KvService::Range(const Caller& caller, const pb::RangeRequest& request, Ran
     return;
   }
   answers_.Enter(
-      static_cast<size_t>(keys) * kAnswerBytesPerKey,
+      static_cast<size_t>(keys) *
+          (IsPlain(request) && !request.keys_only() ? kBytesPerRecord : kBytesPerView),
       [this, answer, read, done = std::move(done)](absl::StatusOr<InFlight::Share> share) mutable {
         if (!share.ok()) {
           done(share.status());
@@ -180,11 +193,7 @@ void KvService::Put(const Caller& caller, const pb::PutRequest& request, pb::Put
   if (IsRefused(caller, request, done)) {
     return;
   }
-  if (!node_->Admit(CostOf(request), done)) {
-    return;
-  }
-  if (!request.key().empty() && node_->IsTooLarge(request.ByteSizeLong())) {
-    done(WireStatus(EtcdError::kRequestTooLarge));
+  if (IsHeldUp(CostOf(request), request, done)) {
     return;
   }
   mvcc::PutRequest put = ToStore(request);
@@ -239,11 +248,7 @@ void KvService::DeleteRange(const Caller& caller, const pb::DeleteRangeRequest& 
   if (IsRefused(caller, request, done)) {
     return;
   }
-  if (!node_->Admit(0, done)) {
-    return;
-  }
-  if (!request.key().empty() && node_->IsTooLarge(request.ByteSizeLong())) {
-    done(WireStatus(EtcdError::kRequestTooLarge));
+  if (IsHeldUp(0, request, done)) {
     return;
   }
   node_->store().DeleteRange(ToStore(request),
@@ -272,11 +277,7 @@ void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::Txn
         std::move(done), WorkerPool::Weight::kLong);
     return;
   }
-  if (!node_->Admit(CostOf(request), done)) {
-    return;
-  }
-  if (node_->IsTooLarge(request.ByteSizeLong())) {
-    done(WireStatus(EtcdError::kRequestTooLarge));
+  if (IsHeldUp(CostOf(request), request, done)) {
     return;
   }
   TxnNow(request, response, std::move(done));

@@ -2,9 +2,8 @@
 //
 // Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
 //             ones. What answers to long ranges hold of memory is bounded: the next ones wait.
-//          2. Order of refusals: alarms and quota, then size, then what the store validates. While
-//             authentication is on, validity and permission come before all of these: who may not write
-//             can't raise the alarm.
+//          2. Order of refusals: quota, what is invalid, size, alarms. While authentication is on, validity and
+//             permission come before all of these: who may not write can't raise the alarm.
 // Threads  thread-safe; `done` runs on the caller, a worker or the store's write loop.
 // Source   spec etcd 1.4, 1.7.
 #ifndef SOCLE_SERVER_SERVICE_KV_SERVICE_H_
@@ -16,6 +15,7 @@
 #include "etcd/rpc.pb.h"
 #include <absl/status/statusor.h>
 
+#include "server/service/error_table.h"
 #include "server/service/in_flight.h"
 #include "server/service/node.h"
 #include "server/service/range_answer.h"
@@ -77,6 +77,30 @@ class KvService {
   absl::Status Check(const Caller& caller, const etcdserverpb::PutRequest& request) const;
   absl::Status Check(const Caller& caller, const etcdserverpb::DeleteRangeRequest& request) const;
   absl::Status Check(const Caller& caller, const etcdserverpb::TxnRequest& request) const;
+
+  // True when a write was answered, through `done`, that it can't be. The order is etcd's: quota, validity, size, alarms.
+  template <typename Request>
+  bool IsHeldUp(int64_t cost, const Request& request, Done& done) const {
+    if (!node_->FitsQuota(cost, done)) {
+      return true;
+    }
+    const bool is_too_large = node_->IsTooLarge(request.ByteSizeLong());
+    const absl::Status alarm = node_->AlarmAgainst(cost);
+    if (!is_too_large && alarm.ok()) [[likely]] {
+      return false;
+    }
+    absl::Status why = Validity(request);
+    if (why.ok()) {
+      why = is_too_large ? WireStatus(EtcdError::kRequestTooLarge) : alarm;
+    }
+    done(why);
+    return true;
+  }
+
+  // What is wrong with a write by itself.
+  absl::Status Validity(const etcdserverpb::PutRequest& request) const;
+  absl::Status Validity(const etcdserverpb::DeleteRangeRequest& request) const;
+  absl::Status Validity(const etcdserverpb::TxnRequest& request) const;
 
   // How many keys a range for a worker may give, at most, or about that many when it asks for an old revision.
   int64_t KeysOf(const etcdserverpb::RangeRequest& request) const;

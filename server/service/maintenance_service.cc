@@ -97,8 +97,10 @@ absl::Status MaintenanceService::Status(const Caller& caller, pb::StatusResponse
   response->set_dbsizequota(node_->quota().bytes());
   response->mutable_downgradeinfo();
   for (const server::Alarm& alarm : node_->alarms().List(pb::NONE)) {
-    response->add_errors(
-        fmt::format("memberID:{} alarm:{} ", alarm.member_id, pb::AlarmType_Name(alarm.type)));
+    // Go's text of the message, which leaves out a member 0: so is one raised for nobody in particular.
+    const std::string member =
+        alarm.member_id == 0 ? std::string() : fmt::format("memberID:{} ", alarm.member_id);
+    response->add_errors(fmt::format("{}alarm:{} ", member, pb::AlarmType_Name(alarm.type)));
   }
   return absl::OkStatus();
 }

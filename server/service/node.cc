@@ -26,6 +26,29 @@ void Node::FillIds(etcdserverpb::ResponseHeader* header) const {
 }
 
 bool Node::Admit(int64_t cost, Done& done) {
+  if (!FitsQuota(cost, done)) {
+    return false;
+  }
+  absl::Status alarm = AlarmAgainst(cost);
+  if (!alarm.ok()) {
+    done(alarm);
+    return false;
+  }
+  return true;
+}
+
+absl::Status Node::AlarmAgainst(int64_t cost) const {
+  if (parts_.alarms->IsActive(etcdserverpb::CORRUPT)) [[unlikely]] {
+    return WireStatus(EtcdError::kCorrupt);
+  }
+  if (cost > 0 && parts_.alarms->IsActive(etcdserverpb::NOSPACE) &&
+      !parts_.quota->PassesAlarm(cost)) [[unlikely]] {
+    return WireStatus(EtcdError::kNoSpace);
+  }
+  return absl::OkStatus();
+}
+
+bool Node::FitsQuota(int64_t cost, Done& done) {
   if (!parts_.quota->Admits(cost)) {
     parts_.alarms->Activate(
         {.member_id = parts_.identity.member.id, .type = etcdserverpb::NOSPACE},
@@ -35,15 +58,6 @@ bool Node::Admit(int64_t cost, Done& done) {
           }
           done(WireStatus(EtcdError::kNoSpace));
         });
-    return false;
-  }
-  if (parts_.alarms->IsActive(etcdserverpb::CORRUPT)) {
-    done(WireStatus(EtcdError::kCorrupt));
-    return false;
-  }
-  if (cost > 0 && parts_.alarms->IsActive(etcdserverpb::NOSPACE) &&
-      !parts_.quota->PassesAlarm(cost)) {
-    done(WireStatus(EtcdError::kNoSpace));
     return false;
   }
   return true;

@@ -86,6 +86,10 @@ class Node {
   // True when the write may go to the store. Else answers through `done`, raising NOSPACE when that
   // is why. `cost`: bytes the write may add, 0 for writes that add none.
   bool Admit(int64_t cost, Done& done);
+  // The two halves of Admit, for what is said between them: the quota, before a request is looked at …
+  bool FitsQuota(int64_t cost, Done& done);
+  // … and the alarms, after it was found valid. OK: none is in the way.
+  absl::Status AlarmAgainst(int64_t cost) const;
   // Whether a message of this encoded size would exceed max-request-bytes as etcd counts it.
   bool IsTooLarge(size_t message_bytes) const;
 

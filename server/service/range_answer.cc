@@ -7,6 +7,12 @@
 #include "kv/base/probe.h"
 
 namespace socle::server {
+namespace {
+
+// What is left of an answer is copied on the loop, at once: some milliseconds at most.
+constexpr size_t kCopyBytesMax = size_t{16} << 20U;
+
+}  // namespace
 
 RangeBytes::RangeBytes(std::string prefix, RangeAnswer answer)
     : answer_(std::move(answer)),
@@ -54,7 +60,8 @@ void RangeBytes::Detach(InFlight* room) {
   if (answer_.result.pin == nullptr) {
     return;
   }
-  InFlight::Share share = room->TryEnter(left_);
+  answer_.share = {};  // whoever waits for room does not wait for a slow client
+  InFlight::Share share = left_ <= kCopyBytesMax ? room->TryEnter(left_) : InFlight::Share();
   if (share.bytes() < left_) {
     PROBE("range bytes: no room for a copy");
     return;

@@ -1,8 +1,8 @@
 // RangeAnswer: what a Range found, and RangeBytes: the bytes of its response, a few at a time.
 //
 // Laws     1. An answer holds views of the store, not copies: large ones are copied as the client takes them, once.
-//          2. Until it goes an answer pins what it shows: pages that are not used again, buffers, its share of the
-//             memory for answers.
+//          2. Until it goes an answer pins what it shows: pages that are not used again, and buffers. Its share of the
+//             memory for answers it has until its client turns out to be slow.
 // Threads  thread-compatible.
 // Memory   the store must outlive both.
 // Source   etcd#12342, #13458; spec etcd 1.4.
@@ -41,8 +41,9 @@ struct RangeAnswer {
   }
 };
 
-// What one key of an answer under way takes of memory, at most.
-inline constexpr size_t kAnswerBytesPerKey = 2 * sizeof(mvcc::KeyValueView);
+// What one key of an answer under way takes of memory, at most: a vector grows by doubling.
+inline constexpr size_t kBytesPerRecord = 2 * sizeof(std::string_view);
+inline constexpr size_t kBytesPerView = 2 * sizeof(mvcc::KeyValueView);
 
 class RangeBytes {
  public:
@@ -55,7 +56,7 @@ class RangeBytes {
 
   // Appends the next bytes, at most left().
   void Take(size_t bytes, std::string* out);
-  // Copies what is left and lets go of the store, if there is room for the copy in `room`.
+  // Gives its share back; copies what is left and lets go of the store, if that is not much and there is room for it.
   void Detach(InFlight* room);
 
  private:

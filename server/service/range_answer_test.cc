@@ -103,5 +103,22 @@ TEST(RangeBytes, StayViewsWhileThereIsNoRoomForACopyAndGiveItBack) {
   EXPECT_EQ(room.TryEnter(100).bytes(), 100U);
 }
 
+TEST(RangeBytes, OfASlowClientGiveTheirShareBackSoThatOthersMayAnswer) {
+  Random random(1);
+  std::shared_ptr<Shown> shown;
+  RangeAnswer answer = MakeAnswer(50, true, &random, &shown);
+  InFlight room(100, 5);
+  answer.share = room.TryEnter(100);
+  RangeBytes bytes("", std::move(answer));
+  bool has_started = false;
+  room.Enter(60, [&](const absl::StatusOr<InFlight::Share>& share) { has_started = share.ok(); });
+  EXPECT_FALSE(has_started);
+  bytes.Detach(&room);
+  EXPECT_TRUE(has_started);
+  std::string taken;
+  bytes.Take(bytes.left(), &taken);
+  EXPECT_TRUE(taken == shown->response.SerializeAsString());
+}
+
 }  // namespace
 }  // namespace socle::server

@@ -1,5 +1,7 @@
 #include "server/service/range_encoder.h"
 
+#include <fmt/format.h>
+
 #include "kv/base/bytes.h"
 #include "mvcc/record.h"
 
@@ -51,6 +53,15 @@ size_t RangeResponseBytes(const RangeParts& parts) {
     bytes += LengthPrefixedBytes(record.size());
   }
   return bytes + (parts.more ? 2 : 0) + NumberBytes(parts.count);
+}
+
+absl::Status CheckMessageBytes(size_t bytes) {
+  constexpr size_t kMessageBytesMax = INT32_MAX;
+  if (bytes <= kMessageBytesMax) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      fmt::format("trying to send message larger than max ({} vs. {})", bytes, kMessageBytesMax));
 }
 
 void AppendRecordHead(size_t record_bytes, std::string* out) {

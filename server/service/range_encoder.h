@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "etcd/rpc.pb.h"
+#include <absl/status/status.h>
 
 #include "mvcc/request.h"
 
@@ -32,6 +33,9 @@ struct RangeParts {
 // Of one KeyValue as a field of a response.
 size_t FieldBytes(const mvcc::KeyValueView& kv);
 size_t RangeResponseBytes(const RangeParts& parts);
+
+// ResourceExhausted beyond etcd's send limit, in grpc-go's words.
+absl::Status CheckMessageBytes(size_t bytes);
 
 // What stands before a stored record of so many bytes.
 void AppendRecordHead(size_t record_bytes, std::string* out);

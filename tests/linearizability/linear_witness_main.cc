@@ -32,7 +32,8 @@ class Witness {
   explicit Witness(uint64_t seed)
       : seed_(seed), random_(seed), reader_(0, random_.Next(), &clock_) {
     for (int client = 1; client <= kClients; ++client) {
-      clients_.push_back(std::make_unique<RandomClient>(client, random_.Next(), &clock_));
+      clients_.push_back(std::make_unique<RandomClient>(client, random_.Next(), &clock_,
+                                                        /*grants_for_keys=*/false));
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include "kv/base/mutex.h"
 #include "kv/base/random.h"
+#include "kv/wal/log_tail.h"
 #include "mvcc/errors.h"
 
 namespace socle::linearizability {

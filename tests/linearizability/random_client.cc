@@ -24,8 +24,10 @@ bool IsForModel(const mvcc::Operation& operation) {
 
 }  // namespace
 
-RandomClient::RandomClient(int client, uint64_t seed, HistoryClock* clock)
-    : log_(client, clock), operations_(seed, fmt::format("{}.", client)) {}
+RandomClient::RandomClient(int client, uint64_t seed, HistoryClock* clock, bool grants_for_keys)
+    : log_(client, clock), operations_(seed, fmt::format("{}.", client)) {
+  operations_.set_grants_for_keys(grants_for_keys);
+}
 
 // More often than RandomOperations, which must fill a store with keys first: histories are short.
 mvcc::Operation RandomClient::LeaseOperation() {

@@ -27,7 +27,8 @@ class Asker {
 
 class RandomClient {
  public:
-  RandomClient(int client, uint64_t seed, HistoryClock* clock);
+  // `grants_for_keys`: puts may grant leases of their own, which the wire has no words for.
+  RandomClient(int client, uint64_t seed, HistoryClock* clock, bool grants_for_keys = true);
 
   // One call; false when it got no answer.
   bool AskSomething(Asker* asker);

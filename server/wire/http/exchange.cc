@@ -9,6 +9,9 @@
 namespace socle::server::http {
 namespace {
 
+// Who takes less of a source between two looks is slow.
+constexpr size_t kSlowBytes = size_t{1} << 20U;
+
 std::vector<std::pair<std::string, std::string>> Copied(Fields fields) {
   std::vector<std::pair<std::string, std::string>> copies;
   copies.reserve(fields.size());
@@ -216,8 +219,9 @@ void Exchange::DropSource() {
 // The timer of a source.
 void Exchange::WatchSource() {
   const int64_t now = loop_->now_nanos();
-  if (const size_t left = source_->bytes_left(); left != source_seen_left_) {
-    source_seen_left_ = left;
+  const size_t taken = source_seen_left_ - source_->bytes_left();
+  source_seen_left_ -= taken;
+  if (taken > 0) {
     source_moved_nanos_ = now;
   }
   if (now - source_moved_nanos_ >= session_->limits_->stall_timeout_nanos) {
@@ -225,8 +229,10 @@ void Exchange::WatchSource() {
     Reset(kResetEnhanceYourCalm);
     return;
   }
-  PROBE("http: a source is asked to let go");
-  source_->OnSlow();
+  if (taken < kSlowBytes) {
+    PROBE("http: a source is asked to let go");
+    source_->OnSlow();
+  }
   loop_->SetTimer(this, now + session_->limits_->source_patience_nanos);
 }
 

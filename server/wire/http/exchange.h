@@ -71,7 +71,7 @@ class BodySource {
   // Memory that it holds meanwhile; asked once.
   virtual size_t held_bytes() const = 0;
 
-  // Its client has been slow for Limits::source_patience_nanos: the time to let go of what others wait for.
+  // Its client took less than 1 MiB in Limits::source_patience_nanos: the time to let go of what others wait for.
   virtual void OnSlow() {}
 };
 

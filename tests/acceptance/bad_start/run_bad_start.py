@@ -52,7 +52,8 @@ class Bench:
         self.make(self.killed, kill=True)
 
     def make(self, folder, kill):
-        server = Server(self.binary, ["--log-level=error"], data_dir=folder)
+        # What is killed has its last entries in the log alone, however slow the machine is.
+        server = Server(self.binary, ["--log-level=error", *(["--backend-batch-interval=10m"] if kill else [])], data_dir=folder)
         try:
             server.start()
             for i in range(0, 200, 10):
