@@ -23,8 +23,8 @@ namespace {
 
 // Keys of `meta` that tell of the pages rather than of the store.
 bool IsOfPages(std::string_view key) {
-  return key.starts_with(mvcc::kOwnKeyPrefix) || key == mvcc::kConsistentIndexKey ||
-         key == mvcc::kFinishedCompactKey;
+  return (key.starts_with(mvcc::kOwnKeyPrefix) && key != mvcc::kPrefixQuotaKey) ||
+         key == mvcc::kConsistentIndexKey || key == mvcc::kFinishedCompactKey;
 }
 
 absl::Status RemoveTree(Env* env, const std::string& directory) {

@@ -212,5 +212,44 @@ TEST_P(BackupModelTest, RestoresWhatTheStoreWas) {
 
 INSTANTIATE_TEST_SUITE_P(Rounds, BackupModelTest, ::testing::Range(0, 4));
 
+TEST(BackupOfAStoreWithQuotas, WhatWasRefusedIsRefusedByARestore) {
+  const TempDir dir;
+  const std::string backup = dir.PathOf("backup");
+  mvcc::StoreOptions options;
+  options.directory = dir.PathOf("data");
+  options.map_size_bytes = uint64_t{64} << 20U;
+  options.hold_log = true;
+  options.prefix_quotas.emplace();
+  options.prefix_quotas->push_back({.prefix = "a/", .limit_bytes = 100});
+  mvcc::MapLeaseHook hook;
+  options.lease_hook = &hook;
+  ASSERT_OK_AND_ASSIGN(const auto store, mvcc::Store::Open(options));
+  ASSERT_OK_AND_ASSIGN(const auto writer, BackupWriter::Open(store.get(), {.directory = backup}));
+  ASSERT_OK(store->Put({.key = "a/1", .value = "before the base"}));
+  ASSERT_OK(writer->Save());
+  ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+  EXPECT_FALSE(store->Put({.key = "a/2", .value = std::string(200, 'v')}).ok());
+  ASSERT_OK(store->Put({.key = "a/3", .value = "behind it"}));
+  ASSERT_OK(writer->Close());
+
+  const std::string target = dir.PathOf("restored");
+  ASSERT_OK_AND_ASSIGN(const BackupRestored restored,
+                       RestoreBackup(Env::Posix(), {.directory = backup, .target = target}));
+  EXPECT_EQ(restored.revision, store->current_revision());
+  ASSERT_OK_AND_ASSIGN(const mvcc::KvHash hash, store->HashKv(0));
+  EXPECT_EQ(restored.hash.hash, hash.hash);
+
+  mvcc::MapLeaseHook hook_of_copy;
+  mvcc::StoreOptions copy_options{.directory = target, .lease_hook = &hook_of_copy};
+  copy_options.map_size_bytes = options.map_size_bytes;
+  ASSERT_OK_AND_ASSIGN(const auto copy, mvcc::Store::Open(copy_options));
+  ASSERT_EQ(copy->PrefixUsages().size(), 1U);
+  EXPECT_EQ(copy->PrefixUsages()[0].used_bytes, store->PrefixUsages()[0].used_bytes);
+  ASSERT_OK_AND_ASSIGN(
+      const BackupChecked checked,
+      CheckBackup(Env::Posix(), {.directory = backup, .scratch = dir.PathOf("scratch")}));
+  EXPECT_THAT(checked.damage, ::testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace socle::server
