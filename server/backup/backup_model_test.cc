@@ -114,12 +114,23 @@ class BackupModelTest : public ::testing::TestWithParam<int> {
     }
     writer_.reset();
     if (how % 2 == 0) {
+      if (has_quotas_) {
+        recorded_.set_quotas(Quotas());
+      }
       recorded_.Restart();
     }
     if (how == 7) {  // so much that what was saved leaves the log
       recorded_.Work(700);
     }
     OpenWriter();
+  }
+
+  std::vector<mvcc::PrefixQuota> Quotas() {
+    if (random_.Below(4) == 0) {
+      return {};
+    }
+    const auto limit = [this] { return static_cast<int64_t>(100 + random_.Below(2'000)); };
+    return {{.prefix = "a", .limit_bytes = limit()}, {.prefix = "", .limit_bytes = 2 * limit()}};
   }
 
   // Restores and compares with the model after the last entry that it has. nullopt: it was not saved.
@@ -152,6 +163,7 @@ class BackupModelTest : public ::testing::TestWithParam<int> {
   Random random_;
   ManualClock clock_;
   RecordedStore recorded_;
+  const bool has_quotas_ = GetParam() % 2 == 1;
   std::unique_ptr<BackupWriter> writer_;
   std::map<int64_t, uint64_t> times_;  // the log's end then
   std::map<int64_t, uint64_t> saved_;  // what was saved then
