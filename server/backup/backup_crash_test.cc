@@ -390,6 +390,30 @@ TEST_F(BackupFaults, AFullDiskIsGotOver) {
   }
 }
 
+TEST_F(BackupFaults, ARevisionOfAFrameThatWasNotWrittenIsNotCalledSaved) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 2));
+  const int64_t before = writer_->figures().saved_revision;
+  EXPECT_EQ(before, recorded_.store()->current_revision());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_OK(recorded_.store()->Put({.key = "k", .value = std::string(100, 'v')}));
+  }
+  env_.FailCall(CallKind::kWrite, 3);
+  EXPECT_FALSE(writer_->Save().ok());
+  const uint64_t end = recorded_.store()->log_index();
+  writer_.reset();
+  OpenWriter();
+  env_.FailCall(CallKind::kWrite, 3);
+  EXPECT_FALSE(writer_->Save().ok());
+  EXPECT_LT(writer_->figures().saved_index, end);
+  EXPECT_EQ(writer_->figures().saved_revision, before);
+  writer_.reset();
+  OpenWriter();
+  ASSERT_OK(writer_->Save());
+  EXPECT_EQ(writer_->figures().saved_index, end);
+  EXPECT_EQ(writer_->figures().saved_revision, recorded_.store()->current_revision());
+}
+
 TEST_F(BackupFaults, KeepsWhatARestoreWithinTheRetentionNeeds) {
   OpenWriter();
   std::vector<std::pair<int64_t, uint64_t>> times;
