@@ -263,5 +263,51 @@ TEST(BackupOfAStoreWithQuotas, WhatWasRefusedIsRefusedByARestore) {
   EXPECT_THAT(checked.damage, ::testing::IsEmpty());
 }
 
+TEST(BackupOfARestoredStore, GoesOnWithItsChainWhenItWasIdle) {
+  const TempDir dir;
+  const auto open = [](const std::string& path, mvcc::MapLeaseHook* hook) {
+    mvcc::StoreOptions options;
+    options.directory = path;
+    options.map_size_bytes = uint64_t{64} << 20U;
+    options.hold_log = true;
+    options.lease_hook = hook;
+    return mvcc::Store::Open(options);
+  };
+  {
+    mvcc::MapLeaseHook hook;
+    ASSERT_OK_AND_ASSIGN(const auto store, open(dir.PathOf("data"), &hook));
+    ASSERT_OK_AND_ASSIGN(const auto writer,
+                         BackupWriter::Open(store.get(), {.directory = dir.PathOf("first")}));
+    ASSERT_OK(store->Put({.key = "a", .value = "1"}));
+    ASSERT_OK(writer->Save());
+    ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+    ASSERT_OK(writer->Close());
+  }
+  const std::string target = dir.PathOf("restored");
+  ASSERT_OK(RestoreBackup(Env::Posix(), {.directory = dir.PathOf("first"), .target = target}));
+  const std::string backup = dir.PathOf("second");
+  for (int start = 0; start < 5; ++start) {
+    mvcc::MapLeaseHook hook;
+    ASSERT_OK_AND_ASSIGN(const auto store, open(target, &hook));
+    ASSERT_OK_AND_ASSIGN(const auto writer, BackupWriter::Open(store.get(), {.directory = backup}));
+    ASSERT_OK(writer->Save());
+    EXPECT_EQ(writer->IsBaseDue(), start == 0);
+    if (start == 0) {
+      ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+    }
+    if (start >= 2) {
+      ASSERT_OK(store->Put({.key = "a", .value = "2"}));
+    }
+    ASSERT_OK(writer->Close());
+  }
+  ASSERT_OK_AND_ASSIGN(const BackupDirectory directory, ReadBackupDirectory(Env::Posix(), backup));
+  EXPECT_EQ(directory.chains.size(), 1U);
+  ASSERT_OK_AND_ASSIGN(
+      const BackupChecked checked,
+      CheckBackup(Env::Posix(), {.directory = backup, .scratch = dir.PathOf("scratch")}));
+  EXPECT_THAT(checked.damage, ::testing::IsEmpty());
+  EXPECT_EQ(checked.entries, 3U);
+}
+
 }  // namespace
 }  // namespace socle::server

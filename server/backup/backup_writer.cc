@@ -93,7 +93,7 @@ absl::Status BackupWriter::Recover() {
     broken = "there is nothing here yet";
   } else {
     ResumeFrom(directory);
-    RETURN_IF_ERROR(VerifyLink(&broken));
+    RETURN_IF_ERROR(VerifyLink(directory.chains.back(), &broken));
   }
   if (!broken.empty()) {
     RETURN_IF_ERROR(StartChain(broken));
@@ -200,7 +200,13 @@ absl::StatusOr<uint32_t> BackupWriter::LinkInLog(uint64_t index) const {
   return link;
 }
 
-absl::Status BackupWriter::VerifyLink(std::string* broken) {
+// An imported or restored store begins its log behind its pages: of the entry that they hold there never was a checksum.
+bool BackupWriter::IsAsItsBase(const BackupChain& chain) const {
+  return link_ == 0 && has_base_ && chain.pieces.empty() && saved_ == store_->log_index() &&
+         chain.bases.back().record.hash_revision == store_->current_revision();
+}
+
+absl::Status BackupWriter::VerifyLink(const BackupChain& chain, std::string* broken) {
   if (saved_ > store_->log_index()) {
     PROBE("backup: ahead of the store");
     *broken = fmt::format("entry {} is saved, the store's log ends with {}: an older copy of it?",
@@ -208,7 +214,9 @@ absl::Status BackupWriter::VerifyLink(std::string* broken) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const uint32_t found, LinkInLog(saved_));
-  if (found == 0 && saved_ > 0) {
+  if (found == 0 && saved_ > 0 && IsAsItsBase(chain)) {
+    PROBE("backup: a restored store was idle");
+  } else if (found == 0 && saved_ > 0) {
     PROBE("backup: the log does not reach back to what was saved");
     *broken =
         fmt::format("entry {}, the last one saved, is not in the store's log any more", saved_);
