@@ -52,7 +52,9 @@ class RecordedStore {
   }
 
   // From the next start on.
-  void set_quotas(std::vector<mvcc::PrefixQuota> quotas) { options_.prefix_quotas = quotas; }
+  void set_quotas(std::vector<mvcc::PrefixQuota> quotas) {
+    options_.prefix_quotas = std::move(quotas);
+  }
 
   // After the first `count` operations.
   std::unique_ptr<mvcc::ModelStore> ModelAfter(uint64_t count) const {
@@ -84,11 +86,11 @@ class RecordedStore {
     CHECK(store.ok());
     store_ = *std::move(store);
     if (store_->log_index() == sent_.size() + 1) {  // the quotas are other ones
-      sent_.push_back(mvcc::SystemOp{
-          .writes = {{.bucket = "meta",
-                      .key = std::string(mvcc::kPrefixQuotaKey),
-                      .value = mvcc::EncodeQuotas(*options_.prefix_quotas),
-                      .is_delete = options_.prefix_quotas->empty()}}});
+      sent_.push_back(
+          mvcc::SystemOp{.writes = {{.bucket = "meta",
+                                     .key = std::string(mvcc::kPrefixQuotaKey),
+                                     .value = mvcc::EncodeQuotas(*options_.prefix_quotas),
+                                     .is_delete = options_.prefix_quotas->empty()}}});
     }
     CHECK_EQ(store_->log_index(), sent_.size());
   }
