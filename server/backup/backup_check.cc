@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "lease/lessor.h"
 #include "mvcc/key_digest.h"
@@ -23,8 +24,8 @@ namespace {
 
 // Keys of `meta` that tell of the pages rather than of the store.
 bool IsOfPages(std::string_view key) {
-  return key.starts_with(mvcc::kOwnKeyPrefix) || key == mvcc::kConsistentIndexKey ||
-         key == mvcc::kFinishedCompactKey;
+  return (key.starts_with(mvcc::kOwnKeyPrefix) && key != mvcc::kPrefixQuotaKey) ||
+         key == mvcc::kConsistentIndexKey || key == mvcc::kFinishedCompactKey;
 }
 
 absl::Status RemoveTree(Env* env, const std::string& directory) {
@@ -34,6 +35,11 @@ absl::Status RemoveTree(Env* env, const std::string& directory) {
     RETURN_IF_ERROR(env->List(path).ok() ? RemoveTree(env, path) : env->Remove(path));
   }
   return env->RemoveDir(directory);
+}
+
+// As it is called once it is closed.
+std::string ClosedName(const PieceFigures& piece) {
+  return MakeBackupName(piece.head.sequence, piece.head.first_index, kPieceSuffix);
 }
 
 class Checker {
@@ -73,6 +79,22 @@ class Checker {
     return absl::OkStatus();
   }
 
+  // What a server's retention removes meanwhile is no damage: true when none of `names` is there any more.
+  absl::StatusOr<bool> IsGone(const absl::Status& status, std::string_view one,
+                              std::string_view other) {
+    if (!absl::IsNotFound(status)) {
+      return false;
+    }
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, env_->List(options_.directory));
+    if (std::any_of(names.begin(), names.end(),
+                    [&](const std::string& name) { return name == one || name == other; })) {
+      return false;
+    }
+    PROBE("backup: a file went while it was checked");
+    result_.notes.push_back(fmt::format("{}: was removed meanwhile", one));
+    return true;
+  }
+
   void Tell(std::string_view what) const {
     if (options_.progress) {
       options_.progress(what);
@@ -86,6 +108,10 @@ class Checker {
         result_.entries += frame.entries.size();
         return absl::OkStatus();
       });
+      ASSIGN_OR_RETURN(const bool is_gone, IsGone(read.status(), piece.name, ClosedName(piece)));
+      if (is_gone) {
+        continue;
+      }
       RETURN_IF_ERROR(Note(read.status()));
       ++result_.pieces;
       if (read.ok() && !read->torn.empty()) {
@@ -103,12 +129,16 @@ class Checker {
 
   absl::Status CheckBases(const BackupChain& chain) {
     for (const BaseFigures& base : chain.bases) {
-      ++result_.bases;
       const absl::Status status = CheckImage(base);
       if (!status.ok()) {
         broken_.insert(base.name);
       }
-      RETURN_IF_ERROR(Note(status));
+      // Its record goes first.
+      ASSIGN_OR_RETURN(const bool is_gone, IsGone(status, base.name, base.name));
+      if (!is_gone) {
+        ++result_.bases;
+        RETURN_IF_ERROR(Note(status));
+      }
     }
     return absl::OkStatus();
   }
@@ -139,10 +169,18 @@ class Checker {
       stop.base = i + 1 < chain.bases.size() ? &chain.bases[i + 1] : nullptr;
       const std::string target = fmt::format("{}/{}", options_.scratch, ++rebuilt_);
       const absl::Status status = RebuildFrom(chain, base, stop, target);
-      RETURN_IF_ERROR(Note(status));
-      RETURN_IF_ERROR(RemoveTree(env_, options_.scratch));
+      RETURN_IF_ERROR(RemoveScratch());
+      ASSIGN_OR_RETURN(const bool is_gone, IsGone(status, base.name, base.name));
+      if (!is_gone) {
+        RETURN_IF_ERROR(Note(status));
+      }
     }
     return absl::OkStatus();
+  }
+
+  absl::Status RemoveScratch() {
+    ASSIGN_OR_RETURN(const bool exists, env_->Exists(options_.scratch));
+    return exists ? RemoveTree(env_, options_.scratch) : absl::OkStatus();
   }
 
   absl::Status RebuildFrom(const BackupChain& chain, const BaseFigures& base,

@@ -1,8 +1,11 @@
 // The power fails at the backup's system calls, the store's beside them; calls fail; disks are full; bytes flip.
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +14,7 @@
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
+#include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
 #include "kv/testing/crash_points.h"
 #include "kv/testing/fault_env.h"
@@ -20,6 +24,7 @@
 #include "server/backup/backup_check.h"
 #include "server/backup/backup_directory.h"
 #include "server/backup/backup_restore.h"
+#include "server/backup/backup_service.h"
 #include "server/backup/backup_writer.h"
 #include "server/backup/testing/recorded_store.h"
 
@@ -388,6 +393,87 @@ TEST_F(BackupFaults, AFullDiskIsGotOver) {
     ASSERT_OK(writer_->Save());
     EXPECT_EQ(writer_->figures().saved_index, recorded_.store()->log_index());
   }
+}
+
+TEST_F(BackupFaults, ARevisionOfAFrameThatWasNotWrittenIsNotCalledSaved) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 2));
+  const int64_t before = writer_->figures().saved_revision;
+  EXPECT_EQ(before, recorded_.store()->current_revision());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_OK(recorded_.store()->Put({.key = "k", .value = std::string(100, 'v')}));
+  }
+  env_.FailCall(CallKind::kWrite, 3);
+  EXPECT_FALSE(writer_->Save().ok());
+  const uint64_t end = recorded_.store()->log_index();
+  writer_.reset();
+  OpenWriter();
+  env_.FailCall(CallKind::kWrite, 3);
+  EXPECT_FALSE(writer_->Save().ok());
+  EXPECT_LT(writer_->figures().saved_index, end);
+  EXPECT_EQ(writer_->figures().saved_revision, before);
+  writer_.reset();
+  OpenWriter();
+  ASSERT_OK(writer_->Save());
+  EXPECT_EQ(writer_->figures().saved_index, end);
+  EXPECT_EQ(writer_->figures().saved_revision, recorded_.store()->current_revision());
+}
+
+TEST_F(BackupFaults, ABaseThatCantBeMadeIsToldOfWhileSavingGoesOn) {
+  recorded_.Work(1);
+  env_.FailCall(CallKind::kRename, 1);  // the image's
+  ASSERT_OK_AND_ASSIGN(
+      const auto service,
+      BackupService::Start(recorded_.store(), {.backup = BackupOptionsOf(&env_, &clock_),
+                                               .save_interval_nanos = kNanosPerMilli}));
+  const auto value = [&](std::string_view name) {
+    for (const MoreMetric& metric : service->Metrics()) {
+      if (metric.name == name) {
+        return metric.value;
+      }
+    }
+    return -1.0;
+  };
+  const auto wait_for = [](const std::function<bool()>& is_so) {
+    Mutex mu;
+    CondVar never;
+    MutexLock lock(&mu);
+    for (int i = 0; i < 10'000 && !is_so(); ++i) {
+      never.WaitFor(&mu, std::chrono::milliseconds(1));
+    }
+    return is_so();
+  };
+  ASSERT_TRUE(wait_for([&] { return value("socle_backup_failures_total") == 1; }));
+  for (int i = 0; i < 3; ++i) {
+    const double written = value("socle_backup_written_bytes_total");
+    recorded_.Work(1);
+    clock_.Advance(kNanosPerSecond);
+    ASSERT_TRUE(wait_for([&] { return value("socle_backup_written_bytes_total") > written; }));
+    EXPECT_EQ(value("socle_backup_failing"), 1);
+  }
+  clock_.Advance(60 * kNanosPerSecond);
+  EXPECT_TRUE(wait_for([&] { return value("socle_backup_bases_total") == 1; }));
+  EXPECT_TRUE(wait_for([&] { return value("socle_backup_failing") == 0; }));
+}
+
+TEST_F(BackupFaults, WhatTheRetentionRemovesDuringACheckIsNoDamage) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 24));
+  bool is_first = true;
+  const auto progress = [&](std::string_view /*what*/) {
+    if (std::exchange(is_first, false)) {
+      clock_.Advance(100 * kNanosPerSecond);
+      ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 12));
+    }
+  };
+  const std::vector<std::string> before = Files(kBaseSuffix);
+  ASSERT_OK_AND_ASSIGN(
+      const BackupChecked checked,
+      CheckBackup(&env_, {.directory = "/backup", .scratch = "/scratch", .progress = progress}));
+  EXPECT_NE(Files(kBaseSuffix).front(), before.front());
+  EXPECT_THAT(checked.damage, IsEmpty());
+  EXPECT_THAT(checked.notes, ::testing::Contains(HasSubstr("was removed meanwhile")));
+  EXPECT_FALSE(*env_.Exists("/scratch"));
 }
 
 TEST_F(BackupFaults, KeepsWhatARestoreWithinTheRetentionNeeds) {

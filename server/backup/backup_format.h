@@ -30,7 +30,7 @@ struct PieceHead {
   uint64_t sequence;
   uint64_t chain;
   uint64_t first_index;
-  int64_t revision;    // of the store when it was begun, or higher
+  int64_t revision;    // as that of the first frame
   int64_t wall_nanos;  // of its first time mark
   uint32_t link;       // checksum of the entry before the first one; 0: not known
   char reserved[48];   // 0
@@ -51,7 +51,7 @@ struct FrameHeader {
   uint64_t body_bytes;
   uint64_t first_index;
   uint64_t last_index;
-  int64_t revision;    // that is in the entries up to here, or a higher one is
+  int64_t revision;    // that is in the entries up to here, or a higher one is; 0: not known
   int64_t wall_nanos;  // when it was written
   uint32_t link;       // checksum of the last entry
   uint32_t reserved;   // 0

@@ -114,12 +114,23 @@ class BackupModelTest : public ::testing::TestWithParam<int> {
     }
     writer_.reset();
     if (how % 2 == 0) {
+      if (has_quotas_) {
+        recorded_.set_quotas(Quotas());
+      }
       recorded_.Restart();
     }
     if (how == 7) {  // so much that what was saved leaves the log
       recorded_.Work(700);
     }
     OpenWriter();
+  }
+
+  std::vector<mvcc::PrefixQuota> Quotas() {
+    if (random_.Below(4) == 0) {
+      return {};
+    }
+    const auto limit = [this] { return static_cast<int64_t>(100 + random_.Below(2'000)); };
+    return {{.prefix = "a", .limit_bytes = limit()}, {.prefix = "", .limit_bytes = 2 * limit()}};
   }
 
   // Restores and compares with the model after the last entry that it has. nullopt: it was not saved.
@@ -152,6 +163,7 @@ class BackupModelTest : public ::testing::TestWithParam<int> {
   Random random_;
   ManualClock clock_;
   RecordedStore recorded_;
+  const bool has_quotas_ = GetParam() % 2 == 1;
   std::unique_ptr<BackupWriter> writer_;
   std::map<int64_t, uint64_t> times_;  // the log's end then
   std::map<int64_t, uint64_t> saved_;  // what was saved then
@@ -211,6 +223,91 @@ TEST_P(BackupModelTest, RestoresWhatTheStoreWas) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rounds, BackupModelTest, ::testing::Range(0, 4));
+
+TEST(BackupOfAStoreWithQuotas, WhatWasRefusedIsRefusedByARestore) {
+  const TempDir dir;
+  const std::string backup = dir.PathOf("backup");
+  mvcc::StoreOptions options;
+  options.directory = dir.PathOf("data");
+  options.map_size_bytes = uint64_t{64} << 20U;
+  options.hold_log = true;
+  options.prefix_quotas.emplace();
+  options.prefix_quotas->push_back({.prefix = "a/", .limit_bytes = 100});
+  mvcc::MapLeaseHook hook;
+  options.lease_hook = &hook;
+  ASSERT_OK_AND_ASSIGN(const auto store, mvcc::Store::Open(options));
+  ASSERT_OK_AND_ASSIGN(const auto writer, BackupWriter::Open(store.get(), {.directory = backup}));
+  ASSERT_OK(store->Put({.key = "a/1", .value = "before the base"}));
+  ASSERT_OK(writer->Save());
+  ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+  EXPECT_FALSE(store->Put({.key = "a/2", .value = std::string(200, 'v')}).ok());
+  ASSERT_OK(store->Put({.key = "a/3", .value = "behind it"}));
+  ASSERT_OK(writer->Close());
+
+  const std::string target = dir.PathOf("restored");
+  ASSERT_OK_AND_ASSIGN(const BackupRestored restored,
+                       RestoreBackup(Env::Posix(), {.directory = backup, .target = target}));
+  EXPECT_EQ(restored.revision, store->current_revision());
+  ASSERT_OK_AND_ASSIGN(const mvcc::KvHash hash, store->HashKv(0));
+  EXPECT_EQ(restored.hash.hash, hash.hash);
+
+  mvcc::MapLeaseHook hook_of_copy;
+  mvcc::StoreOptions copy_options{.directory = target, .lease_hook = &hook_of_copy};
+  copy_options.map_size_bytes = options.map_size_bytes;
+  ASSERT_OK_AND_ASSIGN(const auto copy, mvcc::Store::Open(copy_options));
+  ASSERT_EQ(copy->PrefixUsages().size(), 1U);
+  EXPECT_EQ(copy->PrefixUsages()[0].used_bytes, store->PrefixUsages()[0].used_bytes);
+  ASSERT_OK_AND_ASSIGN(
+      const BackupChecked checked,
+      CheckBackup(Env::Posix(), {.directory = backup, .scratch = dir.PathOf("scratch")}));
+  EXPECT_THAT(checked.damage, ::testing::IsEmpty());
+}
+
+TEST(BackupOfARestoredStore, GoesOnWithItsChainWhenItWasIdle) {
+  const TempDir dir;
+  const auto open = [](const std::string& path, mvcc::MapLeaseHook* hook) {
+    mvcc::StoreOptions options;
+    options.directory = path;
+    options.map_size_bytes = uint64_t{64} << 20U;
+    options.hold_log = true;
+    options.lease_hook = hook;
+    return mvcc::Store::Open(options);
+  };
+  {
+    mvcc::MapLeaseHook hook;
+    ASSERT_OK_AND_ASSIGN(const auto store, open(dir.PathOf("data"), &hook));
+    ASSERT_OK_AND_ASSIGN(const auto writer,
+                         BackupWriter::Open(store.get(), {.directory = dir.PathOf("first")}));
+    ASSERT_OK(store->Put({.key = "a", .value = "1"}));
+    ASSERT_OK(writer->Save());
+    ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+    ASSERT_OK(writer->Close());
+  }
+  const std::string target = dir.PathOf("restored");
+  ASSERT_OK(RestoreBackup(Env::Posix(), {.directory = dir.PathOf("first"), .target = target}));
+  const std::string backup = dir.PathOf("second");
+  for (int start = 0; start < 5; ++start) {
+    mvcc::MapLeaseHook hook;
+    ASSERT_OK_AND_ASSIGN(const auto store, open(target, &hook));
+    ASSERT_OK_AND_ASSIGN(const auto writer, BackupWriter::Open(store.get(), {.directory = backup}));
+    ASSERT_OK(writer->Save());
+    EXPECT_EQ(writer->IsBaseDue(), start == 0);
+    if (start == 0) {
+      ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+    }
+    if (start >= 2) {
+      ASSERT_OK(store->Put({.key = "a", .value = "2"}));
+    }
+    ASSERT_OK(writer->Close());
+  }
+  ASSERT_OK_AND_ASSIGN(const BackupDirectory directory, ReadBackupDirectory(Env::Posix(), backup));
+  EXPECT_EQ(directory.chains.size(), 1U);
+  ASSERT_OK_AND_ASSIGN(
+      const BackupChecked checked,
+      CheckBackup(Env::Posix(), {.directory = backup, .scratch = dir.PathOf("scratch")}));
+  EXPECT_THAT(checked.damage, ::testing::IsEmpty());
+  EXPECT_EQ(checked.entries, 3U);
+}
 
 }  // namespace
 }  // namespace socle::server

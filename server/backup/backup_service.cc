@@ -87,36 +87,49 @@ absl::Status BackupService::SaveIfDue() {
   }
   const absl::Status saved = writer_->Save();
   if (saved.ok()) {
-    if (retry_nanos_ > 0) {
-      LogInfo("backup: goes on", {{"saved-revision", writer_->figures().saved_revision}});
-    }
+    NoteSuccess("saving", &is_save_failing_);
     retry_nanos_ = 0;
-    is_failing_.store(false, std::memory_order_relaxed);
     next_save_ = now + save_interval_nanos_;
     return saved;
   }
-  NoteFailure(saved);
+  NoteFailure(saved, &is_save_failing_);
   retry_nanos_ = std::clamp(2 * retry_nanos_, kRetryFirstNanos, kRetryMaxNanos);
   next_save_ = now + retry_nanos_;
   return saved;
 }
 
 void BackupService::MakeBaseIfDue() {
-  if (retry_nanos_ > 0 || clock_->MonotonicNanos() < next_base_ || !writer_->IsBaseDue()) {
+  if (retry_nanos_ > 0 || clock_->MonotonicNanos() < next_base_) {
+    return;
+  }
+  if (!writer_->IsBaseDue()) {  // it may have been made, and what came after it failed
+    NoteSuccess("bases", &is_base_failing_);
     return;
   }
   const absl::Status made = writer_->MakeBase([this] { return KeepUp(); });
+  if (made.ok()) {
+    NoteSuccess("bases", &is_base_failing_);
+  }
   if (made.ok() || absl::IsCancelled(made)) {
     return;
   }
   PROBE("backup: a base failed");
-  NoteFailure(Annotate(made, "a base can't be made"));
+  NoteFailure(Annotate(made, "a base can't be made"), &is_base_failing_);
+  next_save_ =
+      retry_nanos_ > 0 ? next_save_ : 0;  // only behind a save is it known whether one is due
   next_base_ = clock_->MonotonicNanos() + (absl::IsAborted(made) ? 0 : kBaseRetryNanos);
 }
 
-void BackupService::NoteFailure(const absl::Status& status) {
+void BackupService::NoteSuccess(std::string_view what, std::atomic<bool>* is_failing) {
+  if (is_failing->exchange(false, std::memory_order_relaxed)) {
+    LogInfo("backup: goes on",
+            {{"with", what}, {"saved-revision", writer_->figures().saved_revision}});
+  }
+}
+
+void BackupService::NoteFailure(const absl::Status& status, std::atomic<bool>* is_failing) {
   failures_.fetch_add(1, std::memory_order_relaxed);
-  const bool was_failing = is_failing_.exchange(true, std::memory_order_relaxed);
+  const bool was_failing = is_failing->exchange(true, std::memory_order_relaxed);
   const int64_t now = clock_->MonotonicNanos();
   if (!was_failing || now >= next_complaint_) {
     next_complaint_ = now + kComplainNanos;
@@ -130,6 +143,8 @@ void BackupService::NoteFailure(const absl::Status& status) {
 std::vector<MoreMetric> BackupService::Metrics() const {
   const BackupFigures figures = writer_->figures();
   const uint64_t logged = store_->log_index();
+  const bool is_failing = is_save_failing_.load(std::memory_order_relaxed) ||
+                          is_base_failing_.load(std::memory_order_relaxed);
   const auto gauge = [](std::string name, std::string help, double value) {
     return MoreMetric{.name = std::move(name), .help = std::move(help), .value = value};
   };
@@ -149,8 +164,9 @@ std::vector<MoreMetric> BackupService::Metrics() const {
                 Seconds(figures.base_wall_nanos)),
           gauge("socle_backup_unsaved_entries", "Log entries that are not in the backup.",
                 static_cast<double>(logged - std::min(logged, figures.saved_index))),
-          gauge("socle_backup_failing", "1 while the backup can't be written.",
-                is_failing_.load(std::memory_order_relaxed) ? 1.0 : 0.0),
+          gauge("socle_backup_failing",
+                "1 while the log can't be saved, or a base that is due can't be made.",
+                is_failing ? 1.0 : 0.0),
           counter("socle_backup_failures_total", "Attempts to write the backup that failed.",
                   failures_.load(std::memory_order_relaxed)),
           counter("socle_backup_bases_total", "Bases made.", figures.bases),

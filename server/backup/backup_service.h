@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <absl/base/thread_annotations.h>
@@ -52,7 +53,8 @@ class BackupService {
   absl::Status KeepUp();
   absl::Status SaveIfDue();
   void MakeBaseIfDue();
-  void NoteFailure(const absl::Status& status);
+  void NoteFailure(const absl::Status& status, std::atomic<bool>* is_failing);
+  void NoteSuccess(std::string_view what, std::atomic<bool>* is_failing);
 
   mvcc::Store* const store_;
   Clock* const clock_;
@@ -67,7 +69,8 @@ class BackupService {
   int64_t next_complaint_ = 0;
 
   std::atomic<uint64_t> failures_{0};
-  std::atomic<bool> is_failing_{false};
+  std::atomic<bool> is_save_failing_{false};
+  std::atomic<bool> is_base_failing_{false};
 
   mutable Mutex mu_;
   CondVar wake_;

@@ -93,7 +93,7 @@ absl::Status BackupWriter::Recover() {
     broken = "there is nothing here yet";
   } else {
     ResumeFrom(directory);
-    RETURN_IF_ERROR(VerifyLink(&broken));
+    RETURN_IF_ERROR(VerifyLink(directory.chains.back(), &broken));
   }
   if (!broken.empty()) {
     RETURN_IF_ERROR(StartChain(broken));
@@ -168,15 +168,18 @@ void BackupWriter::ResumeFrom(const BackupDirectory& directory) {
     }
   }
   std::erase_if(marks_, [this](const TimeMark& mark) { return mark.index <= saved_; });
+  saved_revision_ = has_base_ ? chain.bases.back().record.revision : 0;
+  if (!chain.pieces.empty()) {
+    saved_revision_ = std::max(saved_revision_, chain.pieces.back().revision);
+  }
   if (has_base_) {
     MutexLock lock(&mu_);
     figures_.saved_index = saved_;
     figures_.base_wall_nanos = base_wall_nanos_;
     figures_.saved_wall_nanos = base_wall_nanos_;
-    figures_.saved_revision = chain.bases.back().record.revision;
+    figures_.saved_revision = saved_revision_;
     if (!chain.pieces.empty()) {
       figures_.saved_wall_nanos = std::max(base_wall_nanos_, chain.pieces.back().head.wall_nanos);
-      figures_.saved_revision = std::max(figures_.saved_revision, chain.pieces.back().revision);
     }
   }
 }
@@ -197,7 +200,13 @@ absl::StatusOr<uint32_t> BackupWriter::LinkInLog(uint64_t index) const {
   return link;
 }
 
-absl::Status BackupWriter::VerifyLink(std::string* broken) {
+// An imported or restored store begins its log behind its pages: of the entry that they hold there never was a checksum.
+bool BackupWriter::IsAsItsBase(const BackupChain& chain) const {
+  return link_ == 0 && has_base_ && chain.pieces.empty() && saved_ == store_->log_index() &&
+         chain.bases.back().record.hash_revision == store_->current_revision();
+}
+
+absl::Status BackupWriter::VerifyLink(const BackupChain& chain, std::string* broken) {
   if (saved_ > store_->log_index()) {
     PROBE("backup: ahead of the store");
     *broken = fmt::format("entry {} is saved, the store's log ends with {}: an older copy of it?",
@@ -205,7 +214,9 @@ absl::Status BackupWriter::VerifyLink(std::string* broken) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const uint32_t found, LinkInLog(saved_));
-  if (found == 0 && saved_ > 0) {
+  if (found == 0 && saved_ > 0 && IsAsItsBase(chain)) {
+    PROBE("backup: a restored store was idle");
+  } else if (found == 0 && saved_ > 0) {
     PROBE("backup: the log does not reach back to what was saved");
     *broken =
         fmt::format("entry {}, the last one saved, is not in the store's log any more", saved_);
@@ -227,6 +238,7 @@ absl::Status BackupWriter::StartChain(std::string_view why) {
     from = committed.consistent_index;
   }
   ASSIGN_OR_RETURN(link_, LinkInLog(from));
+  saved_revision_ = 0;  // until a save comes to its end
   const bool is_first = chain_ == 0 && !had_files_;
   chain_ = next_sequence_++;
   saved_ = from;
@@ -302,7 +314,7 @@ void BackupWriter::PublishSaved() {
 }
 
 absl::Status BackupWriter::SaveFrame(uint64_t until, int64_t revision) {
-  FrameHeader header{.kind = FrameKind::kEntries, .first_index = saved_ + 1, .revision = revision};
+  FrameHeader header{.kind = FrameKind::kEntries, .first_index = saved_ + 1};
   std::string entries;
   const absl::Status read = tail_->Read(kv::LogIndex{until}, options_.frame_bytes_max,
                                         [&](kv::LogIndex index, std::string_view entry) {
@@ -318,6 +330,8 @@ absl::Status BackupWriter::SaveFrame(uint64_t until, int64_t revision) {
                                   std::string_view(read.message().data(), read.message().size())));
   }
   RETURN_IF_ERROR(read);
+  // The frames after this one may never be written.
+  header.revision = header.last_index >= until ? revision : saved_revision_;
   return AppendToPiece(header, entries);
 }
 

@@ -104,7 +104,9 @@ class BackupWriter {
   absl::Status ClosePart(const PieceFigures& part);
   void ResumeFrom(const BackupDirectory& directory);
   // Says in `broken` why the chain can't go on with what the log has.
-  absl::Status VerifyLink(std::string* broken);
+  absl::Status VerifyLink(const BackupChain& chain, std::string* broken);
+  // Nothing was written since the chain's base, and before it nothing was logged.
+  bool IsAsItsBase(const BackupChain& chain) const;
   absl::Status StartChain(std::string_view why);
   // Checksum of the entry as the log has it; 0: it has not.
   absl::StatusOr<uint32_t> LinkInLog(uint64_t index) const;

@@ -100,7 +100,9 @@ absl::Status ForgetOwner(std::span<const std::string_view> member_buckets, const
   }
   ASSIGN_OR_RETURN(const std::vector<std::string> keys, KeysOf("meta", pages));
   for (const std::string& key : keys) {
-    if (key == "confState" || key.starts_with(mvcc::kOwnKeyPrefix)) {
+    // Quotas are state of the store: entries behind these pages were judged by them.
+    const bool is_owners = key.starts_with(mvcc::kOwnKeyPrefix) && key != mvcc::kPrefixQuotaKey;
+    if (key == "confState" || is_owners) {
       RETURN_IF_ERROR(txn->Delete("meta", key));
     }
   }

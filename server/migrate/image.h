@@ -48,7 +48,7 @@ absl::Status WriteImage(const kv::ReadTxn& pages, Env* env, const std::string& p
                         const MigrateProgress& progress);
 
 // Makes the database fit for another owner: all buckets are there, `member_buckets` are empty, and so are the keys
-// that only the old owner's log or a newer etcd explains.
+// that only the old owner's log or a newer etcd explains. Prefix quotas stay; a server sets its own when it starts.
 absl::Status ForgetOwner(std::span<const std::string_view> member_buckets, const kv::ReadTxn& pages,
                          kv::WriteTxn* txn);
 

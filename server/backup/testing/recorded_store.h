@@ -8,10 +8,13 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "kv/base/check.h"
 #include "lease/lessor.h"
+#include "mvcc/prefix_quota.h"
+#include "mvcc/schema.h"
 #include "mvcc/store.h"
 #include "mvcc/testing/model_store.h"
 #include "mvcc/testing/random_operations.h"
@@ -48,12 +51,17 @@ class RecordedStore {
     Open();
   }
 
+  // From the next start on.
+  void set_quotas(std::vector<mvcc::PrefixQuota> quotas) {
+    options_.prefix_quotas = std::move(quotas);
+  }
+
   // After the first `count` operations.
   std::unique_ptr<mvcc::ModelStore> ModelAfter(uint64_t count) const {
     CHECK_LE(count, sent_.size());
     auto model = std::make_unique<mvcc::ModelStore>();
     for (uint64_t i = 0; i < count; ++i) {
-      model->Apply(sent_[i]);
+      ApplyTo(model.get(), sent_[i]);
     }
     return model;
   }
@@ -65,7 +73,7 @@ class RecordedStore {
       if (model->revision() >= revision) {
         break;
       }
-      model->Apply(operation);
+      ApplyTo(model.get(), operation);
     }
     return model->revision() == revision ? std::move(model) : nullptr;
   }
@@ -77,6 +85,23 @@ class RecordedStore {
     auto store = mvcc::Store::Open(options_);
     CHECK(store.ok());
     store_ = *std::move(store);
+    if (store_->log_index() == sent_.size() + 1) {  // the quotas are other ones
+      sent_.push_back(
+          mvcc::SystemOp{.writes = {{.bucket = "meta",
+                                     .key = std::string(mvcc::kPrefixQuotaKey),
+                                     .value = mvcc::EncodeQuotas(*options_.prefix_quotas),
+                                     .is_delete = options_.prefix_quotas->empty()}}});
+    }
+    CHECK_EQ(store_->log_index(), sent_.size());
+  }
+
+  static void ApplyTo(mvcc::ModelStore* model, const mvcc::Operation& operation) {
+    const auto* const op = std::get_if<mvcc::SystemOp>(&operation);
+    if (op != nullptr && op->writes.front().key == mvcc::kPrefixQuotaKey) {
+      model->set_quotas(mvcc::DecodeQuotas(op->writes.front().value).value());
+      return;
+    }
+    model->Apply(operation);
   }
 
   mvcc::StoreOptions options_;
