@@ -99,11 +99,12 @@ snapshot's notice. N is more than the writes that are lost.)";
 constexpr const char* kMoreOnTop =
     R"(Needs a server that was started with --hot-prefixes=N. Rates are estimates from a sample of the calls, and speak of about the
 last minute; so much as stands under +- may belong to another prefix. Where standard output is no terminal, tables follow
-each other.)";
+each other. Speaks plain HTTP: where clients have TLS, ask at one of --listen-metrics-urls.)";
 
 constexpr const char* kMoreOnQuota =
     R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
-may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
+may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.
+Speaks plain HTTP: where clients have TLS, ask at one of --listen-metrics-urls.)";
 
 constexpr const char* kMoreOnBackup =
     R"(DIR is what socle-kv --backup-dir=DIR writes: bases (snapshots, which etcdutl reads, too) and pieces of the log between

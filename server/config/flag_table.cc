@@ -451,13 +451,14 @@ constexpr std::array kRows = {
          kInteger<&S::backend_batch_limit, 0, kMaxInt>),
     Used(kStorage, "backend-batch-interval", "100ms", "Most time before the pages are committed.",
          kDuration<&S::backend_batch_interval_nanos, 0>),
-    Extension(
-        UsedBool(kStorage, "key-ttl",
-                 "A put whose lease is -N, and no lease that exists, makes its key live N seconds.",
-                 &SetBool<&S::key_ttl>)),
+    Extension(UsedBool(
+        kStorage, "key-ttl",
+        "A put whose lease is -N, and no lease that exists, makes its key live N seconds, 2 at "
+        "least.",
+        &SetBool<&S::key_ttl>)),
     Extension(List(Used(kStorage, "prefix-quota", "",
                         "PREFIX=BYTES, with commas: a put that would take the live keys and values "
-                        "of a prefix over its bytes is refused.",
+                        "of a prefix over its bytes is refused. Given again, the last one counts.",
                         &SetPrefixQuotas))),
     Extension(Used(
         kStorage, "backend", "",
@@ -487,7 +488,7 @@ constexpr std::array kRows = {
              &SetBool<&S::unsafe_no_fsync>),
     Extension(Used(kStorage, "backup-dir", "",
                    "Directory that a continuous backup is kept in, from which 'soclectl backup "
-                   "restore' brings back any moment; none when empty.",
+                   "restore' brings back any moment; not in the data directory. None when empty.",
                    &SetText<&S::backup_dir>)),
     Extension(Used(kStorage, "backup-interval", "1s",
                    "How old a write may get before it is in the backup.",
@@ -551,11 +552,12 @@ constexpr std::array kRows = {
                    "--audit-level: who, what, revision, outcome; never values.",
                    &SetText<&S::audit_log>)),
     Extension(Used(kLogging, "audit-level", "writes",
-                   "auth: logins, changes of users and roles, refusals; writes: and every change; "
-                   "all: and reads.",
+                   "Calls in --audit-log. auth: logins, changes of users and roles, refusals; "
+                   "writes: and every change; all: and reads.",
                    kChoice<&S::audit_level, kAuditLevels>)),
     Extension(Used(kLogging, "audit-failure", "log",
-                   "When the audit log can't be written: log goes on, refuse answers Unavailable.",
+                   "When the audit log can't be written: log goes on and says so in the server's "
+                   "log, refuse answers Unavailable.",
                    kChoice<&S::audit_failure, kAuditFailures>)),
     Extension(Used(kLogging, "hot-prefixes", "0",
                    "How many of the busiest key prefixes to show at /debug/hot-prefixes and in "
