@@ -8,7 +8,6 @@
 #include <absl/status/statusor.h>
 #include <fmt/format.h>
 
-#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/wal/segment.h"
 
@@ -78,7 +77,6 @@ absl::Status LogTail::ReadNext(Record* record) {
       return absl::OkStatus();
     }
   }
-  PROBE("log tail: an entry is gone");
   file_.reset();
   return absl::NotFoundError(
       fmt::format("log {}: entry {} is not there any more (segment {}, offset {})", dir_, next_,

@@ -277,7 +277,6 @@ absl::StatusOr<BackupRestored> RestoreBackup(Env* env, const BackupRestoreOption
   }
   if (options.to_wall_nanos && restored->last_index == plan.chain->last_index() &&
       plan.chain != &directory.chains.back()) {
-    PROBE("backup: a restore to a time in a gap");
     restored->notes.push_back(
         fmt::format("what was written after {} was not saved before another base was made",
                     WallText(restored->wall_nanos)));

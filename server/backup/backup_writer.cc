@@ -265,7 +265,6 @@ void BackupWriter::NoteTime() {
     return;
   }
   if (marks_.size() >= kMarksMax) {
-    PROBE("backup: time marks are thinned out");
     size_t kept = 0;
     for (size_t i = 1; i < marks_.size(); i += 2) {
       marks_[kept++] = marks_[i];
@@ -324,7 +323,6 @@ absl::Status BackupWriter::SaveFrame(uint64_t until, int64_t revision) {
                                           return absl::OkStatus();
                                         });
   if (absl::IsNotFound(read)) {
-    PROBE("backup: the log went on without it");
     RETURN_IF_ERROR(ClosePiece());
     return StartChain(fmt::format("saving fell behind, and the log was shortened: {}",
                                   std::string_view(read.message().data(), read.message().size())));
