@@ -91,11 +91,13 @@ class BackupModelTest : public ::testing::TestWithParam<int> {
       case 9:
         if (writer_->IsBaseDue()) {
           recorded_.Work(random_.Below(3));
-          ASSERT_OK(writer_->MakeBase([this] {
+          const absl::Status made = writer_->MakeBase([this] {
             recorded_.Work(random_.Below(2));
             NoteTime();
             return random_.Below(3) == 0 ? writer_->Save() : absl::OkStatus();
-          }));
+          });
+          // The log holds little here: it may be shortened while a base is made, which is made again then.
+          ASSERT_TRUE(made.ok() || absl::IsAborted(made)) << made;
         }
         break;
       case 10:

@@ -88,11 +88,12 @@ absl::Status Rebuild::ApplyFrame(const std::string& piece, const Frame& frame,
         fmt::format("{}: offset {}: the link of entry {} is not its checksum", piece, frame.offset,
                     frame.header.last_index));
   }
+  // What was logged until then is in the state; marks behind it say nothing of it.
   for (const TimeMark& mark : frame.marks) {
-    wall_nanos_ = mark.wall_nanos;
-    if (mark.index >= replay->last_index()) {
+    if (mark.index > replay->last_index()) {
       break;
     }
+    wall_nanos_ = mark.wall_nanos;
   }
   return absl::OkStatus();
 }

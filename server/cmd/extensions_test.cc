@@ -22,8 +22,8 @@
 #include "kv/testing/temp_dir.h"
 #include "server/cmd/kv_server.h"
 #include "server/cmd/soclectl.h"
-#include "server/cmd/soclectl_fetch.h"
 #include "server/wire/client/etcd_client.h"
+#include "server/wire/client/http_get.h"
 
 namespace socle::server {
 namespace {
@@ -34,6 +34,10 @@ namespace json = boost::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+
+absl::StatusOr<std::string> FetchPage(const std::string& url, std::string_view path) {
+  return HttpGet(*ResolveEndpoint(url), path, 10 * kNanosPerSecond);
+}
 
 class ExtensionsTest : public ::testing::Test {
  protected:

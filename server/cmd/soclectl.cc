@@ -99,12 +99,11 @@ snapshot's notice. N is more than the writes that are lost.)";
 constexpr const char* kMoreOnTop =
     R"(Needs a server that was started with --hot-prefixes=N. Rates are estimates from a sample of the calls, and speak of about the
 last minute; so much as stands under +- may belong to another prefix. Where standard output is no terminal, tables follow
-each other. Speaks plain HTTP: where clients have TLS, ask at one of --listen-metrics-urls.)";
+each other.)";
 
 constexpr const char* kMoreOnQuota =
     R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
-may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.
-Speaks plain HTTP: where clients have TLS, ask at one of --listen-metrics-urls.)";
+may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
 
 constexpr const char* kMoreOnBackup =
     R"(DIR is what socle-kv --backup-dir=DIR writes: bases (snapshots, which etcdutl reads, too) and pieces of the log between
@@ -273,6 +272,7 @@ CLI::App* AddTopCommand(CLI::App* app, TopCommand* top) {
       ->check(CLI::Range(0.1, 3'600.0))
       ->capture_default_str();
   command->add_flag("--once", top->once, "one table, then end");
+  AddAccessFlags(command, &top->access, Environment::kEtcdctl);
   return command;
 }
 
@@ -283,6 +283,7 @@ CLI::App* AddQuotaCommand(CLI::App* app, QuotaCommand* quota) {
   command->add_option("--endpoint", quota->endpoint, "the server: HOST:PORT, one")
       ->envname("ETCDCTL_ENDPOINTS")
       ->capture_default_str();
+  AddAccessFlags(command, &quota->access, Environment::kEtcdctl);
   return command;
 }
 

@@ -7,7 +7,8 @@
 #include <fmt/format.h>
 
 #include "kv/base/status_macros.h"
-#include "server/cmd/soclectl_fetch.h"
+#include "server/wire/client/endpoint.h"
+#include "server/wire/client/http_get.h"
 
 namespace socle::server {
 namespace {
@@ -16,9 +17,12 @@ namespace {
 constexpr std::string_view kRedraw = "\x1b[H\x1b[J";
 
 // A page that is a JSON object. `flag`: what the server lacks when it has no such page.
-absl::StatusOr<boost::json::object> FetchObject(const std::string& endpoint, std::string_view path,
+absl::StatusOr<boost::json::object> FetchObject(const std::string& endpoint,
+                                                const ClientAccess& access, std::string_view path,
                                                 std::string_view flag) {
-  const absl::StatusOr<std::string> body = FetchPage(endpoint, path);
+  constexpr int64_t kFetchNanos = 10 * kNanosPerSecond;
+  ASSIGN_OR_RETURN(const Endpoint resolved, ResolveEndpoint(endpoint, access));
+  const absl::StatusOr<std::string> body = HttpGet(resolved, path, kFetchNanos);
   if (absl::IsNotFound(body.status())) {
     return absl::NotFoundError(
         fmt::format("{}: start socle-kv with {}", MessageOf(body.status()), flag));
@@ -74,7 +78,7 @@ int Top(const TopCommand& command, const Console& console) {
       static_cast<int64_t>(command.interval_seconds * static_cast<double>(kNanosPerSecond));
   for (bool is_first = true;; is_first = false) {
     const absl::StatusOr<boost::json::object> page =
-        FetchObject(command.endpoint, path, "--hot-prefixes=N");
+        FetchObject(command.endpoint, command.access, path, "--hot-prefixes=N");
     if (!page.ok()) {
       return Fail(console, page.status());
     }
@@ -95,8 +99,8 @@ int Top(const TopCommand& command, const Console& console) {
 }
 
 int ShowQuota(const QuotaCommand& command, const Console& console) {
-  const absl::StatusOr<boost::json::object> page =
-      FetchObject(command.endpoint, "/debug/prefix-quota", "--prefix-quota=PREFIX=BYTES");
+  const absl::StatusOr<boost::json::object> page = FetchObject(
+      command.endpoint, command.access, "/debug/prefix-quota", "--prefix-quota=PREFIX=BYTES");
   if (!page.ok()) {
     return Fail(console, page.status());
   }

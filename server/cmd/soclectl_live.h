@@ -9,11 +9,13 @@
 #include <string>
 
 #include "server/cmd/soclectl_console.h"
+#include "server/wire/client/access.h"
 
 namespace socle::server {
 
 struct TopCommand {
   std::string endpoint = "127.0.0.1:2379";
+  ClientAccess access = {};
   uint64_t rows = 20;
   double interval_seconds = 2;
   bool once = false;
@@ -25,6 +27,7 @@ int Top(const TopCommand& command, const Console& console);
 
 struct QuotaCommand {
   std::string endpoint = "127.0.0.1:2379";
+  ClientAccess access = {};
 };
 
 int ShowQuota(const QuotaCommand& command, const Console& console);

@@ -161,6 +161,9 @@ absl::StatusOr<std::string> HttpGet(const Endpoint& endpoint, std::string_view p
   ASSIGN_OR_RETURN(std::string answer, socket.ReadAll());
   const std::string_view head = std::string_view(answer).substr(0, answer.find("\r\n"));
   const size_t body = answer.find("\r\n\r\n");
+  if (head.starts_with("HTTP/1.") && head.find(" 404") != std::string_view::npos) {
+    return absl::NotFoundError(fmt::format("{} has no page {}", endpoint.shown, path));
+  }
   if (!head.starts_with("HTTP/1.") || head.find(" 200") == std::string_view::npos ||
       body == std::string::npos) {
     return socket.Failed(fmt::format("{} is answered with \"{}\"", path, head.substr(0, 100)));

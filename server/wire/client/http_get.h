@@ -2,8 +2,8 @@
 // have beside gRPC.
 //
 // Threads  pure function, blocks for the time given at most.
-// Errors   Unavailable when there is no whole answer in time or the server says other than 200; InvalidArgument for one
-//          of more than 64 MiB.
+// Errors   Unavailable when there is no whole answer in time or the server says other than 200; NotFound when it has no such
+//          page; InvalidArgument for one of more than 64 MiB.
 #ifndef SOCLE_SERVER_WIRE_CLIENT_HTTP_GET_H_
 #define SOCLE_SERVER_WIRE_CLIENT_HTTP_GET_H_
 
