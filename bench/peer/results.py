@@ -30,7 +30,8 @@ def entry(title, command, circumstances, tables):
     blocks = []
     for table in tables:
         above, text = table if isinstance(table, tuple) else ("", table)
-        blocks.append((f"{above}\n\n" if above else "") + f"```\n{text.strip()}\n```\n")
+        rows = text.strip("\n")
+        blocks.append((f"{above}\n\n" if above else "") + f"```\n{rows}\n```\n")
     return (f"\n## {title}, {datetime.date.today().isoformat()}, commit {commit()}\n\n    {command}\n\n"
             f"{os.cpu_count()} cores ({platform.machine()}{circumstances}\n\n" + "\n".join(blocks))
 

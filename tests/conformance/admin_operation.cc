@@ -171,12 +171,14 @@ AdminRequest AdminSource::OfServer() {
     case 8:
       return etcdserverpb::StatusRequest();
     default: {
-      // What is asked for while space is short: what else comes, until one takes the alarm back.
+      // Taken back at once: V6 of DIFFERENCES.md.
       etcdserverpb::AlarmRequest alarm;
       alarm.set_alarm(etcdserverpb::NOSPACE);
       if (random_.OneIn(3)) {
         next_.emplace_back(etcdserverpb::StatusRequest());
         next_.emplace_back(etcdserverpb::AlarmRequest());
+        alarm.set_action(etcdserverpb::AlarmRequest::DEACTIVATE);
+        next_.emplace_back(alarm);
         alarm.set_action(etcdserverpb::AlarmRequest::ACTIVATE);
       } else {
         alarm.set_action(random_.OneIn(2) ? etcdserverpb::AlarmRequest::GET
