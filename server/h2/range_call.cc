@@ -15,8 +15,8 @@ constexpr size_t kAtOnceBytes = 16 * 1024;
 
 class RangeBody final : public http::BodySource {
  public:
-  RangeBody(std::string prefix, RangeAnswer answer, InFlight* room)
-      : bytes_(std::move(prefix), std::move(answer)), room_(room) {}
+  RangeBody(std::string prefix, RangeAnswer answer, size_t response_bytes, InFlight* room)
+      : bytes_(std::move(prefix), std::move(answer), response_bytes), room_(room) {}
 
   size_t bytes_left() const override { return bytes_.left(); }
 
@@ -93,10 +93,11 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
     }
     const size_t bytes = RangeResponseBytes(answer_.parts());
     const CallOutcome outcome = OutcomeOf(bytes);
-    if (const absl::Status fits = CheckMessageBytes(bytes); !fits.ok()) {
-      End(fits);
+    status_ = CheckMessageBytes(bytes);
+    if (!status_.ok()) {
+      End(status_);
     } else if (bytes > kAtOnceBytes && !has_dialect()) {
-      EndWithSource(std::make_unique<RangeBody>(MessagePrefix(bytes), std::move(answer_),
+      EndWithSource(std::make_unique<RangeBody>(MessagePrefix(bytes), std::move(answer_), bytes,
                                                 services()->kv.answers()));
     } else {
       EndWithAppended([this](std::string* out) { AppendRangeResponse(answer_.parts(), out); });

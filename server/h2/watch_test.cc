@@ -143,9 +143,9 @@ TEST_F(H2ServerTest, AClientThatDoesNotReadItsAnswersIsNotListenedTo) {
 
   // One that reads gets all of its answers.
   http::Http2Client reader(port());
+  const int64_t before = store_->Stats().watchers;  // of the silent one
   const int32_t id = reader.Request("POST", "/etcdserverpb.Watch/Watch", body,
                                     {{"content-type", "application/grpc"}}, true);
-  const int64_t before = store_->Stats().watchers;
   EXPECT_TRUE(reader.RunUntil([&] { return store_->Stats().watchers >= before + kWatches; }));
   EXPECT_FALSE(reader.stream(id).is_closed);
 }

@@ -14,10 +14,8 @@ constexpr size_t kCopyBytesMax = size_t{16} << 20U;
 
 }  // namespace
 
-RangeBytes::RangeBytes(std::string prefix, RangeAnswer answer)
-    : answer_(std::move(answer)),
-      left_(prefix.size() + RangeResponseBytes(answer_.parts())),
-      made_(std::move(prefix)) {}
+RangeBytes::RangeBytes(std::string prefix, RangeAnswer answer, size_t response_bytes)
+    : answer_(std::move(answer)), left_(prefix.size() + response_bytes), made_(std::move(prefix)) {}
 
 void RangeBytes::Take(size_t bytes, std::string* out) {
   CHECK(bytes <= left_);

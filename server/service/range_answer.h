@@ -47,8 +47,8 @@ inline constexpr size_t kBytesPerView = 2 * sizeof(mvcc::KeyValueView);
 
 class RangeBytes {
  public:
-  // `prefix` comes before the response.
-  RangeBytes(std::string prefix, RangeAnswer answer);
+  // `prefix` comes before the response, which has `response_bytes` (RangeResponseBytes: a walk over all keys, done once).
+  RangeBytes(std::string prefix, RangeAnswer answer, size_t response_bytes);
 
   size_t left() const { return left_; }
 

@@ -55,6 +55,11 @@ RangeAnswer MakeAnswer(int keys, bool as_records, Random* random, std::shared_pt
   return answer;
 }
 
+RangeBytes BytesOf(std::string prefix, RangeAnswer answer) {
+  const size_t bytes = RangeResponseBytes(answer.parts());
+  return RangeBytes(std::move(prefix), std::move(answer), bytes);
+}
+
 TEST(RangeBytes, AreTheMessageHoweverTheyAreTakenAndWhenTheyAreDetached) {
   const uint64_t seed = TestSeed();
   SCOPED_TRACE(fmt::format("seed {}", seed));
@@ -62,7 +67,7 @@ TEST(RangeBytes, AreTheMessageHoweverTheyAreTakenAndWhenTheyAreDetached) {
   for (int round = 0; round < 200; ++round) {
     const auto keys = static_cast<int>(random.Below(20));
     std::shared_ptr<Shown> shown;
-    RangeBytes bytes("12345", MakeAnswer(keys, random.Below(2) == 0, &random, &shown));
+    RangeBytes bytes = BytesOf("12345", MakeAnswer(keys, random.Below(2) == 0, &random, &shown));
     const std::string whole = "12345" + shown->response.SerializeAsString();
     const std::weak_ptr<Shown> pinned = shown;
     shown.reset();
@@ -86,7 +91,7 @@ TEST(RangeBytes, AreTheMessageHoweverTheyAreTakenAndWhenTheyAreDetached) {
 TEST(RangeBytes, StayViewsWhileThereIsNoRoomForACopyAndGiveItBack) {
   Random random(1);
   std::shared_ptr<Shown> shown;
-  auto bytes = std::make_unique<RangeBytes>("", MakeAnswer(50, true, &random, &shown));
+  auto bytes = std::make_unique<RangeBytes>(BytesOf("", MakeAnswer(50, true, &random, &shown)));
   const std::weak_ptr<Shown> pinned = shown;
   shown.reset();
   const size_t size = bytes->left();
@@ -109,7 +114,7 @@ TEST(RangeBytes, OfASlowClientGiveTheirShareBackSoThatOthersMayAnswer) {
   RangeAnswer answer = MakeAnswer(50, true, &random, &shown);
   InFlight room(100, 5);
   answer.share = room.TryEnter(100);
-  RangeBytes bytes("", std::move(answer));
+  RangeBytes bytes = BytesOf("", std::move(answer));
   bool has_started = false;
   room.Enter(60, [&](const absl::StatusOr<InFlight::Share>& share) { has_started = share.ok(); });
   EXPECT_FALSE(has_started);
