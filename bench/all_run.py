@@ -21,7 +21,7 @@ PARTS = {
     "storage": ("storage_run.py", {"smoke": ["--scale=0.004", "--rounds=1"], "some": ["--scale=0.2", "--rounds=3"], "full": []}),
     "mvcc": ("mvcc_run.py", {"smoke": ["--keys=2000", "--leases=300", "--seconds=0.5"], "some": ["--keys=200000", "--leases=20000", "--seconds=5"],
                              "full": []}),
-    "server": ("server_run.py", {"smoke": ["--keys=2000", "--seconds=0.25", "--watchers=500", "--rounds=1"],
+    "server": ("server_run.py", {"smoke": ["--keys=2000", "--seconds=0.25", "--watchers=500", "--rounds=1", "--settle=0"],
                                  "some": ["--keys=200000", "--seconds=4", "--watchers=20000", "--rounds=2"], "full": []}),
     "put": ("side_by_side.py put", {"smoke": ["--total=2000", "--key-space-size=2000"], "some": ["--total=150000", "--key-space-size=150000"], "full": []}),
     "watch": ("side_by_side.py watch", {"smoke": ["--watchers=100", "--streams=10", "--total=20"], "some": [], "full": []}),

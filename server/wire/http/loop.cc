@@ -127,6 +127,7 @@ void Loop::Run() {
 }
 
 int64_t Loop::SleepNanos() {
+  FileTimers();
   {
     MutexLock lock(&mu_);
     if (!tasks_.empty() || !ready_.empty() || !dirty_.empty()) {
@@ -182,10 +183,22 @@ void Loop::Turn() {
   }
 }
 
+void Loop::FileTimers() {
+  for (Timed* const timed : unfiled_) {
+    if (timed != nullptr) {
+      timed->unfiled_place_ = 0;
+      timed->is_filed_ = true;
+      timers_.insert({timed->due_nanos_, timed});
+    }
+  }
+  unfiled_.clear();
+}
+
 void Loop::RunTimers() {
   while (!timers_.empty() && timers_.begin()->first <= now_nanos_) {
     Timed* const timed = timers_.begin()->second;
     timers_.erase(timers_.begin());
+    timed->is_filed_ = false;
     timed->due_nanos_ = kNever;
     timed->OnTime(now_nanos_);
   }
@@ -222,12 +235,19 @@ void Loop::SetTimer(Timed* timed, int64_t due_nanos) {
   if (timed->due_nanos_ == due_nanos) {
     return;
   }
-  if (timed->due_nanos_ != kNever) {
+  if (timed->is_filed_) {
     timers_.erase({timed->due_nanos_, timed});
+    timed->is_filed_ = false;
   }
   timed->due_nanos_ = due_nanos;
-  if (due_nanos != kNever) {
-    timers_.insert({due_nanos, timed});
+  if (due_nanos == kNever) {
+    if (timed->unfiled_place_ != 0) {
+      unfiled_[timed->unfiled_place_ - 1] = nullptr;
+      timed->unfiled_place_ = 0;
+    }
+  } else if (timed->unfiled_place_ == 0) {
+    unfiled_.push_back(timed);
+    timed->unfiled_place_ = unfiled_.size();
   }
 }
 

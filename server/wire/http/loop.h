@@ -54,6 +54,8 @@ class Loop {
     friend class Loop;
     virtual void OnTime(int64_t now_nanos) = 0;
     int64_t due_nanos_ = kNever;
+    bool is_filed_ = false;     // in timers_, under due_nanos_
+    size_t unfiled_place_ = 0;  // in unfiled_, from 1; 0: not there
   };
 
   static absl::StatusOr<std::shared_ptr<Loop>> Start(const std::string& thread_name);
@@ -75,7 +77,8 @@ class Loop {
   bool Watch(int fd, uint32_t events, Pollable* pollable);
   void ChangeWatch(int fd, uint32_t events, Pollable* pollable);
   void Unwatch(int fd);
-  // When a timer is set again it moves; kNever takes it out.
+  // When a timer is set again it moves; kNever takes it out. One that is set and taken out in the same turn, as a call's
+  // deadline that is answered at once, costs next to nothing: timers are put in order before the loop sleeps.
   void SetTimer(Timed* timed, int64_t due_nanos);
 
   int64_t due_nanos(const Timed& timed) const { return timed.due_nanos_; }
@@ -101,6 +104,7 @@ class Loop {
   void Turn();
   int64_t SleepNanos();
   void WakeThread();
+  void FileTimers();
   void RunTimers();
   void FlushDirty();
 
@@ -117,6 +121,7 @@ class Loop {
   bool is_stopping_ = false;
   int64_t now_nanos_;
   absl::btree_set<std::pair<int64_t, Timed*>> timers_;
+  std::vector<Timed*> unfiled_;  // set since; null where taken out again
   std::vector<Task> running_;
   std::vector<std::shared_ptr<Exchange>> woken_;
   std::vector<Pollable*> dirty_;
