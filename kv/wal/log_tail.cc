@@ -8,10 +8,15 @@
 #include <absl/status/statusor.h>
 #include <fmt/format.h>
 
+#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/wal/segment.h"
 
 namespace socle::kv {
+
+absl::Status LogTail::Gone() const {
+  return absl::NotFoundError(fmt::format("log {}: entry {} is not there any more", dir_, next_));
+}
 
 absl::Status LogTail::OpenSegment() {
   file_.reset();
@@ -25,13 +30,20 @@ absl::Status LogTail::OpenSegment() {
     }
   }
   if (!found) {
-    return absl::NotFoundError(fmt::format("log {}: entry {} is not there any more", dir_, next_));
+    return Gone();
   }
   ASSIGN_OR_RETURN(std::unique_ptr<File> file,
                    env_->Open(fmt::format("{}/{}", dir_, found->name), OpenMode::kReadOnly));
   std::string head(kSegmentHeadBytes, '\0');
   RETURN_IF_ERROR(file->ReadAt(0, head));
-  RETURN_IF_ERROR(CheckSegmentHead(*found, store_id_, head));
+  if (const absl::Status intact = CheckSegmentHead(*found, store_id_, head); !intact.ok()) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> now, env_->List(dir_));
+    if (std::find(now.begin(), now.end(), found->name) == now.end()) {
+      PROBE("log tail: a segment is recycled while it is being opened");
+      return Gone();
+    }
+    return intact;
+  }
   file_ = std::move(file);
   name_ = found->name;
   salt_ = MakeRecordSalt(store_id_, found->sequence);

@@ -42,6 +42,7 @@ class LogTail {
 
  private:
   absl::Status OpenSegment();
+  absl::Status Gone() const;
   // Reads the record of entry `index_`; goes on to the next segment where this one ends.
   absl::Status ReadNext(Record* record);
   // The record at offset_, as far as the file has it.

@@ -1,6 +1,9 @@
 #include "kv/wal/log_tail.h"
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -18,6 +21,49 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+
+// Lets the log go on between the listing of a folder and the opening of a file.
+class OvertakingEnv final : public Env {
+ public:
+  OvertakingEnv(Env* env, std::function<void()> overtake)
+      : env_(env), overtake_(std::move(overtake)) {}
+
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    auto file = env_->Open(path, mode);
+    std::exchange(overtake_, [] {})();
+    return file;
+  }
+
+  absl::StatusOr<std::vector<std::string>> List(const std::string& path) override {
+    return env_->List(path);
+  }
+
+  absl::StatusOr<bool> Exists(const std::string& path) override { return env_->Exists(path); }
+
+  absl::Status Rename(const std::string& from, const std::string& to) override {
+    return env_->Rename(from, to);
+  }
+
+  absl::Status Remove(const std::string& path) override { return env_->Remove(path); }
+
+  absl::Status RemoveDir(const std::string& path) override { return env_->RemoveDir(path); }
+
+  absl::Status CreateDirs(const std::string& path) override { return env_->CreateDirs(path); }
+
+  absl::Status SyncDir(const std::string& path) override { return env_->SyncDir(path); }
+
+  absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return env_->Lock(path);
+  }
+
+  absl::StatusOr<std::unique_ptr<FileLock>> LockShared(const std::string& path) override {
+    return env_->LockShared(path);
+  }
+
+ private:
+  Env* const env_;
+  std::function<void()> overtake_;
+};
 
 class LogTailTest : public ::testing::Test {
  protected:
@@ -103,6 +149,22 @@ TEST_F(LogTailTest, SaysWhenTheNextEntryIsGone) {
               StatusIs(absl::StatusCode::kNotFound));
   LogTail fresh(&env_, "/wal", 7, LogIndex{0});
   EXPECT_THAT(Read(&fresh, 1).status(), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(LogTailTest, TakesASegmentThatIsRecycledWhileItOpensForGoneAndNotForDamaged) {
+  ReplayedLog log = Open();
+  const auto append = [&](char letter) {
+    for (int i = 0; i < 40; ++i) {
+      Append(log.wal.get(), {std::string(3'000, letter)});
+    }
+  };
+  append('x');
+  OvertakingEnv overtaking(&env_, [&] {
+    ASSERT_OK(log.wal->TruncateBefore(log.wal->last_index()));
+    append('y');
+  });
+  LogTail tail(&overtaking, "/wal", 7, LogIndex{0});
+  EXPECT_THAT(Read(&tail, 1).status(), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(LogTailTest, RefusesTheLogOfAnotherStore) {

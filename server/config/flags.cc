@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string_view>
 
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
 #include "kv/base/status_macros.h"
@@ -266,6 +268,68 @@ absl::Status CheckObserving(const Settings& settings) {
   return absl::OkStatus();
 }
 
+// Details of an extension that is off.
+void WarnOfIdle(const Settings& settings, std::vector<std::string>* warnings) {
+  const Settings fresh;
+  const auto check = [warnings](bool is_off, bool is_changed, std::string_view detail,
+                                std::string_view main) {
+    if (is_off && is_changed) {
+      warnings->push_back(fmt::format("--{} has no effect without --{}", detail, main));
+    }
+  };
+  const bool keeps_no_backup = settings.backup_dir.empty();
+  check(keeps_no_backup, settings.backup_interval_nanos != fresh.backup_interval_nanos,
+        "backup-interval", "backup-dir");
+  check(keeps_no_backup,
+        settings.backup_snapshot_interval_nanos != fresh.backup_snapshot_interval_nanos,
+        "backup-snapshot-interval", "backup-dir");
+  check(keeps_no_backup, settings.backup_retention_nanos != fresh.backup_retention_nanos,
+        "backup-retention", "backup-dir");
+  check(settings.audit_log.empty(), settings.audit_level != fresh.audit_level, "audit-level",
+        "audit-log");
+  check(settings.audit_log.empty(), settings.audit_failure != fresh.audit_failure, "audit-failure",
+        "audit-log");
+  check(settings.hot_prefixes == 0, settings.hot_prefix_depth != fresh.hot_prefix_depth,
+        "hot-prefix-depth", "hot-prefixes");
+}
+
+// The folders that a path names one in the other, the root's first as "/": "a/./b//" and "a/c/../b" are one, links aside.
+std::vector<std::string_view> FoldersOf(std::string_view path) {
+  std::vector<std::string_view> folders;
+  if (path.starts_with('/')) {
+    folders.push_back(path.substr(0, 1));
+  }
+  for (const absl::string_view piece :
+       absl::StrSplit(absl::string_view(path.data(), path.size()), '/')) {
+    const std::string_view part(piece.data(), piece.size());
+    if (part == ".." && !folders.empty() && folders.back() != "..") {
+      if (folders.back() != "/") {
+        folders.pop_back();
+      }
+    } else if (!part.empty() && part != ".") {
+      folders.push_back(part);
+    }
+  }
+  return folders;
+}
+
+// A store would take the backup's files for its own, and who removes the one would remove the other.
+absl::Status CheckBackupDirectory(const Settings& settings) {
+  if (settings.backup_dir.empty()) {
+    return absl::OkStatus();
+  }
+  const std::vector<std::string_view> backup = FoldersOf(settings.backup_dir);
+  const std::vector<std::string_view> store = FoldersOf(settings.data_dir);
+  const size_t shorter = std::min(backup.size(), store.size());
+  if (std::equal(backup.begin(), backup.begin() + static_cast<ptrdiff_t>(shorter), store.begin())) {
+    return absl::InvalidArgumentError(fmt::format(
+        "--backup-dir {} and --data-dir {} are one folder, or one lies in the other: give the "
+        "backup a folder of its own, best on another disk",
+        settings.backup_dir, settings.data_dir));
+  }
+  return absl::OkStatus();
+}
+
 std::string TextOf(std::string_view first_lines, bool extensions_only) {
   std::string text(first_lines);
   std::string_view group;
@@ -315,9 +379,11 @@ absl::StatusOr<ParsedFlags> ParseFlags(std::span<const std::string> arguments,
   WarnOfSizes(settings, &parsed.warnings);
   RETURN_IF_ERROR(CheckListening(settings, &parsed.warnings));
   RETURN_IF_ERROR(CheckObserving(settings));
+  WarnOfIdle(settings, &parsed.warnings);
   if (settings.data_dir.empty()) {
     settings.data_dir = settings.name + ".etcd";
   }
+  RETURN_IF_ERROR(CheckBackupDirectory(settings));
   if (settings.advertise_client_urls.empty()) {
     settings.advertise_client_urls = settings.listen_client_urls;
   }

@@ -384,6 +384,37 @@ TEST(Flags, OfTheExtensionsThatObserveCallsNeedTheTransportThatTellsOfThem) {
             250 * kNanosPerMilli);
 }
 
+TEST(Flags, OfAnExtensionThatIsOffSayThatTheyHaveNoEffect) {
+  struct Case {
+    const char* detail;
+    const char* main;
+  };
+
+  for (const Case& one : {Case{"--backup-interval=2s", "--backup-dir=b"},
+                          Case{"--backup-snapshot-interval=1h", "--backup-dir=b"},
+                          Case{"--backup-retention=1h", "--backup-dir=b"},
+                          Case{"--audit-level=auth", "--audit-log=stdout"},
+                          Case{"--audit-failure=refuse", "--audit-log=stdout"},
+                          Case{"--hot-prefix-depth=3", "--hot-prefixes=5"}}) {
+    SCOPED_TRACE(one.detail);
+    EXPECT_THAT(Parse({one.detail})->warnings, ElementsAre(HasSubstr("has no effect without --")));
+    EXPECT_THAT(Parse({one.detail, one.main})->warnings, IsEmpty());
+  }
+}
+
+TEST(Flags, ABackupAndAStoreDoNotLieInOneAnother) {
+  for (const char* backup : {"d", "d/", "./e/../d", "d/backup", "."}) {
+    SCOPED_TRACE(backup);
+    const auto refused = Parse({"--data-dir=d", fmt::format("--backup-dir={}", backup)});
+    ASSERT_FALSE(refused.ok());
+    EXPECT_THAT(std::string(MessageOf(refused.status())), HasSubstr("--backup-dir"));
+  }
+  for (const char* backup : {"db", "e", "/d", "../d"}) {
+    SCOPED_TRACE(backup);
+    EXPECT_TRUE(Parse({"--data-dir=d", fmt::format("--backup-dir={}", backup)}).ok());
+  }
+}
+
 TEST(Flags, SayWhatIsLargerThanEtcdAdvises) {
   const auto flags = Parse({"--max-request-bytes=10485761", "--quota-backend-bytes=8589934593"});
   ASSERT_TRUE(flags.ok()) << flags.status();

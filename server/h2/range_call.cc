@@ -1,5 +1,6 @@
 #include "server/h2/range_call.h"
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,6 +69,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
         return;
       }
     }
+    answer_.is_unwanted = &has_ended_;
     services()->kv.Range(
         caller(), request_, &answer_,
         [self = shared_from_this()](const absl::Status& status) { self->Answer(status); });
@@ -108,6 +110,8 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
     }
   }
 
+  void OnEnd() override { has_ended_.store(true, std::memory_order_release); }
+
   void OnSent() override { observed_.Sent(&request_, status_); }
 
   CallOutcome OutcomeOf(size_t bytes) const {
@@ -121,6 +125,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
 
   etcdserverpb::RangeRequest request_;
   bool has_request_ = false;
+  std::atomic<bool> has_ended_{false};  // read by whoever reads for it
   RangeAnswer answer_;
   absl::Status status_;
   Observed observed_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "server/h2/testing/h2_fixture.h"
+#include "server/service/kv_service.h"
 #include "server/service/range_encoder.h"
 #include "server/service/range_stream.h"
 #include "server/wire/http/testing/clients.h"
@@ -153,6 +155,33 @@ TEST_F(LargeRange, OfManyClientsThatDoNotReadTakesNoMemoryAndHoldsBackNobody) {
   EXPECT_TRUE(http::Eventually([this] { return store_->Stats().open_reads == 2; }));
   readers.clear();
   EXPECT_TRUE(http::Eventually([this] { return store_->Stats().open_reads == 1; }));
+}
+
+// Of thousands that wait behind lists, most clients may have given up.
+TEST_F(LargeRange, ThatNobodyWaitsForAnyMoreIsNotRead) {
+  Fill(3'000, 10);
+  KvService kv(&*node_);
+  for (const bool has_gone : {false, true}) {
+    SCOPED_TRACE(has_gone);
+    InFlight::Share full = kv.answers()->TryEnter(2 * KvService::kAnswerBytesMax);
+    ASSERT_GT(full.bytes(), 0U);
+    std::atomic<bool> is_unwanted{false};
+    std::atomic<bool> is_answered{false};
+    absl::Status status;
+    RangeAnswer answer;
+    answer.is_unwanted = &is_unwanted;
+    const pb::RangeRequest request = All();
+    kv.Range({}, request, &answer, [&](const absl::Status& answered) {
+      status = answered;
+      is_answered = true;
+    });
+    ASSERT_FALSE(is_answered) << "there is no room";
+    is_unwanted = has_gone;
+    full = {};
+    ASSERT_TRUE(http::Eventually([&] { return is_answered.load(); }));
+    EXPECT_EQ(status.code(), has_gone ? absl::StatusCode::kCancelled : absl::StatusCode::kOk);
+    EXPECT_EQ(answer.result.records.size(), has_gone ? 0U : 3'000U);
+  }
 }
 
 }  // namespace

@@ -49,9 +49,33 @@ void InFlight::Leave(size_t bytes) {
       waiting_.pop_front();
     }
   }
-  for (Waiting& one : next) {
-    one.start(Share(this, one.bytes));
+  if (!next.empty()) {
+    StartAll(std::move(next));
   }
+}
+
+void InFlight::StartAll(std::vector<Waiting> granted) {
+  // Of this thread. One that starts may be done at once, as when its client has gone, and so give room to the next: they
+  // start one after the other, not one inside the other.
+  static thread_local std::deque<std::pair<InFlight*, Waiting>>* starting = nullptr;
+  std::deque<std::pair<InFlight*, Waiting>> mine;
+  const bool is_outermost = starting == nullptr;
+  if (is_outermost) {
+    starting = &mine;
+  }
+  for (Waiting& one : granted) {
+    starting->emplace_back(this, std::move(one));
+  }
+  if (!is_outermost) {
+    PROBE("in flight: room is given back by one that has just started");
+    return;
+  }
+  while (!mine.empty()) {
+    auto [owner, one] = std::move(mine.front());
+    mine.pop_front();
+    one.start(Share(owner, one.bytes));
+  }
+  starting = nullptr;
 }
 
 }  // namespace socle::server

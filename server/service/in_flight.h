@@ -3,6 +3,7 @@
 // Laws     1. Shares together stay within the bound, but for one that is larger than it and alone.
 //          2. First come, first served: a small one doesn't pass a large one that waits.
 //          3. The queue is bounded: beyond it clients are told "too many requests".
+//          4. One starts after the other, never inside it: a thousand that are done at once take no stack.
 // Threads  thread-safe. `start` runs on the thread that entered, or that gave room back.
 // Memory   must outlive its shares.
 #ifndef SOCLE_SERVER_SERVICE_IN_FLIGHT_H_
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
@@ -71,6 +73,7 @@ class InFlight {
   }
 
   void Leave(size_t bytes);
+  void StartAll(std::vector<Waiting> granted);
 
   const size_t bytes_max_;
   const size_t waiting_max_;

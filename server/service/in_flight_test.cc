@@ -1,5 +1,6 @@
 #include "server/service/in_flight.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,6 +78,27 @@ TEST_F(InFlightTest, TakesAShareOnceHoweverOftenItMoves) {
   EXPECT_THAT(started_, IsEmpty());
   share = {};
   EXPECT_THAT(started_, ElementsAre("a"));
+}
+
+TEST(InFlight, StartsOneAfterTheOtherWhenEachIsDoneAtOnce) {
+  constexpr int kWaiting = 10'000;
+  InFlight in_flight(100, kWaiting);
+  InFlight::Share first = in_flight.TryEnter(100);
+  int depth = 0;
+  int deepest = 0;
+  int started = 0;
+  for (int i = 0; i < kWaiting; ++i) {
+    in_flight.Enter(100, [&](absl::StatusOr<InFlight::Share> share) {
+      deepest = std::max(deepest, ++depth);
+      ++started;
+      { const InFlight::Share given_back = *std::move(share); }
+      --depth;
+    });
+  }
+  EXPECT_EQ(started, 0);
+  first = {};
+  EXPECT_EQ(started, kWaiting);
+  EXPECT_EQ(deepest, 1);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "mvcc/validate.h"
 #include "server/service/convert.h"
@@ -122,7 +123,14 @@ void KvService::Range(const Caller& caller, const pb::RangeRequest& request, Ran
     done(RangeNow(request, answer));
     return;
   }
-  auto read = [this, &request, answer](Done answered) { answered(RangeNow(request, answer)); };
+  auto read = [this, &request, answer](Done answered) {
+    if (answer->has_been_left()) {
+      PROBE("kv: a range whose client has gone is not read");
+      answered(absl::CancelledError("context canceled"));
+      return;
+    }
+    answered(RangeNow(request, answer));
+  };
   const int64_t keys = KeysOf(request);
   if (keys <= kLongRangeKeys) {
     node_->RunOnWorker(std::move(read), std::move(done));

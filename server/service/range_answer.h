@@ -9,6 +9,7 @@
 #ifndef SOCLE_SERVER_SERVICE_RANGE_ANSWER_H_
 #define SOCLE_SERVER_SERVICE_RANGE_ANSWER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ struct RangeAnswer {
   mvcc::RangeResult result;
   etcdserverpb::ResponseHeader header;
   InFlight::Share share;  // of the memory for answers; empty for short ones
+  // By who asks: set once nobody waits for it any more. A long one that has not begun yet is then not read.
+  const std::atomic<bool>* is_unwanted = nullptr;
+
+  bool has_been_left() const {
+    return is_unwanted != nullptr && is_unwanted->load(std::memory_order_acquire);
+  }
 
   RangeParts parts() const {
     return {.header = &header,
