@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The whole server beside Debian's etcd: puts, reads, transactions, watches, leases, memory, and the bars they are held to.
 
-  server_run.py --bin build/release/bin [--keys N] [--seconds S] [--watchers N] [--rounds R] [--dir DIR] [--record]
+  server_run.py --bin build/release/bin [--keys N] [--seconds S] [--watchers N] [--rounds R] [--settle S] [--dir DIR] [--record]
 
 Each round is etcd, then socle-kv, on fresh directories with default flags; a ratio is taken within a round, and the median of the rounds
 counts. Each server is started again before it is read from: etcd 3.4 reads at half speed after a burst of writes. The load is one and the same

@@ -86,6 +86,7 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
   }
 
   void Finish() {
+    answer_.is_unwanted = nullptr;  // the answer may outlive this call
     if (!status_.ok()) {
       End(status_);
       if (observed_.is_untold()) [[unlikely]] {
