@@ -18,7 +18,7 @@
 #include "server/wire/client/channel.h"
 #include "server/wire/client/deadline_wheel.h"
 #include "server/wire/client/grpc_wire.h"
-#include "server/wire/client/linked_list.h"
+#include "server/wire/http/linked_list.h"
 
 namespace socle::server {
 

@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "kv/base/clock.h"
-#include "server/wire/client/linked_list.h"
+#include "server/wire/http/linked_list.h"
 
 namespace socle::server {
 

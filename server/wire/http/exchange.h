@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "kv/base/mutex.h"
+#include "server/wire/http/linked_list.h"
 #include "server/wire/http/loop.h"
 #include "server/wire/http/message.h"
 
@@ -75,7 +76,11 @@ class BodySource {
   virtual void OnSlow() {}
 };
 
-class Exchange final : public std::enable_shared_from_this<Exchange>, private Loop::Timed {
+struct Sending;
+
+class Exchange final : public std::enable_shared_from_this<Exchange>,
+                       private Loop::Timed,
+                       private ListLink<Sending> {
  public:
   static constexpr size_t kBacklogLow = 64 * 1024;
   // What an answer that waits to be sent counts beside its bytes: much more than it takes, since nobody needs many thousands of
@@ -140,6 +145,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   friend class Session;
   friend class Http1Session;
   friend class Http2Session;
+  friend class LinkedList<Exchange, Sending>;
 
   struct Answer {
     enum class Kind { kHead, kData, kFinish, kReset };
@@ -147,6 +153,18 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
     int number = 0;  // status or error
     std::string bytes;
     std::vector<std::pair<std::string, std::string>> fields;
+  };
+
+  // What HTTP/2 keeps of it.
+  struct Stream {
+    uint32_t id = 0;
+    bool has_ended = false;      // its last frame is said
+    bool is_reset = false;       // and was a reset: its client may not know yet
+    int64_t send_window = 0;     // bytes; less than nothing when the client takes back what it gave
+    int64_t receive_window = 0;  // bytes
+    uint32_t unreported = 0;     // bytes taken that the client does not know of
+    int64_t body_left = -1;      // of the content-length; -1: none was said
+    size_t body_unconsumed = 0;  // received while paused
   };
 
   void Post(Answer answer);
@@ -181,7 +199,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   std::shared_ptr<Exchange> self_;  // while the session has it
   Exchange* prev_ = nullptr;        // the session's list
   Exchange* next_ = nullptr;
-  int32_t stream_id_ = 0;
+  Stream stream_;
   std::string body_;
   size_t body_sent_ = 0;
   std::unique_ptr<BodySource> source_;  // the rest of the body
@@ -190,11 +208,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private Lo
   int64_t source_moved_nanos_ = 0;
   std::vector<std::pair<std::string, std::string>> trailers_;
   std::vector<Field> constant_trailers_;
-  size_t body_unconsumed_ = 0;  // received while paused
   bool has_head_ = false;
   bool is_finished_ = false;
-  bool is_waiting_ = false;   // counted in the session's backlog with kWaitingBytes
-  bool is_deferred_ = false;  // HTTP/2 asked for data when there was none
+  bool is_waiting_ = false;  // counted in the session's backlog with kWaitingBytes
   bool has_body_ended_ = false;
   bool is_paused_ = false;
   bool wants_writable_ = false;

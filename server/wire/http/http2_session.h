@@ -1,15 +1,18 @@
-// Http2Session: HTTP/2 of one connection, on nghttp2.
+// Http2Session: HTTP/2 of one connection: its streams and their windows, on FrameReader and HPACK.
 //
-// Laws     1. Data goes from an exchange's buffer into the output with one copy, frame by frame, as the
+// Laws     1. Data goes from an exchange's buffer into the output with one copy, a frame of each exchange in turn, as the
 //             client's windows allow.
 //          2. A client that resets streams or pings without end is told ENHANCE_YOUR_CALM and cut off
 //             (rapid reset, too_many_pings); one whose header block does not end is cut off.
+//          3. An exchange is never closed inside a call of its own: what ends it is said by CollectOutput, or came from
+//             the client.
+//          4. What a stream's client does wrong costs it the stream; what breaks the frames or the windows of all, the
+//             connection, with a GOAWAY that says why.
+//          5. Frames for streams that are gone are ignored: they may have been on their way.
 // Threads  confined to the connection's loop.
 // Source   RFC 9113; spec etcd 1.2 (keepalive enforcement).
 #ifndef SOCLE_SERVER_WIRE_HTTP_HTTP2_SESSION_H_
 #define SOCLE_SERVER_WIRE_HTTP_HTTP2_SESSION_H_
-
-#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,13 +21,18 @@
 #include <string_view>
 #include <vector>
 
-#include <nghttp2/nghttp2.h>
+#include <absl/container/flat_hash_map.h>
 
+#include "server/wire/http/http2_head.h"
+#include "server/wire/http/linked_list.h"
 #include "server/wire/http/session.h"
+#include "server/wire/http2/frame_reader.h"
+#include "server/wire/http2/head_decoder.h"
+#include "server/wire/http2/head_encoder.h"
 
 namespace socle::server::http {
 
-class Http2Session final : public Session {
+class Http2Session final : public Session, private http2::FrameSink {
  public:
   Http2Session(SessionHost* host, Handler* handler, const Limits* limits);
   ~Http2Session() override;
@@ -36,9 +44,7 @@ class Http2Session final : public Session {
   int64_t next_time_nanos() const override;
   bool OnTime(int64_t now_nanos) override;
 
-  size_t waiting_frames() const override {
-    return nghttp2_session_get_outbound_queue_size(session_);
-  }
+  size_t waiting_frames() const override { return pending_frames_; }
 
   void HeadReady(Exchange* exchange, int status, Fields fields, bool is_end) override;
   void DataReady(Exchange* exchange) override;
@@ -47,36 +53,64 @@ class Http2Session final : public Session {
   void BodyResumed(Exchange* exchange) override;
 
  private:
-  void BeginExchange(int32_t stream_id, bool has_body_ended);
+  using ConnectionError = http2::ConnectionError;
+  using ErrorCode = http2::ErrorCode;
+
+  ConnectionError OnData(uint32_t stream, std::string_view bytes, size_t flow_bytes,
+                         bool is_end) override;
+  ConnectionError OnHead(uint32_t stream, std::string_view block, bool is_end) override;
+  ConnectionError OnReset(uint32_t stream, ErrorCode code) override;
+  ConnectionError OnSetting(const http2::Setting& setting) override;
+  void OnSettingsEnd() override;
+  void OnSettingsAck() override;
+  ConnectionError OnPing(std::string_view payload, bool is_ack) override;
+  void OnGoaway(ErrorCode code, std::string_view why) override;
+  ConnectionError OnWindowUpdate(uint32_t stream, uint32_t bytes) override;
+
+  // Null: it is gone, or was never begun.
+  Exchange* Find(uint32_t stream) const;
+
+  bool IsIdle(uint32_t stream) const { return stream % 2 == 0 || stream > last_stream_; }
+
+  // Where the next frame goes.
+  std::string* Say();
+  void SayHead(uint32_t stream, size_t begun_at, bool is_end, std::string* out);
+  ConnectionError TakeRequest(uint32_t stream, std::string_view block, bool is_end);
+  ConnectionError TakeTrailers(uint32_t stream, std::string_view block, bool is_end);
+  void BeginExchange(uint32_t stream, RequestHead::Verdict verdict, bool has_body_ended);
   void EndBody(Exchange* exchange);
-  void NotePing();
-  void NoteReset();
-  void CutOff(std::string_view why);
-  void SubmitTrailers(Exchange* exchange);
-  void Resume(Exchange* exchange);
+  void GiveBack(Exchange* exchange, size_t bytes);
+  // Its client did something wrong.
+  void CutStream(Exchange* exchange, ErrorCode code);
+  void CloseStream(Exchange* exchange);
+  ConnectionError ChangeWindows(int64_t window);
+  // Has it looked at by CollectOutput.
+  void SendLater(Exchange* exchange);
+  void SendSome(Exchange* exchange);
+  void SayTrailers(Exchange* exchange);
+  void FinishStream(Exchange* exchange);
+  ConnectionError NoteReset();
+  ConnectionError NotePing();
+  void NoteTime(uint64_t units_before);
 
-  static int OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* frame, void* user);
-  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
-                      size_t name_size, const uint8_t* value, size_t value_size, uint8_t flags,
-                      void* user);
-  static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user);
-  static int OnFrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user);
-  static int OnDataChunk(nghttp2_session* session, uint8_t flags, int32_t stream_id,
-                         const uint8_t* bytes, size_t size, void* user);
-  static int OnStreamClose(nghttp2_session* session, int32_t stream_id, uint32_t error_code,
-                           void* user);
-  static ssize_t ReadBody(nghttp2_session* session, int32_t stream_id, uint8_t* buf, size_t length,
-                          uint32_t* data_flags, nghttp2_data_source* source, void* user);
-  static int SendBody(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* frame_head,
-                      size_t length, nghttp2_data_source* source, void* user);
-
-  const bool checks_heads_;  // instead of nghttp2; session.h, is_local
-  nghttp2_session* session_ = nullptr;
-  Request request_;  // whose head is being received
-  size_t request_bytes_ = 0;
-  std::vector<nghttp2_nv> fields_;  // being submitted
-  std::string* out_ = nullptr;      // during CollectOutput
+  http2::FrameReader reader_;
+  http2::HeadDecoder decoder_;
+  http2::HeadEncoder encoder_;
+  RequestHead head_;  // the last request's
+  absl::flat_hash_map<uint32_t, Exchange*> streams_;
+  LinkedList<Exchange, Sending> sending_;  // something may be sent of them
+  LinkedList<Exchange, Sending> blocked_;  // until the connection's window grows
   std::vector<std::shared_ptr<Exchange>> writable_;
+  std::string pending_;                                 // said between two CollectOutput
+  size_t pending_frames_ = 0;                           // in it
+  std::string* out_ = nullptr;                          // during CollectOutput
+  uint32_t last_stream_ = 0;                            // the client's newest
+  int64_t send_window_ = http2::kWindowDefault;         // bytes, of the connection
+  int64_t stream_send_window_ = http2::kWindowDefault;  // what a new stream has
+  uint32_t send_frame_bytes_ = http2::kFrameBytesDefault;
+  int64_t receive_window_;                                 // bytes, of the connection
+  int64_t stream_receive_window_ = http2::kWindowDefault;  // until the client knows ours
+  uint32_t unreported_ = 0;   // bytes received that the client does not know of
   int64_t head_since_nanos_;  // the preface's or a header block's first byte; kNever: none is open
   int64_t last_heard_nanos_;
   int64_t keepalive_sent_nanos_ = Loop::kNever;
@@ -84,9 +118,9 @@ class Http2Session final : public Session {
   int ping_strikes_ = 0;
   int64_t resets_since_nanos_ = 0;
   uint64_t resets_ = 0;  // less what time has forgiven
-  bool has_settings_ = false;
   bool has_answered_since_ping_ = false;
   bool is_cut_off_ = false;
+  bool is_client_leaving_ = false;
   bool is_stopping_ = false;
 };
 

@@ -111,6 +111,24 @@ TEST(Http2, AStreamWithoutWindowHoldsBackItselfOnly) {
   EXPECT_TRUE(Eventually([&] { return site.open() == 0; }));
 }
 
+TEST(Http2, AnAnswerWithoutABodyPassesThoseThatWaitForTheConnectionsWindow) {
+  ServerOptions options;
+  options.limits.header_bytes_max = 4'096;
+  TestSite site(options);
+  Http2Client client(site.port(), {.stream_window_bytes = 1U << 30U,
+                                   .connection_window_bytes = 65'535,
+                                   .grants_windows = false});
+  const int32_t flood = client.Request("GET", "/flood");
+  ASSERT_TRUE(client.RunUntil([&] { return client.stream(flood).body.size() == 65'535; }));
+  const int32_t refused =
+      client.Request("GET", "/echo", {}, {{"x-large", std::string(5'000, 'l')}});
+  client.Await(refused);
+  EXPECT_EQ(client.stream(refused).fields[":status"], "431");
+  EXPECT_EQ(client.stream(flood).body.size(), 65'535U);
+  client.Reset(flood, 8);
+  EXPECT_TRUE(Eventually([&] { return site.open() == 0; }));
+}
+
 TEST(Http2, AConnectionThatIsNotReadHoldsBackItselfOnly) {
   ServerOptions options;
   options.loops = 1;

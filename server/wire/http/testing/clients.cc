@@ -118,8 +118,8 @@ Http2Client::Http2Client(uint16_t port, Options options)
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.stream_window_bytes}};
   CHECK_EQ(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, 1), 0);
-  constexpr int32_t kConnectionWindow = 64 << 20;
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                        options.connection_window_bytes);
 }
 
 Http2Client::~Http2Client() {

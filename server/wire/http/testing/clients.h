@@ -57,6 +57,7 @@ class Http2Client {
 
   struct Options {
     uint32_t stream_window_bytes = 65'535;
+    int32_t connection_window_bytes = 64 << 20;
     bool grants_windows = true;  // false: what is received is never acknowledged
     std::string unix_path = {};  // instead of the port
     std::string authority = "test";

@@ -4,8 +4,8 @@
 // Laws     1. Unlink is O(1) from any list, also from a copy of the list being walked.
 //          2. The list owns nothing.
 // Threads  thread-compatible.
-#ifndef SOCLE_SERVER_WIRE_CLIENT_LINKED_LIST_H_
-#define SOCLE_SERVER_WIRE_CLIENT_LINKED_LIST_H_
+#ifndef SOCLE_SERVER_WIRE_HTTP_LINKED_LIST_H_
+#define SOCLE_SERVER_WIRE_HTTP_LINKED_LIST_H_
 
 namespace socle::server {
 
@@ -75,4 +75,4 @@ class LinkedList {
 
 }  // namespace socle::server
 
-#endif  // SOCLE_SERVER_WIRE_CLIENT_LINKED_LIST_H_
+#endif  // SOCLE_SERVER_WIRE_HTTP_LINKED_LIST_H_
