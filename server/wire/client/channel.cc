@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nghttp2/nghttp2.h>
 
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
@@ -262,7 +261,7 @@ void Channel::Abandon(Call* call, const absl::Status& status) {
   PROBE("wire client: call abandoned");
   call->is_abandoned = true;
   loop_->deadlines_.Remove(call);
-  call->connection->Reset(call, NGHTTP2_CANCEL);
+  call->connection->Reset(call);
   if (call->stream != nullptr) {
     const std::shared_ptr<ClientStream> stream = std::move(call->stream);
     stream->call_ = nullptr;
@@ -298,11 +297,13 @@ void Channel::OnMessageBytes(Call* call) {
 void Channel::Recycle(Call* call) {
   call->connection = nullptr;
   call->stream_id = 0;
+  call->unreported = 0;
   call->metadata.clear();
   ClearForPool(&call->request);
   call->request_sent = 0;
   call->is_half_closed = false;
-  call->is_deferred = false;
+  call->has_sent_end = false;
+  call->is_cancelled = false;
   call->is_abandoned = false;
   ClearForPool(&call->response);
   call->outcome.http_status = 0;

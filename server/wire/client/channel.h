@@ -32,6 +32,7 @@
 namespace socle::server {
 
 class ClientLoop;
+class CallSession;
 class Connection;
 struct Call;
 struct ByOwner;
@@ -89,6 +90,7 @@ class Channel {
  private:
   friend class ClientLoop;
   friend class ClientStream;
+  friend class CallSession;
   friend class Connection;
   friend struct Call;
   struct Waiting;

@@ -22,9 +22,9 @@
 #include <string_view>
 
 #include <absl/status/status.h>
-#include <nghttp2/nghttp2.h>
 
 #include "server/wire/client/call.h"
+#include "server/wire/client/call_session.h"
 #include "server/wire/client/channel.h"
 
 namespace socle::server {
@@ -32,10 +32,10 @@ namespace socle::server {
 class ClientLoop;
 class TlsSession;
 
-class Connection {
+class Connection final : private CallSessionHost {
  public:
   Connection(ClientLoop* loop, Channel* channel);
-  ~Connection();
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -56,7 +56,7 @@ class Connection {
   void Submit(Call* call);
   // There are new bytes in call->request, or it was half-closed.
   void Resume(Call* call);
-  void Reset(Call* call, uint32_t http2_error);
+  void Reset(Call* call);
   // Writes what the session has to say. Called by the loop after MarkDirty.
   void Flush();
   // Closes the socket without telling the channel; the calls are still in calls().
@@ -67,7 +67,6 @@ class Connection {
  private:
   enum class State { kConnecting, kHandshaking, kOpen, kDraining, kBroken };
 
-  void StartSession();
   void FinishConnect();
   void ShakeHands();
   void BeginToTalk();
@@ -78,28 +77,20 @@ class Connection {
   std::string WhyClosed() const;
   void Break(const absl::Status& why);
   void WriteLater();
-  bool CollectOutput();
   void UpdateWatch(bool wants_write);
   void CheckDrained();
 
-  static ssize_t ReadRequest(nghttp2_session* session, int32_t stream_id, uint8_t* buf,
-                             size_t length, uint32_t* data_flags, nghttp2_data_source* source,
-                             void* user);
-  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
-                      size_t name_size, const uint8_t* value, size_t value_size, uint8_t flags,
-                      void* user);
-  static int OnDataChunk(nghttp2_session* session, uint8_t flags, int32_t stream_id,
-                         const uint8_t* bytes, size_t size, void* user);
-  static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user);
-  static int OnStreamClose(nghttp2_session* session, int32_t stream_id, uint32_t error_code,
-                           void* user);
+  void OutputReady() override { WriteLater(); }
+
+  void OnServerSpoke() override;
+  void OnServerLeaves(std::string why) override;
 
   ClientLoop* const loop_;
   Channel* const channel_;
   State state_ = State::kConnecting;
   int fd_ = -1;
   std::unique_ptr<TlsSession> tls_;  // null: plain
-  nghttp2_session* session_ = nullptr;
+  std::unique_ptr<CallSession> session_;
   CallList calls_;
   std::string out_;
   size_t out_sent_ = 0;

@@ -2,10 +2,10 @@
 
 #include <absl/status/status.h>
 #include <fmt/format.h>
-#include <nghttp2/nghttp2.h>
 
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
+#include "server/wire/http2/frame.h"
 
 namespace socle::server {
 namespace {
@@ -32,15 +32,15 @@ int HexDigit(char c) {
   return -1;
 }
 
-absl::StatusCode CodeOfHttp2Error(uint32_t error) {
+absl::StatusCode CodeOfHttp2Error(http2::ErrorCode error) {
   switch (error) {
-    case NGHTTP2_REFUSED_STREAM:
+    case http2::ErrorCode::kRefusedStream:
       return absl::StatusCode::kUnavailable;
-    case NGHTTP2_CANCEL:
+    case http2::ErrorCode::kCancel:
       return absl::StatusCode::kCancelled;
-    case NGHTTP2_ENHANCE_YOUR_CALM:
+    case http2::ErrorCode::kEnhanceYourCalm:
       return absl::StatusCode::kResourceExhausted;
-    case NGHTTP2_INADEQUATE_SECURITY:
+    case http2::ErrorCode::kInadequateSecurity:
       return absl::StatusCode::kPermissionDenied;
     default:
       return absl::StatusCode::kInternal;
@@ -158,10 +158,10 @@ absl::Status StatusOf(const StreamOutcome& outcome) {
     // gRPC and Abseil number their codes alike; a code outside the list reads as Unknown.
     return absl::Status(static_cast<absl::StatusCode>(outcome.grpc_status), outcome.grpc_message);
   }
-  if (outcome.http2_error != NGHTTP2_NO_ERROR) {
-    return absl::Status(
-        CodeOfHttp2Error(outcome.http2_error),
-        fmt::format("stream reset by the server: {}", nghttp2_http2_strerror(outcome.http2_error)));
+  if (const auto error = static_cast<http2::ErrorCode>(outcome.http2_error);
+      error != http2::ErrorCode::kNoError) {
+    return absl::Status(CodeOfHttp2Error(error),
+                        fmt::format("stream reset by the server: {}", http2::NameOf(error)));
   }
   if (outcome.http_status != 0 && outcome.http_status != 200) {
     return absl::Status(CodeOfHttpStatus(outcome.http_status),

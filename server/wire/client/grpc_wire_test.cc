@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nghttp2/nghttp2.h>
 
 #include "kv/base/clock.h"
 #include "kv/base/status_macros.h"
 #include "server/wire/client/deadline_wheel.h"
 #include "server/wire/client/endpoint.h"
+#include "server/wire/http2/frame.h"
 
 namespace socle::server {
 namespace {
@@ -89,7 +89,7 @@ TEST(GrpcWire, MakesAStatusOfWhateverEndedTheStream) {
        "etcdserver: mvcc: required revision has been compacted"},
       {{503, -1, "", 0}, absl::StatusCode::kUnavailable, "unexpected HTTP status 503"},
       {{404, -1, "", 0}, absl::StatusCode::kUnimplemented, "unexpected HTTP status 404"},
-      {{0, -1, "", NGHTTP2_REFUSED_STREAM},
+      {{0, -1, "", static_cast<uint32_t>(http2::ErrorCode::kRefusedStream)},
        absl::StatusCode::kUnavailable,
        "stream reset by the server: REFUSED_STREAM"},
       {{200, -1, "", 0},

@@ -11,6 +11,7 @@ namespace {
 // Streams a client may reset at once, and per second from then on.
 constexpr uint64_t kResetBurst = 1'000;
 constexpr uint64_t kResetRate = 100;
+constexpr size_t kOnlySlot = 0;  // of the decoder: only requests are remembered
 // Of a client that takes larger frames: others wait while one is sent.
 constexpr uint32_t kSendFrameBytesMax = 32 * 1024;
 
@@ -33,7 +34,7 @@ http2::ConnectionError Http2Session::TakeRequest(uint32_t stream, std::string_vi
                                                  bool is_end) {
   last_stream_ = stream;
   auto verdict = RequestHead::Verdict::kGood;
-  if (!decoder_.Repeats(block)) {
+  if (!decoder_.Repeats(kOnlySlot, block)) {
     head_.Begin();
     const bool is_decoded = decoder_.Decode(
         block, [this](std::string_view name, std::string_view value) { head_.Add(name, value); });
@@ -41,7 +42,8 @@ http2::ConnectionError Http2Session::TakeRequest(uint32_t stream, std::string_vi
       return {ErrorCode::kCompressionError, "a header block can't be decoded"};
     }
     verdict = head_.End();
-    decoder_.Remember(verdict == RequestHead::Verdict::kGood ? block : std::string_view());
+    decoder_.Remember(kOnlySlot,
+                      verdict == RequestHead::Verdict::kGood ? block : std::string_view());
   }
   BeginExchange(stream, verdict, is_end);
   return {};
@@ -171,9 +173,11 @@ http2::ConnectionError Http2Session::OnReset(uint32_t stream, ErrorCode /*code*/
   if (IsIdle(stream)) {
     return {ErrorCode::kProtocolError, "a reset before a head"};
   }
-  if (Exchange* const exchange = Find(stream); exchange != nullptr) {
-    CloseStream(exchange);
+  Exchange* const exchange = Find(stream);
+  if (exchange == nullptr) {
+    return {};  // it was over: nothing was done in vain
   }
+  CloseStream(exchange);
   return NoteReset();
 }
 
@@ -261,7 +265,8 @@ http2::ConnectionError Http2Session::NotePing() {
   return {};
 }
 
-void Http2Session::OnGoaway(ErrorCode /*code*/, std::string_view /*why*/) {
+void Http2Session::OnGoaway(uint32_t /*last_stream*/, ErrorCode /*code*/,
+                            std::string_view /*why*/) {
   is_client_leaving_ = true;
   host_->OutputReady();
 }

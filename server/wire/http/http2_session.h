@@ -64,7 +64,7 @@ class Http2Session final : public Session, private http2::FrameSink {
   void OnSettingsEnd() override;
   void OnSettingsAck() override;
   ConnectionError OnPing(std::string_view payload, bool is_ack) override;
-  void OnGoaway(ErrorCode code, std::string_view why) override;
+  void OnGoaway(uint32_t last_stream, ErrorCode code, std::string_view why) override;
   ConnectionError OnWindowUpdate(uint32_t stream, uint32_t bytes) override;
 
   // Null: it is gone, or was never begun.

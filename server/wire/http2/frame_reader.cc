@@ -198,7 +198,8 @@ void FrameReader::Dispatch(const FrameHead& head, std::string_view payload, Fram
       error_ = sink->OnPing(payload, HasFlag(head, kFlagAck));
       return;
     case FrameType::kGoaway:
-      return sink->OnGoaway(static_cast<ErrorCode>(ReadUint32(payload.substr(4))),
+      return sink->OnGoaway(ReadUint32(payload) & static_cast<uint32_t>(kWindowMax),
+                            static_cast<ErrorCode>(ReadUint32(payload.substr(4))),
                             payload.substr(8));
     case FrameType::kWindowUpdate:
       error_ = sink->OnWindowUpdate(head.stream,

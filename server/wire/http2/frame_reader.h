@@ -42,7 +42,8 @@ class FrameSink {
   // The other end keeps to ours from here on.
   virtual void OnSettingsAck() = 0;
   virtual ConnectionError OnPing(std::string_view payload, bool is_ack) = 0;
-  virtual void OnGoaway(ErrorCode code, std::string_view why) = 0;
+  // `last_stream`: what came after it was not looked at.
+  virtual void OnGoaway(uint32_t last_stream, ErrorCode code, std::string_view why) = 0;
   // Stream 0: the connection's window. Zero bytes are an error that the sink judges.
   virtual ConnectionError OnWindowUpdate(uint32_t stream, uint32_t bytes) = 0;
 };

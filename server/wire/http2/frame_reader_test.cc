@@ -43,8 +43,8 @@ class Journal final : public FrameSink {
     return Note(fmt::format("ping {}{}", payload, is_ack ? " ack" : ""));
   }
 
-  void OnGoaway(ErrorCode code, std::string_view why) override {
-    Note(fmt::format("goaway {} {}", NameOf(code), why));
+  void OnGoaway(uint32_t last_stream, ErrorCode code, std::string_view why) override {
+    Note(fmt::format("goaway {} {} {}", last_stream, NameOf(code), why));
   }
 
   ConnectionError OnWindowUpdate(uint32_t stream, uint32_t bytes) override {
@@ -125,7 +125,7 @@ TEST(FrameReader, TellsWhatWasSaidHoweverItIsCut) {
         ElementsAre("setting 4 100", "setting 5 20000", "settings", "settings ack", "head 1 abc",
                     "data 1 hello 8", "data 1  0 end", "head 3 one two three end", "reset 3 CANCEL",
                     "ping 12345678", "ping 87654321 ack", "window 0 500", "window 1 2147483647",
-                    "goaway ENHANCE_YOUR_CALM enough"));
+                    "goaway 3 ENHANCE_YOUR_CALM enough"));
     EXPECT_FALSE(reader.is_inside_head());
   }
 }

@@ -1,3 +1,4 @@
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -96,19 +97,20 @@ TEST(HeadDecoder, WhatItTakesForARepetitionSaysTheSame) {
     for (int i = 0; i < 3; ++i) {
       heads.push_back(RandomHead(&random));
     }
-    Head remembered;
+    std::array<Head, HeadDecoder::kSlots> remembered;
     for (int i = 0; i < 200; ++i) {
       // Sometimes something new pushes old entries out of the table.
       const Head head = random.Below(20) == 0 ? RandomHead(&random) : heads[random.Below(3)];
       const std::string block = deflater.Encode(head);
-      if (decoder.Repeats(block)) {
+      const auto slot = static_cast<size_t>(random.Below(HeadDecoder::kSlots));
+      if (decoder.Repeats(slot, block)) {
         ++repeated;
-        ASSERT_EQ(remembered, head);
+        ASSERT_EQ(remembered[slot], head);
         continue;
       }
-      remembered = Decoded(&decoder, block);
-      ASSERT_EQ(remembered, head);
-      decoder.Remember(block);
+      remembered[slot] = Decoded(&decoder, block);
+      ASSERT_EQ(remembered[slot], head);
+      decoder.Remember(slot, block);
     }
   }
   EXPECT_GT(repeated, 500);

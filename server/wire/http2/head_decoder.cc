@@ -35,7 +35,7 @@ HeadDecoder::HeadDecoder() {
 
 bool HeadDecoder::Decode(std::string_view block, OnField on_field) {
   if (!OnlyPoints(block)) {
-    last_.clear();
+    last_ = {};
   }
   const auto* in = reinterpret_cast<const uint8_t*>(block.data());
   size_t left = block.size();
@@ -61,8 +61,9 @@ bool HeadDecoder::Decode(std::string_view block, OnField on_field) {
   }
 }
 
-void HeadDecoder::Remember(std::string_view block) {
-  last_.assign(block.size() <= kRememberedBytes && OnlyPoints(block) ? block : std::string_view());
+void HeadDecoder::Remember(size_t slot, std::string_view block) {
+  last_[slot].assign(block.size() <= kRememberedBytes && OnlyPoints(block) ? block
+                                                                           : std::string_view());
 }
 
 }  // namespace socle::server::http2

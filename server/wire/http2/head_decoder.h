@@ -1,14 +1,16 @@
 // HeadDecoder: header blocks of one direction of a connection, on nghttp2's HPACK.
 //
 // Laws     1. Every block that arrives is decoded, wanted or not: each may change the table that the next ones mean.
-//          2. A block that only points into the table leaves the table alone, so the same bytes right after it say the
-//             same: whoever remembered what they said may skip decoding (Repeats).
+//          2. A block that only points into the table leaves the table alone, so the same bytes after it say the
+//             same, while only such blocks come between: whoever remembered what they said may skip decoding (Repeats).
 // Threads  thread-compatible.
 // Errors   a block that can't be decoded is COMPRESSION_ERROR of the connection.
 // Source   RFC 7541.
 #ifndef SOCLE_SERVER_WIRE_HTTP2_HEAD_DECODER_H_
 #define SOCLE_SERVER_WIRE_HTTP2_HEAD_DECODER_H_
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,7 +22,7 @@ namespace socle::server::http2 {
 
 class HeadDecoder {
  public:
-  // Valid during the call.
+  // The views are valid during the call.
   using OnField = absl::FunctionRef<void(std::string_view name, std::string_view value)>;
 
   HeadDecoder();
@@ -28,11 +30,16 @@ class HeadDecoder {
   // False: it can't be decoded, and nothing after it can.
   bool Decode(std::string_view block, OnField on_field);
 
-  // The block just decoded is worth remembering.
-  void Remember(std::string_view block);
+  // Blocks of different kinds that come in turn are remembered apart.
+  static constexpr size_t kSlots = 2;
+
+  // The block just decoded is worth remembering; an empty one: nothing is.
+  void Remember(size_t slot, std::string_view block);
 
   // `block` says what the one last remembered said, and need not be decoded.
-  bool Repeats(std::string_view block) const { return !last_.empty() && block == last_; }
+  bool Repeats(size_t slot, std::string_view block) const {
+    return !last_[slot].empty() && block == last_[slot];
+  }
 
  private:
   struct Delete {
@@ -40,7 +47,7 @@ class HeadDecoder {
   };
 
   std::unique_ptr<nghttp2_hd_inflater, Delete> inflater_;
-  std::string last_;  // empty: none
+  std::array<std::string, kSlots> last_;  // empty: none
 };
 
 }  // namespace socle::server::http2
