@@ -159,8 +159,8 @@ void Http2Session::HeadReady(Exchange* exchange, int status, Fields fields, bool
     encoder_.Add(field.name, field.value, field.is_constant, out);
   }
   SayHead(exchange->stream_.id, begun_at, is_end, out);
-  if (is_end) {
-    exchange->stream_.has_ended = true;
+  exchange->stream_.has_ended = is_end;
+  if (is_end || exchange->unsent_bytes() > 0) {
     SendLater(exchange);
   }
 }
@@ -203,6 +203,9 @@ void Http2Session::SendSome(Exchange* exchange) {
   if (stream.has_ended) {
     FinishStream(exchange);
     return;
+  }
+  if (!exchange->has_head_) {
+    return;  // which is what the client wants to see first
   }
   const size_t waiting = exchange->unsent_bytes();
   if (waiting > 0 && stream.send_window <= 0) {
