@@ -106,7 +106,9 @@ def measure_one_put(session, figures, arguments):
     floors = [measure_limits(arguments)]
     keep(figures, "put, 1 clients", session.load("put", *PUTS, *spread_over(1)))
     floors.append(measure_limits(arguments))
-    figures[FLOOR] = statistics.mean(limits["durable_trip_p50_us"] for limits in floors) / 1000
+    figures[FLOOR] = statistics.mean(limits["fdatasync_p50_us"] + limits["round_trip_p50_us"] for limits in floors) / 1000
+    # Client and server then mostly share a core, where waking costs next to nothing: how good it could be.
+    figures["both in one go, p50 ms"] = statistics.mean(limits["durable_trip_p50_us"] for limits in floors) / 1000
 
 
 def measure_steady_puts(session, figures, arguments):
@@ -194,7 +196,7 @@ BARS = [
     ("put, 1,000 connections beside idle watches, per second", "at least", 5),
 ]
 IDLE_WATCH_BYTES = 2048
-FLOOR = "a round trip with an fdatasync in it, p50 ms"
+FLOOR = "an fdatasync and an empty round trip, p50 ms"
 ONE_PUT = 1.3  # times that
 
 
@@ -227,9 +229,8 @@ def verdicts(etcd, socle):
         words = f"{kind} {bound:g} x etcd's" if kind == "at least" else f"{kind} 1/{round(1 / bound)} of etcd's"
         is_met = None if math.isnan(ratio) else ratio >= bound if kind == "at least" else ratio <= bound
         say(f"{name}: {words}", f"{ratio:.3f}x", is_met)
-    # In one go, as a server of one client does it: measured apart, each in a loop, they are less, since nothing falls asleep between.
     one = statistics.median(figures["put, 1 clients, p50 ms"] / figures[FLOOR] for figures in socle)
-    say(f"one client's put, p50: at most {ONE_PUT} x a round trip with an fdatasync in it", f"{one:.3f}x", one <= ONE_PUT)
+    say(f"one client's put, p50: at most {ONE_PUT} x an fdatasync and an empty round trip", f"{one:.3f}x", one <= ONE_PUT)
     watch = median_of(socle, "idle watch, bytes")
     say(f"idle watch: at most {IDLE_WATCH_BYTES} bytes", f"{watch:,.0f}", watch <= IDLE_WATCH_BYTES)
     return "\n".join(lines)

@@ -10,6 +10,7 @@
 #include "kv/testing/fault_env.h"
 #include "kv/testing/seed.h"
 #include "kv/testing/status_matchers.h"
+#include "mvcc/patience.h"
 #include "mvcc/store.h"
 #include "mvcc/testing/map_lease_hook.h"
 #include "mvcc/testing/model_store.h"
@@ -144,6 +145,7 @@ class Victim {
         }
         sent_.push_back(Copy(operation));
         ++given;
+        const Patience patience(random_.OneIn(2));
         Submit(store_.get(), std::move(operation), [&](DrivenAnswer answer) {
           MutexLock lock(&mu);
           answers.push_back(std::move(answer));

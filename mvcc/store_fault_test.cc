@@ -11,6 +11,7 @@
 #include "kv/testing/fault_env.h"
 #include "kv/testing/seed.h"
 #include "kv/testing/status_matchers.h"
+#include "mvcc/patience.h"
 #include "mvcc/store.h"
 
 namespace socle::mvcc {
@@ -89,6 +90,7 @@ TEST(StoreFault, EveryCallOfEveryKindMayFail) {
       SCOPED_TRACE(fmt::format("seed {}: {}, call {}", seed, fault.name, nth));
       FaultEnv env(seed + nth);
       env.FailCall(fault.kind, nth, fault.code);
+      const Patience patience(nth % 3 != 0);
       int64_t answered = 0;
       {
         const auto store = Store::Open(SmallStore(&env));

@@ -16,6 +16,7 @@
 #include "kv/testing/fault_env.h"
 #include "kv/testing/seed.h"
 #include "kv/testing/status_matchers.h"
+#include "mvcc/patience.h"
 #include "mvcc/store.h"
 #include "mvcc/testing/map_lease_hook.h"
 #include "mvcc/testing/model_store.h"
@@ -109,6 +110,7 @@ void Work(Store* store, Record* record, uint64_t seed, int bursts) {
         MutexLock lock(&mu);
         ++waiting;
       }
+      const Patience patience(seed % 2 == 0);
       Submit(store, std::move(operation), [&](const DrivenAnswer& answer) {
         // A domain error is an answer like any other.
         EXPECT_TRUE(answer.status.ok() || ErrorOf(answer.status).has_value()) << answer.status;

@@ -8,6 +8,7 @@
 #include "kv/base/log.h"
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
+#include "mvcc/patience.h"
 #include "mvcc/restore.h"
 #include "mvcc/schema.h"
 
@@ -68,6 +69,7 @@ void WriteLoop::RetractView() {
 void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
   absl::Status refused;
   bool is_first = false;
+  bool is_lent = false;
   {
     MutexLock lock(&mu_);
     if (!status_.ok()) {
@@ -76,17 +78,43 @@ void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
       refused = MakeError(StoreError::kStopped);
     } else if (queue_bytes_ >= options_.queue_bytes_max) {
       refused = MakeError(StoreError::kTooManyRequests);
+    } else if (Patience::IsPatient() && CanLend()) {
+      is_lent_ = is_lent = true;
     } else {
       queue_bytes_ += proposal->entry().size();
       is_first = queue_.empty();
       queue_.push_back(std::move(proposal));
     }
   }
+  if (is_lent) {
+    RunLent(std::move(proposal));
+    return;
+  }
   if (is_first) {
     changed_.Signal();  // the loop that wakes finds the lock free
   }
   if (!refused.ok()) {
     proposal->Fail(refused);
+  }
+}
+
+bool WriteLoop::CanLend() const {
+  // What only the loop does, or may take long, is left to its thread.
+  return is_asleep_ && !is_lent_ && !HasWork() && !applier_->is_compacting() &&
+         !backend_->NeedsRoom();
+}
+
+void WriteLoop::RunLent(std::unique_ptr<Proposal> proposal) {
+  PROBE("write loop: a patient thread does a write itself");
+  std::vector<std::unique_ptr<Proposal>> batch;
+  batch.push_back(std::move(proposal));
+  RunBatch(batch);
+  applier_->index()->Collect();
+  MutexLock lock(&mu_);
+  is_lent_ = false;
+  const int64_t wait = status_.ok() ? NanosUntilWork() : -1;
+  if (HasWork() || (wait >= 0 && clock_->MonotonicNanos() + wait < sleeps_until_nanos_)) {
+    changed_.Signal();
   }
 }
 
@@ -169,17 +197,31 @@ int64_t WriteLoop::NanosUntilWork() const {
   return wait;
 }
 
+bool WriteLoop::HasWork() const {
+  return !queue_.empty() || is_stopping_ || commit_finished_ || !new_commit_waiters_.empty() ||
+         !new_compact_waiters_.empty();
+}
+
 bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
   MutexLock lock(&mu_);
-  while (queue_.empty() && !is_stopping_ && !commit_finished_ && new_commit_waiters_.empty() &&
-         new_compact_waiters_.empty()) {
-    const int64_t wait = status_.ok() ? NanosUntilWork() : -1;
+  is_asleep_ = true;
+  while (is_lent_ || !HasWork()) {
+    // While the role is lent nothing that belongs to it may be looked at.
+    const int64_t wait = is_lent_ || !status_.ok() ? -1 : NanosUntilWork();
+    if (wait == 0) {
+      break;
+    }
     if (wait < 0) {
+      sleeps_until_nanos_ = INT64_MAX;
       changed_.Wait(&mu_);
-    } else if (wait == 0 || !changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait))) {
+      continue;
+    }
+    sleeps_until_nanos_ = clock_->MonotonicNanos() + wait;
+    if (!changed_.WaitFor(&mu_, std::chrono::nanoseconds(wait)) && !is_lent_) {
       break;
     }
   }
+  is_asleep_ = false;
   commit_finished_ = false;
   for (Waiter& waiter : new_commit_waiters_) {
     commit_waiters_.push_back({.seq = backend_->seq(), .done = std::move(waiter)});

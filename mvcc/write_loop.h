@@ -1,4 +1,4 @@
-// WriteLoop: the one thread that logs, applies, publishes and answers writes.
+// WriteLoop: the one at a time who logs, applies, publishes and answers writes: its own thread, but for law 4.
 //
 //   Submit ─► queue ─► a batch: write log ─┬─► sync ──────────┬─► publish view ─► hub ─► answer
 //                       │                  └─► apply in order ─┘
@@ -10,6 +10,8 @@
 //          2. After the log, the page store or applying failed, every operation answers with that
 //             first error.
 //          3. A step of compaction is bounded; writes that wait are served between steps.
+//          4. While the thread sleeps, a patient one (patience.h) that submits is lent its role for that write. Nobody else
+//             has it until it is given back, under the same mutex under which the thread sleeps.
 // Threads  Submit, WhenCommitted, TakeView, status: any thread. All else runs on the loop ("write
 //          loop" role).
 #ifndef SOCLE_MVCC_WRITE_LOOP_H_
@@ -110,6 +112,11 @@ class WriteLoop {
 
   void Loop();
   int64_t NanosUntilWork() const;
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Whether the role is to be had by whoever submits now.
+  bool CanLend() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // On the thread that was lent the role: a write, and the role goes back.
+  void RunLent(std::unique_ptr<Proposal> proposal);
   // Waits for something to do and takes the queue. False: stop.
   bool TakeWork(std::vector<std::unique_ptr<Proposal>>* batch);
   void RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch);
@@ -150,6 +157,9 @@ class WriteLoop {
   std::vector<Waiter> new_compact_waiters_ ABSL_GUARDED_BY(mu_);
   bool commit_finished_ ABSL_GUARDED_BY(mu_) = false;
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_asleep_ ABSL_GUARDED_BY(mu_) = false;          // the thread, in TakeWork
+  bool is_lent_ ABSL_GUARDED_BY(mu_) = false;            // its role
+  int64_t sleeps_until_nanos_ ABSL_GUARDED_BY(mu_) = 0;  // unless it is woken
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 
   // The loop's.

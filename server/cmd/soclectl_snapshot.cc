@@ -42,7 +42,7 @@ std::string Table(const std::vector<std::pair<std::string, std::string>>& column
   std::string row = "|";
   for (const auto& [title, value] : columns) {
     const size_t width = std::max(title.size(), value.size());
-    const size_t left = (width - title.size()) / 2 + (width - title.size()) % 2;
+    const size_t left = (width - title.size()) / 2;
     line += std::string(width + 2, '-') + "+";
     head += fmt::format(" {}{}{} |", std::string(left, ' '), title,
                         std::string(width - title.size() - left, ' '));

@@ -15,14 +15,22 @@
 #include <type_traits>
 #include <utility>
 
+#include "etcd/rpc.pb.h"
 #include <google/protobuf/arena.h>
 
+#include "mvcc/patience.h"
 #include "server/h2/grpc_call.h"
 #include "server/h2/observed.h"
 #include "server/service/error_table.h"
 #include "server/service/withdrawal.h"
 
 namespace socle::server::h2 {
+
+// What the store answers once it is on the disk.
+template <typename Request>
+inline constexpr bool kIsWrite = std::is_same_v<Request, etcdserverpb::PutRequest> ||
+                                 std::is_same_v<Request, etcdserverpb::DeleteRangeRequest> ||
+                                 std::is_same_v<Request, etcdserverpb::TxnRequest>;
 
 // `Run` is a stateless callable (Services*, const Caller&, const Request&, Response*, Done); one that waits for others returns
 // the Withdrawal that gives it up.
@@ -72,6 +80,8 @@ class UnaryCall final : public GrpcCall,
         return;
       }
     }
+    // A write by itself need not wait for another thread.
+    const mvcc::Patience patience(kIsWrite<Request> && exchange()->is_alone());
     Done done(
         [self = this->shared_from_this()](const absl::Status& status) { self->Answer(status); });
     if constexpr (std::is_void_v<std::invoke_result_t<Run, Services*, const Caller&, const Request&,

@@ -68,6 +68,7 @@ bool Connection::Open() {
     return false;
   }
   watched_ = EPOLLIN;
+  loop_->ChangeConnections(+1);
   SetTimer();
   return true;
 }
@@ -88,6 +89,7 @@ void Connection::Kill() {
   }
   state_ = State::kDead;
   loop_->Unwatch(stream_->fd());
+  loop_->ChangeConnections(-1);
   loop_->SetTimer(this, Loop::kNever);
   session_.reset();
   owner_->OnDead(this);

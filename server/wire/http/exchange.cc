@@ -180,6 +180,11 @@ bool Exchange::is_encrypted() const {
   return session_ != nullptr && session_->host_->is_encrypted();
 }
 
+bool Exchange::is_alone() const {
+  return session_ != nullptr && session_->first_ == this && next_ == nullptr &&
+         loop_->connections() == 1;
+}
+
 void Exchange::DataAdded(size_t bytes) {
   if (session_ == nullptr) {
     body_.clear();

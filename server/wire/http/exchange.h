@@ -138,6 +138,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   // Has OnTime called at the time; replaces an earlier one. INT64_MAX: never.
   void WakeAt(int64_t monotonic_nanos);
 
+  // Nobody else is served by this loop: no other exchange, no other connection.
+  bool is_alone() const;
+
   Loop* loop() const { return loop_.get(); }
 
  private:

@@ -1,0 +1,133 @@
+#include "mvcc/patience.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/base/clock.h"
+#include "kv/base/mutex.h"
+#include "kv/base/random.h"
+#include "kv/base/thread.h"
+#include "kv/testing/fault_env.h"
+#include "kv/testing/seed.h"
+#include "kv/testing/status_matchers.h"
+#include "mvcc/store.h"
+
+namespace socle::mvcc {
+namespace {
+
+StoreOptions InMemory(FaultEnv* env) {
+  StoreOptions options;
+  options.directory = "/s";
+  options.env = env;
+  options.map_size_bytes = uint64_t{64} << 20U;
+  options.batch_interval_nanos = 20 * kNanosPerMilli;
+  return options;
+}
+
+// Whether the answer comes before Put returns; waits for it when not.
+bool IsAnsweredAtOnce(Store* store, const std::string& key) {
+  Mutex mu;
+  CondVar changed;
+  bool is_answered = false;
+  store->Put({.key = key, .value = "v"}, [&](const absl::StatusOr<PutResult>& result) {
+    EXPECT_OK(result);
+    MutexLock lock(&mu);
+    is_answered = true;
+    changed.Signal();
+  });
+  MutexLock lock(&mu);
+  const bool at_once = is_answered;
+  while (!is_answered) {
+    changed.Wait(&mu);
+  }
+  return at_once;
+}
+
+// The loop is given time to fall asleep; 1 ms is plenty, but machines differ.
+bool IsEventuallyAnsweredAtOnce(Store* store) {
+  for (int i = 0; i < 1'000; ++i) {
+    Clock::Real()->SleepFor(kNanosPerMilli);
+    if (IsAnsweredAtOnce(store, "k")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(Patience, APatientThreadsWriteIsAnsweredBeforeItsCallReturns) {
+  FaultEnv env(1);
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(InMemory(&env)));
+  {
+    const Patience patience(true);
+    EXPECT_TRUE(IsEventuallyAnsweredAtOnce(store.get()));
+    const Patience not_now(false);
+    EXPECT_FALSE(Patience::IsPatient());
+  }
+  EXPECT_FALSE(Patience::IsPatient());
+}
+
+TEST(Patience, WhatIsWrittenThatWayIsCommittedToThePagesInTime) {
+  FaultEnv env(1);
+  std::atomic<int> commits{0};
+  StoreObserver observer;
+  observer.commit = [&commits](int64_t /*nanos*/) { ++commits; };
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(InMemory(&env), observer));
+  const Patience patience(true);
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(IsEventuallyAnsweredAtOnce(store.get()));
+    const int before = commits.load();
+    for (int i = 0; i < 5'000 && commits.load() == before; ++i) {
+      Clock::Real()->SleepFor(kNanosPerMilli);
+    }
+    EXPECT_GT(commits.load(), before) << "nobody woke the loop";
+    Clock::Real()->SleepFor(30 * kNanosPerMilli);  // nothing is due any more
+  }
+}
+
+TEST(Patience, WritersOfBothKindsAndEverythingElseGoOnTogether) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  constexpr int kThreads = 4;
+  constexpr int kPuts = 400;
+  FaultEnv env(seed);
+  StoreOptions options = InMemory(&env);
+  options.batch_interval_nanos = kNanosPerMilli;
+  std::atomic<int> at_once{0};
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(options));
+    std::vector<Thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back("writer", [&, t] {
+        Random random(seed + static_cast<uint64_t>(t));
+        for (int i = 0; i < kPuts; ++i) {
+          const Patience patience(t % 2 == 0);
+          at_once += IsAnsweredAtOnce(store.get(), fmt::format("{}/{}", t, i)) ? 1 : 0;
+          if (random.OneIn(50)) {
+            store->Compact(store->current_revision() - 1, random.OneIn(2), [](const auto&) {});
+          }
+          if (random.OneIn(10)) {
+            Clock::Real()->SleepFor(static_cast<int64_t>(random.Below(2 * kNanosPerMilli)));
+          }
+        }
+      });
+    }
+    threads.clear();
+    EXPECT_EQ(store->current_revision(), 1 + kThreads * kPuts);
+    EXPECT_OK(store->Check());
+  }
+  EXPECT_GT(at_once.load(), 0);
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(options));
+  const auto all = store->Range({.key = "0", .range_end = "9"});
+  ASSERT_OK(all);
+  EXPECT_EQ(all->kvs.size(), static_cast<size_t>(kThreads * kPuts));
+  EXPECT_EQ(store->current_revision(), 1 + kThreads * kPuts);
+}
+
+}  // namespace
+}  // namespace socle::mvcc
