@@ -90,6 +90,25 @@ TEST(Patience, WhatIsWrittenThatWayIsCommittedToThePagesInTime) {
   }
 }
 
+TEST(Patience, WhatIsWrittenThatWayIsCommittedWhenItIsMuch) {
+  FaultEnv env(1);
+  std::atomic<int> commits{0};
+  StoreObserver observer;
+  observer.commit = [&commits](int64_t /*nanos*/) { ++commits; };
+  StoreOptions options = InMemory(&env);
+  options.batch_interval_nanos = 3'600 * kNanosPerSecond;
+  options.batch_limit = 20;
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(options, observer));
+  const Patience patience(true);
+  ASSERT_TRUE(IsEventuallyAnsweredAtOnce(store.get()));
+  const int before = commits.load();
+  for (int i = 0; i < 5'000 && commits.load() == before; ++i) {
+    IsAnsweredAtOnce(store.get(), "k");
+    Clock::Real()->SleepFor(kNanosPerMilli);
+  }
+  EXPECT_GT(commits.load(), before);
+}
+
 TEST(Patience, WritersOfBothKindsAndEverythingElseGoOnTogether) {
   const uint64_t seed = TestSeed();
   SCOPED_TRACE(fmt::format("seed {}", seed));

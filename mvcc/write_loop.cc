@@ -189,7 +189,10 @@ void WriteLoop::Loop() {
 
 // Negative: nothing is due before somebody comes.
 int64_t WriteLoop::NanosUntilWork() const {
-  int64_t wait = backend_->IsCommitting() ? -1 : backend_->NanosUntilSeal();
+  int64_t wait = -1;
+  if (!backend_->IsCommitting()) {
+    wait = backend_->IsSealDue() ? 0 : backend_->NanosUntilSeal();
+  }
   if (applier_->is_compacting()) {
     const int64_t pause = std::max<int64_t>(compact_after_nanos_ - clock_->MonotonicNanos(), 0);
     wait = wait < 0 ? pause : std::min(wait, pause);

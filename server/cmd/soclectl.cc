@@ -216,7 +216,7 @@ CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
   CLI::App* save = snapshot->add_subcommand("save", "save a snapshot of a running server");
   save->footer(kMoreOnSave);
   save->add_option("FILE", flags->save.path, "where to")->required();
-  save->add_option("--endpoints", flags->save.endpoint,
+  save->add_option("--endpoints,--endpoint", flags->save.endpoint,
                    "the server, one: HOST:PORT, https://HOST:PORT or unix://PATH")
       ->envname("ETCDCTL_ENDPOINTS")
       ->capture_default_str();
@@ -259,7 +259,7 @@ CLI::App* AddTopCommand(CLI::App* app, TopCommand* top) {
   CLI::App* command =
       app->add_subcommand("top", "show the busiest key prefixes of a running server");
   command->footer(kMoreOnTop);
-  command->add_option("--endpoint", top->endpoint, "the server: HOST:PORT, one")
+  command->add_option("--endpoint,--endpoints", top->endpoint, "the server: HOST:PORT, one")
       ->envname("ETCDCTL_ENDPOINTS")
       ->capture_default_str();
   command->add_option("-n", top->rows, "rows to show")
@@ -280,7 +280,7 @@ CLI::App* AddQuotaCommand(CLI::App* app, QuotaCommand* quota) {
   CLI::App* command = app->add_subcommand(
       "quota", "show how full the prefixes with quotas are on a running server");
   command->footer(kMoreOnQuota);
-  command->add_option("--endpoint", quota->endpoint, "the server: HOST:PORT, one")
+  command->add_option("--endpoint,--endpoints", quota->endpoint, "the server: HOST:PORT, one")
       ->envname("ETCDCTL_ENDPOINTS")
       ->capture_default_str();
   AddAccessFlags(command, &quota->access, Environment::kEtcdctl);

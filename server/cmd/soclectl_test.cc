@@ -171,6 +171,7 @@ TEST(Soclectl, ImportsAndRestoresNothingWithoutKnowingWhatFor) {
       {"snapshot save /d/s.db --cacert /d/none.pem", "authorities /d/none.pem: No such file"},
       {"snapshot save /d/s.db --insecure-transport=false --cert /d/c", "--cert without --key"},
       {"snapshot save /d/s.db --endpoints ftp://127.0.0.1:1", "unknown scheme \"ftp\""},
+      {"snapshot save /d/s.db --endpoint 127.0.0.1:1,127.0.0.1:2", "one is wanted here"},
       {"snapshot save /d/s.db --user root", "--user NAME without a password"},
       {"snapshot status /d/none", "/d/none"},
   };

@@ -76,7 +76,13 @@ void CallSession::Collect(size_t batch_bytes, std::string* out) {
   out_ = out;
   out->append(pending_);
   pending_.clear();
-  while (out->size() < batch_bytes && !sending_.empty()) {
+  while (out->size() < batch_bytes) {
+    if (send_window_ > 0 && !blocked_.empty()) {
+      sending_.PushBack(blocked_.front());
+    }
+    if (sending_.empty()) {
+      break;
+    }
     SendSome(sending_.front());
   }
   out_ = nullptr;
@@ -335,14 +341,17 @@ http2::ConnectionError CallSession::OnSetting(const http2::Setting& setting) {
   }
 }
 
-void CallSession::OnSettingsEnd() {
+http2::ConnectionError CallSession::OnSettingsEnd() {
   http2::AppendSettingsAck(Say());
   has_heard_ = true;
   host_->OnServerSpoke();
   BeginWaiting();
+  return {};
 }
 
-void CallSession::OnSettingsAck() {}
+http2::ConnectionError CallSession::OnSettingsAck() {
+  return {};
+}
 
 http2::ConnectionError CallSession::OnPing(std::string_view payload, bool is_ack) {
   if (!is_ack) {
@@ -377,7 +386,6 @@ http2::ConnectionError CallSession::OnWindowUpdate(uint32_t stream, uint32_t byt
     if (bytes == 0 || send_window_ > http2::kWindowMax) {
       return {ErrorCode::kFlowControlError, "WINDOW_UPDATE of nothing, or of too much"};
     }
-    blocked_.MoveIf([](const Call* /*call*/) { return true; }, &sending_);
     host_->OutputReady();
     return {};
   }

@@ -75,8 +75,8 @@ class CallSession final : private http2::FrameSink {
   ConnectionError OnHead(uint32_t stream, std::string_view block, bool is_end) override;
   ConnectionError OnReset(uint32_t stream, ErrorCode code) override;
   ConnectionError OnSetting(const http2::Setting& setting) override;
-  void OnSettingsEnd() override;
-  void OnSettingsAck() override;
+  ConnectionError OnSettingsEnd() override;
+  ConnectionError OnSettingsAck() override;
   ConnectionError OnPing(std::string_view payload, bool is_ack) override;
   void OnGoaway(uint32_t last_stream, ErrorCode code, std::string_view why) override;
   ConnectionError OnWindowUpdate(uint32_t stream, uint32_t bytes) override;

@@ -215,6 +215,41 @@ TEST_F(ChannelTest, ACallThatWaitsForAStreamMayRunOutOfTime) {
   EXPECT_EQ(site.seen().size(), 2U) << "the late one never went out";
 }
 
+TEST_F(ChannelTest, WhoIsToldThatTheConnectionBrokeMayActOnItsOtherStreams) {
+  auto site = std::make_unique<EchoSite>(http::ServerOptions(), /*holds=*/true);
+  Connect(*site);
+  std::vector<std::shared_ptr<ClientStream>> streams;  // of the loop's thread
+  int ended = 0;
+  loop_->Post([&] {
+    for (int i = 0; i < 3; ++i) {
+      StreamCallbacks callbacks;
+      callbacks.on_message = [](std::string_view) {};
+      callbacks.on_end = [&](const absl::Status& status) {
+        EXPECT_FALSE(status.ok());
+        for (const auto& stream : streams) {
+          stream->Send("more");
+          stream->HalfClose();
+          stream->Cancel();
+        }
+        MutexLock lock(&mu_);
+        ++ended;
+        changed_.SignalAll();
+      };
+      streams.push_back(channel_->OpenStream("/test.Echo/Say", {}, std::move(callbacks)));
+      streams.back()->Send("x");
+    }
+  });
+  Ask("to know that it is there");
+  ASSERT_TRUE(Eventually([&] { return site->waiting() == 1; }));
+  site.reset();
+  const auto all_ended = [&] {
+    MutexLock lock(&mu_);
+    return ended == 3;
+  };
+  EXPECT_TRUE(Eventually(all_ended));
+  loop_.reset();
+}
+
 TEST_F(ChannelTest, AServerThatLeavesAnswersWhatItHasAndTheRestIsUnavailable) {
   http::ServerOptions options;
   options.limits.streams_max = 2;

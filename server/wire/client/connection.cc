@@ -131,23 +131,27 @@ void Connection::BeginToTalk() {
 }
 
 void Connection::Submit(Call* call) {
+  if (!session_->Begin(call)) {
+    // Finish what is running; this one and the next go to a new connection.
+    state_ = State::kDraining;
+    WriteLater();
+    channel_->StartCall(call);
+    return;
+  }
   calls_.PushBack(call);
   call->connection = this;
-  if (!session_->Begin(call)) {
-    // Finish what is running, the next call opens a new connection.
-    state_ = State::kDraining;
-    loop_->RunAt(0, [channel = channel_, call] {
-      channel->Complete(call, absl::UnavailableError("the connection takes no more calls"));
-    });
-  }
 }
 
 void Connection::Resume(Call* call) {
-  session_->Resume(call);
+  if (session_ != nullptr) {  // broken: its calls are being told, and one may act on another
+    session_->Resume(call);
+  }
 }
 
 void Connection::Reset(Call* call) {
-  session_->Reset(call);
+  if (session_ != nullptr) {
+    session_->Reset(call);
+  }
 }
 
 ssize_t Connection::ReadSome(std::span<char> buffer) {

@@ -70,6 +70,9 @@ absl::StatusOr<Parts> SplitHostPort(std::string_view text, std::string_view rest
 }
 
 absl::StatusOr<Parts> Split(std::string_view text) {
+  if (text.find(',') != std::string_view::npos) {
+    return Bad(text, "these are several, one is wanted here");
+  }
   const size_t scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) {
     return SplitHostPort(text, text);

@@ -68,7 +68,7 @@ bool Connection::Open() {
     return false;
   }
   watched_ = EPOLLIN;
-  loop_->ChangeConnections(+1);
+  loop_->ChangeUsers(+1);
   SetTimer();
   return true;
 }
@@ -89,7 +89,7 @@ void Connection::Kill() {
   }
   state_ = State::kDead;
   loop_->Unwatch(stream_->fd());
-  loop_->ChangeConnections(-1);
+  loop_->ChangeUsers(-1);
   loop_->SetTimer(this, Loop::kNever);
   session_.reset();
   owner_->OnDead(this);
@@ -292,6 +292,11 @@ void Connection::Watch() {
     return;
   }
   const bool is_held_back = is_full_ && has_much_to_say();
+  if (is_held_back != is_held_back_ && session_ != nullptr) {
+    is_held_back_ = is_held_back;
+    session_->SetHeldBack(is_held_back);
+    SetTimer();
+  }
   uint32_t wanted = 0;
   if ((session_reads_ && !is_held_back && !reading_wants_write_) ||
       (is_full_ && writing_wants_read_) || state_ == State::kEnding) {

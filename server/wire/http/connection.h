@@ -87,6 +87,7 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
   bool is_dirty_ = false;
   bool session_reads_ = true;
   bool is_full_ = false;              // the socket took no more
+  bool is_held_back_ = false;         // not read from, since it takes nothing
   bool reading_wants_write_ = false;  // TLS: to read, the socket must take bytes first
   bool writing_wants_read_ = false;   // TLS: to write, the socket must have bytes first
   bool is_stopping_ = false;

@@ -181,8 +181,7 @@ bool Exchange::is_encrypted() const {
 }
 
 bool Exchange::is_alone() const {
-  return session_ != nullptr && session_->first_ == this && next_ == nullptr &&
-         loop_->connections() == 1;
+  return session_ != nullptr && session_->first_ == this && next_ == nullptr && loop_->users() == 1;
 }
 
 void Exchange::DataAdded(size_t bytes) {

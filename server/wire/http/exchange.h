@@ -163,6 +163,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
     uint32_t id = 0;
     bool has_ended = false;      // its last frame is said
     bool is_reset = false;       // and was a reset: its client may not know yet
+    bool wants_no_body = false;  // a HEAD request
     int64_t send_window = 0;     // bytes; less than nothing when the client takes back what it gave
     int64_t receive_window = 0;  // bytes
     uint32_t unreported = 0;     // bytes taken that the client does not know of

@@ -8,9 +8,9 @@
 namespace socle::server::http {
 namespace {
 
-// Streams a client may reset at once, and per second from then on.
-constexpr uint64_t kResetBurst = 1'000;
-constexpr uint64_t kResetRate = 100;
+// Streams a client may reset at once, and per second from then on; and what else it may have done in vain.
+constexpr uint64_t kWasteBurst = 1'000;
+constexpr uint64_t kWasteRate = 100;
 constexpr size_t kOnlySlot = 0;  // of the decoder: only requests are remembered
 // Of a client that takes larger frames: others wait while one is sent.
 constexpr uint32_t kSendFrameBytesMax = 32 * 1024;
@@ -66,6 +66,7 @@ void Http2Session::BeginExchange(uint32_t stream, RequestHead::Verdict verdict,
   exchange->stream_.send_window = stream_send_window_;
   exchange->stream_.receive_window = stream_receive_window_;
   exchange->stream_.body_left = head_.body_bytes();
+  exchange->stream_.wants_no_body = head_.request().method() == "HEAD";
   exchange->has_body_ended_ = has_body_ended;
   streams_.emplace(stream, exchange.get());
   if (verdict == RequestHead::Verdict::kTooLarge) {
@@ -99,23 +100,18 @@ http2::ConnectionError Http2Session::TakeTrailers(uint32_t stream, std::string_v
   if (exchange->stream_.is_reset) {
     return {};
   }
-  if (!is_end || has_pseudo) {
-    CutStream(exchange, ErrorCode::kProtocolError);
-  } else {
-    EndBody(exchange);
-  }
-  return {};
+  return !is_end || has_pseudo ? CutStream(exchange, ErrorCode::kProtocolError) : EndBody(exchange);
 }
 
-void Http2Session::EndBody(Exchange* exchange) {
+http2::ConnectionError Http2Session::EndBody(Exchange* exchange) {
   if (exchange->stream_.body_left > 0) {
-    CutStream(exchange, ErrorCode::kProtocolError);
-    return;
+    return CutStream(exchange, ErrorCode::kProtocolError);
   }
   exchange->has_body_ended_ = true;
   if (const std::shared_ptr<Receiver> receiver = exchange->receiver_; receiver != nullptr) {
     receiver->OnBodyEnd();
   }
+  return {};
 }
 
 http2::ConnectionError Http2Session::OnData(uint32_t stream, std::string_view bytes,
@@ -143,14 +139,12 @@ http2::ConnectionError Http2Session::OnData(uint32_t stream, std::string_view by
   }
   state.receive_window -= static_cast<int64_t>(flow_bytes);
   if (state.receive_window < 0 && flow_bytes > 0) {
-    CutStream(exchange, ErrorCode::kFlowControlError);
-    return {};
+    return CutStream(exchange, ErrorCode::kFlowControlError);
   }
   if (state.body_left >= 0) {
     state.body_left -= static_cast<int64_t>(bytes.size());
     if (state.body_left < 0) {
-      CutStream(exchange, ErrorCode::kProtocolError);
-      return {};
+      return CutStream(exchange, ErrorCode::kProtocolError);
     }
   }
   if (const std::shared_ptr<Receiver> receiver = exchange->receiver_;
@@ -162,10 +156,9 @@ http2::ConnectionError Http2Session::OnData(uint32_t stream, std::string_view by
     flow_bytes -= bytes.size();
   }
   if (is_end) {
-    EndBody(exchange);
-  } else {
-    GiveBack(exchange, flow_bytes);
+    return EndBody(exchange);
   }
+  GiveBack(exchange, flow_bytes);
   return {};
 }
 
@@ -178,18 +171,18 @@ http2::ConnectionError Http2Session::OnReset(uint32_t stream, ErrorCode /*code*/
     return {};  // it was over: nothing was done in vain
   }
   CloseStream(exchange);
-  return NoteReset();
+  return NoteWaste();
 }
 
-http2::ConnectionError Http2Session::NoteReset() {
+http2::ConnectionError Http2Session::NoteWaste() {
   const int64_t now = host_->loop()->now_nanos();
-  const auto forgiven = static_cast<uint64_t>(std::max<int64_t>(0, now - resets_since_nanos_)) *
-                        kResetRate / kNanosPerSecond;
+  const auto forgiven = static_cast<uint64_t>(std::max<int64_t>(0, now - waste_since_nanos_)) *
+                        kWasteRate / kNanosPerSecond;
   if (forgiven > 0) {
-    resets_ -= std::min(resets_, forgiven);
-    resets_since_nanos_ = now;
+    waste_ -= std::min(waste_, forgiven);
+    waste_since_nanos_ = now;
   }
-  if (++resets_ > kResetBurst) {
+  if (++waste_ > kWasteBurst) {
     PROBE("http2: too many resets");
     return {ErrorCode::kEnhanceYourCalm, "too_many_resets"};
   }
@@ -205,14 +198,20 @@ http2::ConnectionError Http2Session::OnSetting(const http2::Setting& setting) {
       send_frame_bytes_ = std::min(setting.value, kSendFrameBytesMax);
       return {};
     case http2::SettingId::kInitialWindowSize:
-      return ChangeWindows(setting.value);
+      wanted_send_window_ = setting.value;
+      return {};
     default:
       return {};
   }
 }
 
-http2::ConnectionError Http2Session::ChangeWindows(int64_t window) {
-  const int64_t more = window - std::exchange(stream_send_window_, window);
+http2::ConnectionError Http2Session::OnSettingsEnd() {
+  http2::AppendSettingsAck(Say());
+  const int64_t more = wanted_send_window_ - stream_send_window_;
+  if (more == 0) {
+    return {};
+  }
+  stream_send_window_ = wanted_send_window_;
   for (const auto& [stream, exchange] : streams_) {
     exchange->stream_.send_window += more;
     if (exchange->stream_.send_window > http2::kWindowMax) {
@@ -222,19 +221,19 @@ http2::ConnectionError Http2Session::ChangeWindows(int64_t window) {
       SendLater(exchange);
     }
   }
-  return {};
+  return NoteWaste();
 }
 
-void Http2Session::OnSettingsEnd() {
-  http2::AppendSettingsAck(Say());
-}
-
-void Http2Session::OnSettingsAck() {
+http2::ConnectionError Http2Session::OnSettingsAck() {
+  if (std::exchange(are_settings_known_, true)) {
+    return {ErrorCode::kProtocolError, "SETTINGS acknowledged twice"};
+  }
   const int64_t window = limits_->stream_window_bytes;
   const int64_t more = window - std::exchange(stream_receive_window_, window);
   for (const auto& [stream, exchange] : streams_) {
     exchange->stream_.receive_window += more;
   }
+  return {};
 }
 
 http2::ConnectionError Http2Session::OnPing(std::string_view payload, bool is_ack) {
@@ -278,7 +277,6 @@ http2::ConnectionError Http2Session::OnWindowUpdate(uint32_t stream, uint32_t by
       return {bytes == 0 ? ErrorCode::kProtocolError : ErrorCode::kFlowControlError,
               "WINDOW_UPDATE of nothing, or of too much"};
     }
-    blocked_.MoveIf([](const Exchange* /*exchange*/) { return true; }, &sending_);
     host_->OutputReady();
     return {};
   }
@@ -292,8 +290,10 @@ http2::ConnectionError Http2Session::OnWindowUpdate(uint32_t stream, uint32_t by
   int64_t& window = exchange->stream_.send_window;
   window += bytes;
   if (bytes == 0 || window > http2::kWindowMax) {
-    CutStream(exchange, bytes == 0 ? ErrorCode::kProtocolError : ErrorCode::kFlowControlError);
-  } else if (exchange->unsent_bytes() > 0) {
+    return CutStream(exchange,
+                     bytes == 0 ? ErrorCode::kProtocolError : ErrorCode::kFlowControlError);
+  }
+  if (exchange->unsent_bytes() > 0) {
     SendLater(exchange);
   }
   return {};

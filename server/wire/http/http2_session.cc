@@ -68,6 +68,13 @@ void Http2Session::NoteTime(uint64_t units_before) {
   }
 }
 
+void Http2Session::SetHeldBack(bool is_held_back) {
+  is_held_back_ = is_held_back;
+  if (head_since_nanos_ != Loop::kNever) {
+    head_since_nanos_ = host_->loop()->now_nanos();
+  }
+}
+
 std::string* Http2Session::Say() {
   if (out_ != nullptr) {
     return out_;
@@ -86,7 +93,13 @@ bool Http2Session::CollectOutput(std::string* out) {
   }
   pending_frames_ = 0;
   for (bool goes_on = true; goes_on;) {
-    while (out->size() < kOutputBatchBytes && !sending_.empty()) {
+    while (out->size() < kOutputBatchBytes) {
+      if (send_window_ > 0 && !blocked_.empty()) {
+        sending_.PushBack(blocked_.front());
+      }
+      if (sending_.empty()) {
+        break;
+      }
       SendSome(sending_.front());
     }
     const std::vector<std::shared_ptr<Exchange>> writable = std::exchange(writable_, {});
@@ -116,7 +129,7 @@ void Http2Session::BeginStop() {
 
 int64_t Http2Session::next_time_nanos() const {
   int64_t due = Loop::kNever;
-  if (head_since_nanos_ != Loop::kNever) {
+  if (head_since_nanos_ != Loop::kNever && !is_held_back_) {
     due = head_since_nanos_ + limits_->head_timeout_nanos;
   }
   if (limits_->keepalive_interval_nanos > 0) {
@@ -128,7 +141,7 @@ int64_t Http2Session::next_time_nanos() const {
 }
 
 bool Http2Session::OnTime(int64_t now_nanos) {
-  if (head_since_nanos_ != Loop::kNever &&
+  if (head_since_nanos_ != Loop::kNever && !is_held_back_ &&
       now_nanos >= head_since_nanos_ + limits_->head_timeout_nanos) {
     PROBE("http2: a head that does not end is cut off");
     return false;
@@ -145,6 +158,9 @@ bool Http2Session::OnTime(int64_t now_nanos) {
 // What the server says.
 
 void Http2Session::HeadReady(Exchange* exchange, int status, Fields fields, bool is_end) {
+  if (exchange->stream_.has_ended) {
+    return;
+  }
   std::string* const out = Say();
   const size_t begun_at = http2::BeginHead(out);
   encoder_.Begin(out);
@@ -206,6 +222,9 @@ void Http2Session::SendSome(Exchange* exchange) {
   }
   if (!exchange->has_head_) {
     return;  // which is what the client wants to see first
+  }
+  if (stream.wants_no_body) {
+    exchange->Skip();
   }
   const size_t waiting = exchange->unsent_bytes();
   if (waiting > 0 && stream.send_window <= 0) {
@@ -278,12 +297,16 @@ void Http2Session::CloseStream(Exchange* exchange) {
   streams_.erase(exchange->stream_.id);
   exchange->Unlink();
   CloseExchange(exchange);
+  if (is_stopping_ || is_client_leaving_) {
+    host_->OutputReady();  // it may have been what the end waited for
+  }
 }
 
-void Http2Session::CutStream(Exchange* exchange, ErrorCode code) {
+http2::ConnectionError Http2Session::CutStream(Exchange* exchange, ErrorCode code) {
   PROBE("http2: a stream's client does something wrong");
   http2::AppendReset(exchange->stream_.id, code, Say());
   CloseStream(exchange);
+  return NoteWaste();  // the same to the server as a reset by the client (CVE-2025-8671)
 }
 
 void Http2Session::GiveBack(Exchange* exchange, size_t bytes) {

@@ -2,8 +2,8 @@
 //
 // Laws     1. Data goes from an exchange's buffer into the output with one copy, a frame of each exchange in turn, as the
 //             client's windows allow.
-//          2. A client that resets streams or pings without end is told ENHANCE_YOUR_CALM and cut off
-//             (rapid reset, too_many_pings); one whose header block does not end is cut off.
+//          2. A client that resets streams, has them reset by its mistakes, changes their windows or pings without
+//             end is told ENHANCE_YOUR_CALM and cut off (too_many_resets, too_many_pings); one whose header block does not end is cut off.
 //          3. An exchange is never closed inside a call of its own: what ends it is said by CollectOutput, or came from
 //             the client.
 //          4. What a stream's client does wrong costs it the stream; what breaks the frames or the windows of all, the
@@ -46,6 +46,8 @@ class Http2Session final : public Session, private http2::FrameSink {
 
   size_t waiting_frames() const override { return pending_frames_; }
 
+  void SetHeldBack(bool is_held_back) override;
+
   void HeadReady(Exchange* exchange, int status, Fields fields, bool is_end) override;
   void DataReady(Exchange* exchange) override;
   void FinishReady(Exchange* exchange) override;
@@ -61,8 +63,8 @@ class Http2Session final : public Session, private http2::FrameSink {
   ConnectionError OnHead(uint32_t stream, std::string_view block, bool is_end) override;
   ConnectionError OnReset(uint32_t stream, ErrorCode code) override;
   ConnectionError OnSetting(const http2::Setting& setting) override;
-  void OnSettingsEnd() override;
-  void OnSettingsAck() override;
+  ConnectionError OnSettingsEnd() override;
+  ConnectionError OnSettingsAck() override;
   ConnectionError OnPing(std::string_view payload, bool is_ack) override;
   void OnGoaway(uint32_t last_stream, ErrorCode code, std::string_view why) override;
   ConnectionError OnWindowUpdate(uint32_t stream, uint32_t bytes) override;
@@ -78,18 +80,18 @@ class Http2Session final : public Session, private http2::FrameSink {
   ConnectionError TakeRequest(uint32_t stream, std::string_view block, bool is_end);
   ConnectionError TakeTrailers(uint32_t stream, std::string_view block, bool is_end);
   void BeginExchange(uint32_t stream, RequestHead::Verdict verdict, bool has_body_ended);
-  void EndBody(Exchange* exchange);
+  ConnectionError EndBody(Exchange* exchange);
   void GiveBack(Exchange* exchange, size_t bytes);
   // Its client did something wrong.
-  void CutStream(Exchange* exchange, ErrorCode code);
+  ConnectionError CutStream(Exchange* exchange, ErrorCode code);
   void CloseStream(Exchange* exchange);
-  ConnectionError ChangeWindows(int64_t window);
   // Has it looked at by CollectOutput.
   void SendLater(Exchange* exchange);
   void SendSome(Exchange* exchange);
   void SayTrailers(Exchange* exchange);
   void FinishStream(Exchange* exchange);
-  ConnectionError NoteReset();
+  // What costs the server more than its client.
+  ConnectionError NoteWaste();
   ConnectionError NotePing();
   void NoteTime(uint64_t units_before);
 
@@ -107,6 +109,7 @@ class Http2Session final : public Session, private http2::FrameSink {
   uint32_t last_stream_ = 0;                            // the client's newest
   int64_t send_window_ = http2::kWindowDefault;         // bytes, of the connection
   int64_t stream_send_window_ = http2::kWindowDefault;  // what a new stream has
+  int64_t wanted_send_window_ = http2::kWindowDefault;  // the same, by the SETTINGS being read
   uint32_t send_frame_bytes_ = http2::kFrameBytesDefault;
   int64_t receive_window_;                                 // bytes, of the connection
   int64_t stream_receive_window_ = http2::kWindowDefault;  // until the client knows ours
@@ -116,8 +119,10 @@ class Http2Session final : public Session, private http2::FrameSink {
   int64_t keepalive_sent_nanos_ = Loop::kNever;
   int64_t last_ping_nanos_ = 0;
   int ping_strikes_ = 0;
-  int64_t resets_since_nanos_ = 0;
-  uint64_t resets_ = 0;  // less what time has forgiven
+  int64_t waste_since_nanos_ = 0;
+  uint64_t waste_ = 0;               // less what time has forgiven
+  bool are_settings_known_ = false;  // ours, to the client
+  bool is_held_back_ = false;
   bool has_answered_since_ping_ = false;
   bool is_cut_off_ = false;
   bool is_client_leaving_ = false;

@@ -66,6 +66,16 @@ TEST(Http2, AnswersManyStreamsOfManyConnections) {
   }
 }
 
+TEST(Http2, AnswersHeadWithoutABody) {
+  TestSite site;
+  Http2Client client(site.port());
+  const int32_t head = client.Request("HEAD", "/echo");
+  EXPECT_EQ(client.Await(head).body, "");
+  EXPECT_EQ(client.stream(head).fields[":status"], "200");
+  EXPECT_EQ(client.stream(head).error, 0U);
+  EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+}
+
 TEST(Http2, TellsAClientToStopUploadingWhenItWasAnsweredEarly) {
   TestSite site;
   Http2Client client(site.port());

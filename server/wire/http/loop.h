@@ -74,10 +74,10 @@ class Loop {
   // Monotonic time at the start of this turn.
   int64_t now_nanos() const { return now_nanos_; }
 
-  // Of those who serve clients on it.
-  void ChangeConnections(int by) { connections_ += by; }
+  // Who is served on it: connections, and those who wait for an acceptor.
+  void ChangeUsers(int by) { users_ += by; }
 
-  int connections() const { return connections_; }
+  int users() const { return users_; }
 
   bool Watch(int fd, uint32_t events, Pollable* pollable);
   void ChangeWatch(int fd, uint32_t events, Pollable* pollable);
@@ -134,7 +134,7 @@ class Loop {
   std::vector<std::unique_ptr<Pollable>> dead_;
   std::vector<char> read_buffer_;
   size_t backlog_bytes_ = 0;
-  int connections_ = 0;
+  int users_ = 0;
 
   Thread thread_;
 };

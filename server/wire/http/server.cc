@@ -64,16 +64,21 @@ class Shard final : public ConnectionOwner {
 
   Loop* loop() const { return loop_.get(); }
 
+  // Connections that are there or on their way. Any thread.
+  size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  void NoteComing() { load_.fetch_add(1, std::memory_order_relaxed); }
+
   void Add(std::unique_ptr<ByteStream> stream, Handler* handler) {
     if (is_stopping_) {
-      count_->fetch_sub(1, std::memory_order_relaxed);
+      NoteGone();
       return;
     }
     auto connection =
         std::make_unique<Connection>(loop_, this, handler, limits_, std::move(stream));
     Connection* const raw = connection.get();
     if (!raw->Open()) {
-      count_->fetch_sub(1, std::memory_order_relaxed);
+      NoteGone();
       return;
     }
     connections_[raw] = std::move(connection);
@@ -98,11 +103,16 @@ class Shard final : public ConnectionOwner {
     const auto found = connections_.find(connection);
     loop_->Bury(std::move(found->second));
     connections_.erase(found);
-    count_->fetch_sub(1, std::memory_order_relaxed);
+    NoteGone();
     ReportIfEmpty();
   }
 
  private:
+  void NoteGone() {
+    load_.fetch_sub(1, std::memory_order_relaxed);
+    count_->fetch_sub(1, std::memory_order_relaxed);
+  }
+
   std::vector<Connection*> All() const {
     std::vector<Connection*> all;
     all.reserve(connections_.size());
@@ -121,6 +131,7 @@ class Shard final : public ConnectionOwner {
   const std::shared_ptr<Loop> loop_;
   const Limits* const limits_;
   std::atomic<size_t>* const count_;
+  std::atomic<size_t> load_{0};
   Drain* const drain_;
   absl::flat_hash_map<Connection*, std::unique_ptr<Connection>> connections_;
   bool is_stopping_ = false;
@@ -160,7 +171,10 @@ class ShardedServer final : public Server {
     Loop* const loop = shards_.front()->loop();
     auto acceptor = std::make_unique<Acceptor>(
         loop, std::move(socket), [this, site = std::move(site)](int fd) { Take(fd, site); });
-    loop->Post([raw = acceptor.get()] { raw->Start(); });
+    loop->Post([loop, raw = acceptor.get()] {
+      loop->ChangeUsers(+1);  // whoever wants to connect
+      raw->Start();
+    });
     MutexLock lock(&mu_);
     acceptors_.push_back(std::move(acceptor));
   }
@@ -194,6 +208,15 @@ class ShardedServer final : public Server {
   }
 
  private:
+  // Of equals the last: the first one accepts as well.
+  Shard* LeastBusy() const {
+    Shard* best = shards_.back().get();
+    for (const auto& shard : shards_) {
+      best = shard->load() < best->load() ? shard.get() : best;
+    }
+    return best;
+  }
+
   void Take(int fd, const Site& site) {
     if (connections_.fetch_add(1, std::memory_order_relaxed) >= options_.limits.connections_max) {
       PROBE("http: too many connections");
@@ -204,8 +227,8 @@ class ShardedServer final : public Server {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // means nothing to a Unix socket
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    Shard* const shard =
-        shards_[next_.fetch_add(1, std::memory_order_relaxed) % shards_.size()].get();
+    Shard* const shard = LeastBusy();
+    shard->NoteComing();
     std::unique_ptr<ByteStream> stream =
         site.tls != nullptr ? MakeTlsStream(site.tls.get(), fd) : MakePlainStream(fd);
     shard->loop()->Post([shard, handler = site.handler, stream = std::move(stream)]() mutable {
@@ -216,7 +239,6 @@ class ShardedServer final : public Server {
   const ServerOptions options_;
   const Site site_;
   std::atomic<size_t> connections_{0};  // accepted and not closed; all threads
-  std::atomic<size_t> next_{0};         // round robin; whoever accepts
   Drain drain_;
   std::vector<std::unique_ptr<Shard>> shards_;  // immutable after Start
   bool is_stopped_ = false;                     // of whoever stops it

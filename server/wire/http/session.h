@@ -82,6 +82,9 @@ class Session {
             backlog_bytes_ > limits_->backlog_pause_bytes);
   }
 
+  // Its client is not read from for a while, and can't be blamed for what does not come.
+  virtual void SetHeldBack(bool /*is_held_back*/) {}
+
   // Frames that wait to be sent beside them: answers without a body, resets, acknowledgements.
   virtual size_t waiting_frames() const { return 0; }
 

@@ -251,7 +251,8 @@ void FrameReader::TakeContinuation(const FrameHead& head, std::string_view paylo
 
 void FrameReader::TakeSettings(const FrameHead& head, std::string_view payload, FrameSink* sink) {
   if (HasFlag(head, kFlagAck)) {
-    return sink->OnSettingsAck();
+    error_ = sink->OnSettingsAck();
+    return;
   }
   has_settings_ = true;
   for (; !payload.empty(); payload.remove_prefix(kSettingBytes)) {
@@ -265,7 +266,7 @@ void FrameReader::TakeSettings(const FrameHead& head, std::string_view payload, 
       return;
     }
   }
-  sink->OnSettingsEnd();
+  error_ = sink->OnSettingsEnd();
 }
 
 std::string_view FrameReader::Unpadded(const FrameHead& head, std::string_view payload) {

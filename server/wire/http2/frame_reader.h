@@ -38,9 +38,9 @@ class FrameSink {
   // Once for each; its value is one that the standard allows.
   virtual ConnectionError OnSetting(const Setting& setting) = 0;
   // After the last of one frame. They are to be acknowledged.
-  virtual void OnSettingsEnd() = 0;
+  virtual ConnectionError OnSettingsEnd() = 0;
   // The other end keeps to ours from here on.
-  virtual void OnSettingsAck() = 0;
+  virtual ConnectionError OnSettingsAck() = 0;
   virtual ConnectionError OnPing(std::string_view payload, bool is_ack) = 0;
   // `last_stream`: what came after it was not looked at.
   virtual void OnGoaway(uint32_t last_stream, ErrorCode code, std::string_view why) = 0;

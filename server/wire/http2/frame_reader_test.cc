@@ -35,9 +35,9 @@ class Journal final : public FrameSink {
     return Note(fmt::format("setting {} {}", static_cast<int>(setting.id), setting.value));
   }
 
-  void OnSettingsEnd() override { Note("settings"); }
+  ConnectionError OnSettingsEnd() override { return Note("settings"); }
 
-  void OnSettingsAck() override { Note("settings ack"); }
+  ConnectionError OnSettingsAck() override { return Note("settings ack"); }
 
   ConnectionError OnPing(std::string_view payload, bool is_ack) override {
     return Note(fmt::format("ping {}{}", payload, is_ack ? " ack" : ""));

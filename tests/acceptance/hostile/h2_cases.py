@@ -109,6 +109,7 @@ CASES = [
     # SETTINGS (6.5).
     ("settings on a stream", "6.5", frame(SETTINGS, 0, 1, b""), goaway(PROTOCOL)),
     ("settings of five bytes", "6.5", frame(SETTINGS, 0, 0, b"\0\4\0\0\0"), goaway(SIZE)),
+    ("settings acknowledged twice", "6.5.3", frame(SETTINGS, ACK, 0, b"") * 2, goaway(PROTOCOL)),
     ("an acknowledgement with settings", "6.5", frame(SETTINGS, ACK, 0, struct.pack(">HI", 4, 1)), goaway(SIZE)),
     ("push that is neither on nor off", "6.5.2", setting(ENABLE_PUSH, 2), goaway(PROTOCOL)),
     ("a window of 2^31", "6.5.2", setting(INITIAL_WINDOW_SIZE, 1 << 31), goaway(FLOW)),

@@ -246,7 +246,7 @@ def make_resets(lab):
             break
         asked += 100
     talk.run_until(lambda: talk.is_over or len(talk.ended) == asked, 10)
-    lab.check(talk.is_over or len(talk.ended) == asked, f"made resets: {asked} asked, {len(talk.ended)} ended")
+    lab.check(talk.goaway == "ENHANCE_YOUR_CALM", f"made resets: {asked} asked, {len(talk.ended)} ended, goaway {talk.goaway}")
     talk.close()
     return f"{asked} streams, goaway {talk.goaway}"
 
@@ -317,7 +317,13 @@ def flood_settings(lab):
         talk.acks = 0
     lab.check(talk.is_served(1) or talk.goaway == "ENHANCE_YOUR_CALM", f"settings flood: goaway {talk.goaway}")
     talk.close()
-    return f"goaway {talk.goaway}"
+    # Each change is work for every open stream.
+    changing = Talk(lab.endpoint)
+    changing.send((settings(initial_window_size=65_534) + settings(initial_window_size=65_535)) * 2_000)
+    changing.run_until(lambda: changing.is_over, 10)
+    lab.check(changing.goaway == "ENHANCE_YOUR_CALM", f"changing windows: goaway {changing.goaway}")
+    changing.close()
+    return f"goaway {talk.goaway}, of changes {changing.goaway}"
 
 
 def flood_pings(lab):
