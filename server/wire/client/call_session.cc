@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint32_t kStreamWindowBytes = 4U << 20U;
 constexpr uint32_t kConnectionWindowBytes = 64U << 20U;
-constexpr uint32_t kSendFrameBytesMax = 32 * 1024;
 constexpr uint32_t kStreamNumberMax = (1U << 31U) - 1;
 constexpr uint32_t kNumbersForThoseWhoWait = 1U << 20U;
 constexpr size_t kKeptTextsMax = 16;
@@ -174,7 +173,7 @@ void CallSession::SendSome(Call* call) {
     if (call->stream_id != 0) {
       http2::AppendReset(call->stream_id, ErrorCode::kCancel, out_);
     }
-    call->outcome.http2_error = static_cast<uint32_t>(ErrorCode::kCancel);
+    call->outcome.http2_error = ErrorCode::kCancel;
     End(call);
     return;
   }
@@ -188,9 +187,8 @@ void CallSession::SendSome(Call* call) {
     blocked_.PushBack(call);
     return;
   }
-  const auto size = static_cast<size_t>(
-      std::min({static_cast<int64_t>(waiting), static_cast<int64_t>(send_frame_bytes_),
-                std::max<int64_t>(call->send_window, 0), std::max<int64_t>(send_window_, 0)}));
+  const size_t size =
+      http2::SendableBytes(waiting, send_frame_bytes_, call->send_window, send_window_);
   call->has_sent_end = size == waiting && call->is_half_closed;
   http2::AppendFrameHead({.size = static_cast<uint32_t>(size),
                           .type = http2::FrameType::kData,
@@ -308,7 +306,7 @@ http2::ConnectionError CallSession::OnReset(uint32_t stream, ErrorCode code) {
     return {ErrorCode::kProtocolError, "a reset of a stream that was not begun"};
   }
   if (Call* const call = Find(stream); call != nullptr) {
-    call->outcome.http2_error = static_cast<uint32_t>(code);
+    call->outcome.http2_error = code;
     End(call);
   }
   return {};
@@ -323,7 +321,7 @@ http2::ConnectionError CallSession::OnSetting(const http2::Setting& setting) {
       streams_max_ = setting.value;
       return {};
     case http2::SettingId::kMaxFrameSize:
-      send_frame_bytes_ = std::min(setting.value, kSendFrameBytesMax);
+      send_frame_bytes_ = std::min(setting.value, http2::kSentFrameBytesMax);
       return {};
     case http2::SettingId::kInitialWindowSize: {
       const int64_t more =
@@ -375,7 +373,7 @@ void CallSession::OnGoaway(uint32_t last_stream, ErrorCode code, std::string_vie
     static_cast<ListLink<BySending>*>(refused.back())->Unlink();
   }
   for (Call* const call : refused) {
-    call->outcome.http2_error = static_cast<uint32_t>(ErrorCode::kRefusedStream);
+    call->outcome.http2_error = ErrorCode::kRefusedStream;
     End(call);
   }
 }

@@ -309,7 +309,7 @@ void Channel::Recycle(Call* call) {
   call->outcome.http_status = 0;
   call->outcome.grpc_status = -1;
   call->outcome.grpc_message.clear();
-  call->outcome.http2_error = 0;
+  call->outcome.http2_error = http2::ErrorCode::kNoError;
   call->done = nullptr;
   pool_.push_back(call);
 }

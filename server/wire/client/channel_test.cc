@@ -14,9 +14,12 @@
 #include "server/wire/client/grpc_wire.h"
 #include "server/wire/http/collect_body.h"
 #include "server/wire/http/server.h"
+#include "server/wire/http/testing/test_site.h"
 
 namespace socle::server {
 namespace {
+
+using http::Eventually;
 
 constexpr size_t kBodyBytesMax = 64 << 20;
 
@@ -42,7 +45,6 @@ class EchoSite final : public http::Handler {
       MutexLock lock(&mu_);
       seen_.push_back(seen);
       waiting_.push_back({exchange, std::move(body)});
-      most_waiting_ = std::max(most_waiting_, waiting_.size());
       if (!holds_) {
         AnswerAll();
       }
@@ -87,7 +89,6 @@ class EchoSite final : public http::Handler {
   mutable Mutex mu_;
   std::vector<Asked> waiting_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> seen_ ABSL_GUARDED_BY(mu_);
-  size_t most_waiting_ ABSL_GUARDED_BY(mu_) = 0;
   std::unique_ptr<http::Server> server_;
   uint16_t port_ = 0;
 };
@@ -135,14 +136,6 @@ class ChannelTest : public ::testing::Test {
   CondVar changed_;
   std::vector<absl::Status> outcomes_ ABSL_GUARDED_BY(mu_);
 };
-
-bool Eventually(const std::function<bool()>& holds) {
-  const int64_t give_up = Clock::Real()->MonotonicNanos() + 10 * kNanosPerSecond;
-  while (!holds() && Clock::Real()->MonotonicNanos() < give_up) {
-    Clock::Real()->SleepFor(kNanosPerMilli);
-  }
-  return holds();
-}
 
 TEST_F(ChannelTest, CallsBeyondWhatTheServerTakesWaitTheirTurn) {
   http::ServerOptions options;

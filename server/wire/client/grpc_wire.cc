@@ -5,7 +5,6 @@
 
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
-#include "server/wire/http2/frame.h"
 
 namespace socle::server {
 namespace {
@@ -158,10 +157,10 @@ absl::Status StatusOf(const StreamOutcome& outcome) {
     // gRPC and Abseil number their codes alike; a code outside the list reads as Unknown.
     return absl::Status(static_cast<absl::StatusCode>(outcome.grpc_status), outcome.grpc_message);
   }
-  if (const auto error = static_cast<http2::ErrorCode>(outcome.http2_error);
-      error != http2::ErrorCode::kNoError) {
-    return absl::Status(CodeOfHttp2Error(error),
-                        fmt::format("stream reset by the server: {}", http2::NameOf(error)));
+  if (outcome.http2_error != http2::ErrorCode::kNoError) {
+    return absl::Status(
+        CodeOfHttp2Error(outcome.http2_error),
+        fmt::format("stream reset by the server: {}", http2::NameOf(outcome.http2_error)));
   }
   if (outcome.http_status != 0 && outcome.http_status != 200) {
     return absl::Status(CodeOfHttpStatus(outcome.http_status),

@@ -17,6 +17,8 @@
 #include <absl/status/status.h>
 #include <google/protobuf/message_lite.h>
 
+#include "server/wire/http2/frame.h"
+
 namespace socle::server {
 
 inline constexpr size_t kMessagePrefixBytes = 5;
@@ -38,10 +40,10 @@ std::string EncodeGrpcTimeout(int64_t nanos);
 
 // What the headers and trailers of a stream said, before it becomes a Status.
 struct StreamOutcome {
-  int http_status = 0;       // 0: no response headers came
-  int grpc_status = -1;      // -1: no grpc-status came
-  std::string grpc_message;  // decoded
-  uint32_t http2_error = 0;  // error code the stream was closed with
+  int http_status = 0;                                        // 0: no response headers came
+  int grpc_status = -1;                                       // -1: no grpc-status came
+  std::string grpc_message;                                   // decoded
+  http2::ErrorCode http2_error = http2::ErrorCode::kNoError;  // the stream was closed with
 };
 
 absl::Status StatusOf(const StreamOutcome& outcome);

@@ -83,16 +83,21 @@ TEST(GrpcWire, MakesAStatusOfWhateverEndedTheStream) {
     absl::StatusCode code;
     std::string_view text;
   } kCases[] = {
-      {{200, 0, "", 0}, absl::StatusCode::kOk, ""},
-      {{200, 11, "etcdserver: mvcc: required revision has been compacted", 0},
+      {{200, 0, "", http2::ErrorCode::kNoError}, absl::StatusCode::kOk, ""},
+      {{200, 11, "etcdserver: mvcc: required revision has been compacted",
+        http2::ErrorCode::kNoError},
        absl::StatusCode::kOutOfRange,
        "etcdserver: mvcc: required revision has been compacted"},
-      {{503, -1, "", 0}, absl::StatusCode::kUnavailable, "unexpected HTTP status 503"},
-      {{404, -1, "", 0}, absl::StatusCode::kUnimplemented, "unexpected HTTP status 404"},
-      {{0, -1, "", static_cast<uint32_t>(http2::ErrorCode::kRefusedStream)},
+      {{503, -1, "", http2::ErrorCode::kNoError},
+       absl::StatusCode::kUnavailable,
+       "unexpected HTTP status 503"},
+      {{404, -1, "", http2::ErrorCode::kNoError},
+       absl::StatusCode::kUnimplemented,
+       "unexpected HTTP status 404"},
+      {{0, -1, "", http2::ErrorCode::kRefusedStream},
        absl::StatusCode::kUnavailable,
        "stream reset by the server: REFUSED_STREAM"},
-      {{200, -1, "", 0},
+      {{200, -1, "", http2::ErrorCode::kNoError},
        absl::StatusCode::kInternal,
        "the server closed the stream without sending trailers"},
   };

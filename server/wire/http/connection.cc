@@ -16,11 +16,11 @@
 #include "kv/base/probe.h"
 #include "server/wire/http/http1_session.h"
 #include "server/wire/http/http2_session.h"
+#include "server/wire/http2/frame.h"
 
 namespace socle::server::http {
 namespace {
 
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr size_t kDecidingBytes = 3;  // no HTTP/1.1 method begins with "PRI"
 constexpr int kReadsPerTurn = 4;
 constexpr int kWritesPerTurn = 16;
@@ -181,7 +181,7 @@ bool Connection::ChooseProtocol(std::string_view bytes) {
   const size_t size = std::min(bytes.size(), kDecidingBytes);
   bool is_http2 = agreed == "h2";
   if (agreed.empty()) {
-    is_http2 = bytes.substr(0, size) == kHttp2Preface.substr(0, size);
+    is_http2 = bytes.substr(0, size) == http2::kPreface.substr(0, size);
     if (is_http2 && size < kDecidingBytes) {
       return false;
     }

@@ -27,6 +27,7 @@
 #include "server/wire/http/linked_list.h"
 #include "server/wire/http/loop.h"
 #include "server/wire/http/message.h"
+#include "server/wire/http2/frame.h"
 
 namespace socle::server::http {
 
@@ -56,10 +57,10 @@ class Receiver {
   virtual void OnClosed() = 0;
 };
 
-inline constexpr uint32_t kResetNoError = 0;
-inline constexpr uint32_t kResetInternal = 2;
-inline constexpr uint32_t kResetCancel = 8;
-inline constexpr uint32_t kResetEnhanceYourCalm = 11;
+inline constexpr uint32_t kResetInternal = static_cast<uint32_t>(http2::ErrorCode::kInternalError);
+inline constexpr uint32_t kResetCancel = static_cast<uint32_t>(http2::ErrorCode::kCancel);
+inline constexpr uint32_t kResetEnhanceYourCalm =
+    static_cast<uint32_t>(http2::ErrorCode::kEnhanceYourCalm);
 
 // Makes the bytes of a body when they can be sent.
 class BodySource {

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "kv/base/check.h"
-#include "kv/base/mutex.h"
 #include "server/wire/http/collect_body.h"
 #include "server/wire/http/http2_session.h"
+#include "server/wire/http/testing/silent_host.h"
 #include "server/wire/http2/frame_reader.h"
 #include "server/wire/http2/head_decoder.h"
 
@@ -60,20 +60,6 @@ class Listener final : public http2::FrameSink {
   http2::HeadDecoder decoder_;
 };
 
-class Host final : public SessionHost {
- public:
-  explicit Host(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
-
-  void OutputReady() override {}
-
-  void SetReading(bool) override {}
-
-  const std::shared_ptr<Loop>& loop() const override { return loop_; }
-
- private:
-  const std::shared_ptr<Loop> loop_;
-};
-
 class Echo final : public Handler {
  public:
   std::shared_ptr<Receiver> Begin(const Request& request,
@@ -109,11 +95,7 @@ void Talk(SessionHost* host, std::string_view said, bool is_bit_by_bit, const Li
 }
 
 int RunInput(std::string_view input) {
-  static auto* const loop = [] {
-    absl::StatusOr<std::shared_ptr<Loop>> started = Loop::Start("fuzz");
-    CHECK(started.ok());
-    return new std::shared_ptr<Loop>(*std::move(started));
-  }();
+  static auto* const host = new SilentHost;
   if (input.empty() || input.size() > kInputBytesMax) {
     return 0;
   }
@@ -130,20 +112,7 @@ int RunInput(std::string_view input) {
     limits.streams_max = 3;
     limits.header_bytes_max = 500;
   }
-  Host host(*loop);
-  Mutex mu;
-  CondVar changed;
-  bool is_done = false;
-  (*loop)->Post([&] {
-    Talk(&host, said, (flags & 2U) != 0, limits);
-    MutexLock lock(&mu);
-    is_done = true;
-    changed.SignalAll();
-  });
-  MutexLock lock(&mu);
-  while (!is_done) {
-    changed.Wait(&mu);
-  }
+  host->Run([&] { Talk(host, said, (flags & 2U) != 0, limits); });
   return 0;
 }
 

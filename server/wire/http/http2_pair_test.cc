@@ -1,6 +1,5 @@
 // An Http2Session against another implementation's client, both in memory: random requests, bodies, windows and resets.
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,29 +9,15 @@
 #include <nghttp2/nghttp2.h>
 
 #include "kv/base/check.h"
-#include "kv/base/mutex.h"
 #include "kv/base/random.h"
 #include "server/wire/http/collect_body.h"
 #include "server/wire/http/http2_session.h"
+#include "server/wire/http/testing/silent_host.h"
 
 namespace socle::server::http {
 namespace {
 
 constexpr size_t kBodyBytesMax = 200'000;
-
-class SilentHost final : public SessionHost {
- public:
-  explicit SilentHost(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
-
-  void OutputReady() override {}
-
-  void SetReading(bool /*wants_bytes*/) override {}
-
-  const std::shared_ptr<Loop>& loop() const override { return loop_; }
-
- private:
-  const std::shared_ptr<Loop> loop_;
-};
 
 // Answers with what the request had: in one piece, or bit by bit as the client takes it.
 class BitByBit final : public Receiver {
@@ -286,29 +271,14 @@ void RunSeed(SessionHost* host, uint64_t seed, int* answered) {
 }
 
 TEST(Http2Pair, AnswersEveryCallWholeWhateverTheWindowsAre) {
-  absl::StatusOr<std::shared_ptr<Loop>> loop = Loop::Start("pair");
-  ASSERT_TRUE(loop.ok());
-  SilentHost host(*loop);
-  Mutex mu;
-  CondVar changed;
-  bool is_done = false;
+  SilentHost host;
   int answered = 0;
-  (*loop)->Post([&] {
+  host.Run([&] {
     for (uint64_t seed = 1; seed <= 300 && !::testing::Test::HasFailure(); ++seed) {
       RunSeed(&host, seed, &answered);
     }
-    MutexLock lock(&mu);
-    is_done = true;
-    changed.SignalAll();
   });
-  {
-    MutexLock lock(&mu);
-    while (!is_done) {
-      changed.Wait(&mu);
-    }
-  }
   EXPECT_GT(answered, 10'000);
-  (*loop)->Stop([] {});
 }
 
 }  // namespace

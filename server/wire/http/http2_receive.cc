@@ -12,8 +12,6 @@ namespace {
 constexpr uint64_t kWasteBurst = 1'000;
 constexpr uint64_t kWasteRate = 100;
 constexpr size_t kOnlySlot = 0;  // of the decoder: only requests are remembered
-// Of a client that takes larger frames: others wait while one is sent.
-constexpr uint32_t kSendFrameBytesMax = 32 * 1024;
 
 }  // namespace
 
@@ -195,7 +193,7 @@ http2::ConnectionError Http2Session::OnSetting(const http2::Setting& setting) {
       encoder_.LimitTable(setting.value);
       return {};
     case http2::SettingId::kMaxFrameSize:
-      send_frame_bytes_ = std::min(setting.value, kSendFrameBytesMax);
+      send_frame_bytes_ = std::min(setting.value, http2::kSentFrameBytesMax);
       return {};
     case http2::SettingId::kInitialWindowSize:
       wanted_send_window_ = setting.value;

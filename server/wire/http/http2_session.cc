@@ -236,9 +236,8 @@ void Http2Session::SendSome(Exchange* exchange) {
     blocked_.PushBack(exchange);
     return;
   }
-  const auto size = static_cast<size_t>(
-      std::min({static_cast<int64_t>(waiting), static_cast<int64_t>(send_frame_bytes_),
-                std::max<int64_t>(stream.send_window, 0), std::max<int64_t>(send_window_, 0)}));
+  const size_t size =
+      http2::SendableBytes(waiting, send_frame_bytes_, stream.send_window, send_window_);
   const bool is_last = size == waiting && exchange->is_finished_;
   const bool has_trailers =
       is_last && (!exchange->trailers_.empty() || !exchange->constant_trailers_.empty());

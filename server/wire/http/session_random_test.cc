@@ -1,6 +1,5 @@
 // Random input for both protocols: sessions are fed without sockets, from strings.
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,30 +9,16 @@
 #include <gtest/gtest.h>
 
 #include "kv/base/check.h"
-#include "kv/base/mutex.h"
 #include "kv/base/random.h"
 #include "server/wire/http/collect_body.h"
 #include "server/wire/http/http1_session.h"
 #include "server/wire/http/http2_session.h"
+#include "server/wire/http/testing/silent_host.h"
 
 namespace socle::server::http {
 namespace {
 
 constexpr size_t kBodyBytesMax = 10'000;
-
-class FakeHost final : public SessionHost {
- public:
-  explicit FakeHost(std::shared_ptr<Loop> loop) : loop_(std::move(loop)) {}
-
-  void OutputReady() override {}
-
-  void SetReading(bool /*wants_bytes*/) override {}
-
-  const std::shared_ptr<Loop>& loop() const override { return loop_; }
-
- private:
-  const std::shared_ptr<Loop> loop_;
-};
 
 class EchoHandler final : public Handler {
  public:
@@ -54,23 +39,6 @@ class EchoHandler final : public Handler {
  private:
   int begun_ = 0;
 };
-
-// Runs the task on the loop's thread and waits for it.
-void RunOn(Loop* loop, const std::function<void()>& task) {
-  Mutex mu;
-  CondVar changed;
-  bool is_done = false;
-  loop->Post([&] {
-    task();
-    MutexLock lock(&mu);
-    is_done = true;
-    changed.SignalAll();
-  });
-  MutexLock lock(&mu);
-  while (!is_done) {
-    changed.Wait(&mu);
-  }
-}
 
 std::string Mutated(std::string bytes, Random* random) {
   const uint64_t changes = random->Below(4);
@@ -179,13 +147,11 @@ class SessionRandomTest : public ::testing::TestWithParam<bool> {};
 
 TEST_P(SessionRandomTest, SurvivesWhateverComes) {
   const bool is_http2 = GetParam();
-  absl::StatusOr<std::shared_ptr<Loop>> loop = Loop::Start("random");
-  ASSERT_TRUE(loop.ok());
-  FakeHost host(*loop);
+  SilentHost host;
   EchoHandler handler;
   Limits limits;
   limits.header_bytes_max = 1'000;
-  RunOn(loop->get(), [&] {
+  host.Run([&] {
     for (uint64_t seed = 1; seed <= 2'000; ++seed) {
       SCOPED_TRACE(seed);
       Random random(seed);
@@ -200,7 +166,6 @@ TEST_P(SessionRandomTest, SurvivesWhateverComes) {
     }
   });
   EXPECT_GT(handler.begun(), 2'000) << "most of it is understood";
-  (*loop)->Stop([] {});
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, SessionRandomTest, ::testing::Values(false, true),

@@ -108,6 +108,12 @@ void AppendSettingsAck(std::string* out) {
   AppendFrameHead({.size = 0, .type = FrameType::kSettings, .flags = kFlagAck, .stream = 0}, out);
 }
 
+size_t SendableBytes(size_t waiting, uint32_t frame_bytes_max, int64_t stream_window,
+                     int64_t connection_window) {
+  const int64_t window = std::max<int64_t>(std::min(stream_window, connection_window), 0);
+  return std::min({waiting, size_t{frame_bytes_max}, static_cast<size_t>(window)});
+}
+
 size_t BeginHead(std::string* out) {
   const size_t begun_at = out->size();
   out->append(kFrameHeadBytes, '\0');

@@ -21,6 +21,8 @@ namespace socle::server::http2 {
 inline constexpr size_t kFrameHeadBytes = 9;
 inline constexpr uint32_t kFrameBytesDefault =
     16'384;  // of a payload, unless the receiver allows more
+// What is sent in one to a receiver that allows more: others wait meanwhile.
+inline constexpr uint32_t kSentFrameBytesMax = 32 * 1024;
 inline constexpr uint32_t kFrameBytesMax = (1U << 24U) - 1;
 inline constexpr int64_t kWindowDefault = 65'535;
 inline constexpr int64_t kWindowMax = (int64_t{1} << 31U) - 1;
@@ -100,6 +102,10 @@ void AppendPing(std::string_view payload, bool is_ack, std::string* out);
 void AppendGoaway(uint32_t last_stream, ErrorCode code, std::string_view why, std::string* out);
 void AppendSettings(std::span<const Setting> settings, std::string* out);
 void AppendSettingsAck(std::string* out);
+
+// Of `waiting` bytes, what a DATA frame may carry now. A window may be below nothing: its owner took back what it gave.
+size_t SendableBytes(size_t waiting, uint32_t frame_bytes_max, int64_t stream_window,
+                     int64_t connection_window);
 
 // A header block is encoded straight into the output: what Begin appended is corrected by End, which also cuts a block of more than
 // `frame_bytes_max` into CONTINUATIONs.
