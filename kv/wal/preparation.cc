@@ -12,9 +12,12 @@
 namespace socle::kv {
 namespace {
 
-constexpr uint64_t kStepBytes = uint64_t{4} << 20U;
-// Zeros kept ahead of the appender: two steps, so that one is there while the other is written.
-constexpr uint64_t kAheadBytes = 2 * kStepBytes;
+// A step and its sync stand in the way of the appender's own: small while the log grows slowly, larger
+// as zeros fall behind, so that a fast log has few of them.
+constexpr uint64_t kStepBytesMin = uint64_t{256} << 10U;
+constexpr uint64_t kStepBytesMax = uint64_t{1} << 20U;
+// Zeros kept ahead of the appender.
+constexpr uint64_t kAheadBytes = uint64_t{4} << 20U;
 // What a segment that is needed at once begins with. Small: somebody waits for it.
 constexpr uint64_t kFirstBytes = uint64_t{256} << 10U;
 constexpr std::string_view kFreshName = "fresh.spare";
@@ -117,14 +120,31 @@ void Preparation::RunThread() {
 }
 
 Preparation::Step Preparation::NextStep() const {
-  if (file_ != nullptr && !gave_up_segment_ && filled_bytes_ < options_.segment_bytes &&
-      filled_bytes_ < written_bytes_ + kAheadBytes) {
+  if (file_ != nullptr && !gave_up_segment_ && StepEnd(filled_bytes_, SegmentGoal()) > 0) {
     return Step::kFillSegment;
   }
-  if (spares_.empty() && !gave_up_spare_ && written_bytes_ > options_.segment_bytes / 2) {
+  if (spares_.empty() && !gave_up_spare_ && StepEnd(fresh_bytes_, SpareGoal()) > 0) {
     return Step::kFillSpare;
   }
   return Step::kNone;
+}
+
+uint64_t Preparation::SegmentGoal() const {
+  return std::min(written_bytes_ + kAheadBytes, options_.segment_bytes);
+}
+
+// Begun at the middle of the segment, complete at three quarters of it.
+uint64_t Preparation::SpareGoal() const {
+  const uint64_t middle = options_.segment_bytes / 2;
+  return written_bytes_ <= middle
+             ? 0
+             : std::min(4 * (written_bytes_ - middle) + kStepBytesMin, options_.segment_bytes);
+}
+
+uint64_t Preparation::StepEnd(uint64_t filled, uint64_t goal) const {
+  const bool is_due =
+      filled + kStepBytesMin <= goal || (filled < goal && goal == options_.segment_bytes);
+  return is_due ? std::min(filled + kStepBytesMax, goal) : 0;
 }
 
 // Gives the mutex up while it writes.
@@ -133,7 +153,7 @@ void Preparation::RunStep(Step step) {
   if (step == Step::kFillSegment) {
     const std::shared_ptr<File> file = file_;
     const uint64_t from = filled_bytes_;
-    const uint64_t to = std::min(from + kStepBytes, options_.segment_bytes);
+    const uint64_t to = StepEnd(from, SegmentGoal());
     fills_segment_now_ = true;
     mu_.Unlock();
     status = FillWithZeros(file.get(), from, to, !options_.unsafe_no_sync);
@@ -143,16 +163,19 @@ void Preparation::RunStep(Step step) {
     gave_up_segment_ = !status.ok();
     step_done_.SignalAll();
   } else {
+    const uint64_t from = fresh_bytes_;
+    const uint64_t to = StepEnd(from, SpareGoal());
     mu_.Unlock();
-    status = FillSpare();
-    const bool is_complete = status.ok() && fresh_bytes_ == options_.segment_bytes;
+    status = FillSpare(from, to);
+    const bool is_complete = status.ok() && to == options_.segment_bytes;
     if (is_complete || !status.ok()) {
       fresh_file_.reset();
     }
     mu_.Lock();
     gave_up_spare_ = !status.ok();
+    fresh_bytes_ = is_complete || !status.ok() ? 0 : to;
     if (is_complete) {
-      spares_.push_back({std::string(kFreshName), fresh_bytes_});
+      spares_.push_back({std::string(kFreshName), to});
     }
   }
   if (!status.ok()) {
@@ -162,15 +185,12 @@ void Preparation::RunStep(Step step) {
 }
 
 // One step of the spare.
-absl::Status Preparation::FillSpare() {
+absl::Status Preparation::FillSpare(uint64_t from, uint64_t to) {
   const std::string path = fmt::format("{}/{}", dir_, kFreshName);
   if (fresh_file_ == nullptr) {
     ASSIGN_OR_RETURN(fresh_file_, env_->Open(path, OpenMode::kReadWriteCreate));
-    fresh_bytes_ = 0;
   }
-  const uint64_t to = std::min(fresh_bytes_ + kStepBytes, options_.segment_bytes);
-  RETURN_IF_ERROR(FillWithZeros(fresh_file_.get(), fresh_bytes_, to, !options_.unsafe_no_sync));
-  fresh_bytes_ = to;
+  RETURN_IF_ERROR(FillWithZeros(fresh_file_.get(), from, to, !options_.unsafe_no_sync));
   if (to == options_.segment_bytes && !options_.unsafe_no_sync) {
     return env_->SyncDir(dir_);
   }

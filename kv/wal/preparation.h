@@ -2,8 +2,8 @@
 // zeros.
 //
 // Laws     1. In the segment that is appended to, zeros are written ahead of the appender in steps,
-//             never over bytes it has reserved.
-//          2. Past the middle of a segment a spare is made, unless a recycled one is there.
+//             the shorter the slower it goes, never over bytes it has reserved.
+//          2. Past the middle of a segment a spare is made in such steps, unless a recycled one is there.
 //          3. Nothing here is needed for correctness: when a step fails, it is left, and Append
 //             grows the file.
 //          4. Steps sync through a File of their own: an error of the disk that a step meets is
@@ -59,7 +59,12 @@ class Preparation {
   void RunThread();
   Step NextStep() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunStep(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status FillSpare();
+  // Where zeros should end by now.
+  uint64_t SegmentGoal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  uint64_t SpareGoal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where the next step ends; 0 when none is due.
+  uint64_t StepEnd(uint64_t filled, uint64_t goal) const;
+  absl::Status FillSpare(uint64_t from, uint64_t to);
 
   Env* const env_;
   const std::string dir_;
@@ -67,7 +72,6 @@ class Preparation {
 
   // Confined to whoever runs steps: the thread, or without one the appender.
   std::unique_ptr<File> fresh_file_;
-  uint64_t fresh_bytes_ = 0;
 
   Mutex mu_;
   CondVar work_;
@@ -75,6 +79,7 @@ class Preparation {
   std::shared_ptr<File> file_ ABSL_GUARDED_BY(mu_);
   uint64_t written_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t filled_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t fresh_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of a spare under way
   std::vector<SpareFile> spares_ ABSL_GUARDED_BY(mu_);
   bool fills_segment_now_ ABSL_GUARDED_BY(mu_) = false;
   bool gave_up_segment_ ABSL_GUARDED_BY(mu_) = false;  // until the next segment

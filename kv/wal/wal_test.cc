@@ -47,6 +47,16 @@ class WalTest : public ::testing::Test {
     return names;
   }
 
+  // Of segments and spares.
+  uint64_t DirBytes() {
+    const std::vector<std::string> names = *env_.List("/wal");
+    uint64_t bytes = 0;
+    for (const std::string& name : names) {
+      bytes += *(*env_.Open("/wal/" + name, OpenMode::kReadOnly))->Size();
+    }
+    return bytes;
+  }
+
   FaultEnv env_{1};
   WalOptions options_{
       .segment_bytes = kSegmentBytes, .store_id = 7, .prepare_in_background = false};
@@ -210,6 +220,27 @@ TEST_F(WalTest, AFullDiskIsReportedAndKeepsWhatWasAcknowledged) {
   env_.Restart(DurabilityLoss::kRandom);
   log = Open();
   EXPECT_GE(log.entries.size(), acknowledged);
+}
+
+TEST_F(WalTest, ZerosAreWrittenInShareWithTheLogsOwnGrowth) {
+  options_.segment_bytes = uint64_t{16} << 20U;
+  constexpr uint64_t kBatchBytes = uint64_t{64} << 10U;
+  ReplayedLog log = Open();
+  ASSERT_OK(AppendTexts(log.wal.get(), {"the first writes what is kept ahead"}));
+  uint64_t most = 0;
+  uint64_t before = DirBytes();
+  while (log.wal->written_bytes() < options_.segment_bytes - 2 * kBatchBytes) {
+    Fill(log.wal.get(), 1, kBatchBytes);
+    const uint64_t after = DirBytes();
+    most = std::max(most, after - before);
+    before = after;
+    const bool has_spare = env_.Exists("/wal/fresh.spare").value();
+    EXPECT_EQ(has_spare, log.wal->written_bytes() > options_.segment_bytes / 2);
+  }
+  EXPECT_GT(most, 0U);
+  EXPECT_LE(most, uint64_t{768} << 10U);
+  EXPECT_EQ(before, 2 * options_.segment_bytes) << "the spare is complete before it is needed";
+  EXPECT_THAT(Segments(), SizeIs(1));
 }
 
 TEST_F(WalTest, ALostStepOfPreparationOnlyCostsSpeed) {
