@@ -143,6 +143,7 @@ void Applier::PutKey(std::string_view key, std::string_view value, LeaseId lease
   digest_.Add(stored.key, stored.value);
   MoveLease(key, lease);
   ++puts_;
+  put_bytes_ += key.size() + value.size();
   if (wants_events_) {
     const auto kv = DecodeRecord(stored.value);
     CHECK(kv.has_value());
@@ -189,7 +190,9 @@ absl::StatusOr<DeleteRangeResult> Applier::Apply(const DeleteRangeRequest& reque
 
 absl::StatusOr<TxnResult> Applier::Apply(const TxnRequest& request) {
   TxnRun run(this);
-  return run.Run(request);
+  absl::StatusOr<TxnResult> result = run.Run(request);
+  txn_ranges_ += run.ranges();
+  return result;
 }
 
 void Applier::PutScheduled(int64_t revision) {
@@ -358,6 +361,7 @@ absl::StatusOr<bool> Applier::CompactStep(int64_t steps) {
     if (!dropped.ok()) {
       return Fail(dropped);
     }
+    ++dropped_;
   }
   return false;
 }

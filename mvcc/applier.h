@@ -128,7 +128,16 @@ class Applier {
 
   uint64_t puts() const { return puts_; }
 
+  // Of keys and values.
+  uint64_t put_bytes() const { return put_bytes_; }
+
   uint64_t deletes() const { return deletes_; }
+
+  // Range operations of transactions.
+  uint64_t txn_ranges() const { return txn_ranges_; }
+
+  // Revisions that compactions took away.
+  uint64_t dropped() const { return dropped_; }
 
  private:
   friend class Restorer;
@@ -171,6 +180,9 @@ class Applier {
   std::string scratch_;  // record being encoded
   absl::Status failure_;
   uint64_t puts_ = 0;
+  uint64_t put_bytes_ = 0;
+  uint64_t txn_ranges_ = 0;
+  uint64_t dropped_ = 0;
   uint64_t deletes_ = 0;
 };
 

@@ -63,18 +63,44 @@ bool TouchesLeases(const Request& /*request*/, const Applier& /*applier*/) {
          std::is_same_v<Request, CheckpointOp>;
 }
 
+template <typename Request>
+constexpr EntryKind KindOf() {
+  if constexpr (std::is_same_v<Request, PutRequest>) {
+    return EntryKind::kPut;
+  } else if constexpr (std::is_same_v<Request, DeleteRangeRequest>) {
+    return EntryKind::kDeleteRange;
+  } else if constexpr (std::is_same_v<Request, TxnRequest>) {
+    return EntryKind::kTxn;
+  } else if constexpr (std::is_same_v<Request, CompactOp>) {
+    return EntryKind::kCompaction;
+  } else if constexpr (std::is_same_v<Request, LeaseGrantOp>) {
+    return EntryKind::kLeaseGrant;
+  } else if constexpr (std::is_same_v<Request, LeaseRevokeOp>) {
+    return EntryKind::kLeaseRevoke;
+  } else if constexpr (std::is_same_v<Request, CheckpointOp>) {
+    return EntryKind::kLeaseCheckpoint;
+  } else {
+    static_assert(std::is_same_v<Request, SystemOp>);
+    return EntryKind::kSystem;
+  }
+}
+
 // Carries one request through the write loop to its callback.
 template <typename Request, typename Result>
 class TypedProposal final : public Proposal {
  public:
   TypedProposal(std::string entry, Request request, Callback<Result> done)
-      : Proposal(std::move(entry)), request_(std::move(request)), done_(std::move(done)) {}
+      : Proposal(KindOf<Request>(), std::move(entry)),
+        request_(std::move(request)),
+        done_(std::move(done)) {}
 
   void Apply(Applier* applier) override { result_ = applier->Apply(request_); }
 
   bool TouchesLeases(const Applier& applier) const override {
     return mvcc::TouchesLeases(request_, applier);
   }
+
+  bool has_succeeded() const override { return result_.ok(); }
 
   void Answer() override { done_(std::move(result_)); }
 
@@ -311,10 +337,15 @@ class StoreImpl final : public Store {
             .watch_streams = watch.streams,
             .slow_watchers = watch.slow_watchers,
             .watch_events_sent = watch.events_sent,
+            .pending_events = watch.pending_events,
             .open_reads = backend_->engine()->open_reads(),
             .puts = loop_->puts(),
+            .put_bytes = loop_->put_bytes(),
             .deletes = loop_->deletes(),
-            .txns = txns_.load(std::memory_order_relaxed)};
+            .txns = txns_.load(std::memory_order_relaxed),
+            .txn_ranges = loop_->txn_ranges() + read_txn_ranges_.load(std::memory_order_relaxed),
+            .pending_writes = loop_->pending(),
+            .failed_writes = loop_->failed()};
   }
 
   std::vector<PrefixUsage> PrefixUsages() const override {
@@ -377,6 +408,7 @@ class StoreImpl final : public Store {
     CopyPendingAsBefore(reader.state());
     TxnRun run(reader.state());
     ASSIGN_OR_RETURN(TxnResult result, run.Run(request));
+    read_txn_ranges_.fetch_add(run.ranges(), std::memory_order_relaxed);
     PinRanges(std::make_shared<OneReader>(std::move(reader)), &result);
     return result;
   }
@@ -396,6 +428,7 @@ class StoreImpl final : public Store {
   std::atomic<WriteLoop*> noted_loop_{nullptr};
   std::unique_ptr<WatchHub> hub_;
   std::atomic<uint64_t> txns_{0};
+  mutable std::atomic<uint64_t> read_txn_ranges_{0};
   mutable SharedMutex held_by_commits_;  // only with OldWays::commit_excludes_reads
 };
 

@@ -111,17 +111,46 @@ struct StoreStats {
   int64_t watch_streams = 0;
   int64_t slow_watchers = 0;
   uint64_t watch_events_sent = 0;
+  int64_t pending_events = 0;  // that wait in the queues of streams
   uint64_t open_reads = 0;
   uint64_t puts = 0;
+  uint64_t put_bytes = 0;  // keys and values
   uint64_t deletes = 0;
   uint64_t txns = 0;
+  uint64_t txn_ranges = 0;      // range operations within transactions
+  uint64_t pending_writes = 0;  // taken in and not answered
+  uint64_t failed_writes = 0;   // answered with the error that stopped the store
+};
+
+// What an entry of the log asks for.
+enum class EntryKind {
+  kPut,
+  kDeleteRange,
+  kTxn,
+  kCompaction,
+  kLeaseGrant,
+  kLeaseRevoke,
+  kLeaseCheckpoint,
+  kSystem
+};
+inline constexpr size_t kEntryKinds = static_cast<size_t>(EntryKind::kSystem) + 1;
+
+// What a step of a compaction did.
+struct CompactionStep {
+  int64_t nanos = 0;       // that writes waited for it
+  uint64_t revisions = 0;  // dropped
+  int64_t finished_after_nanos =
+      -1;  // since the compaction began, when this step was its last; else -1
 };
 
 // Duration hooks for metrics: called with nanoseconds, from the threads that do the work.
 struct StoreObserver {
+  std::function<void(int64_t)> wal_write;  // a batch into the page cache
   std::function<void(int64_t)> wal_sync;
   std::function<void(int64_t)> commit;
   std::function<void(int64_t)> apply;  // one batch
+  std::function<void(EntryKind, bool has_succeeded, int64_t)> apply_entry;
+  std::function<void(const CompactionStep&)> compaction_step;
   std::function<void(int64_t)> shrink_step;
 };
 

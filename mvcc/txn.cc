@@ -235,6 +235,7 @@ absl::StatusOr<TxnResult> TxnRun::Execute(const TxnRequest& request) {
 }
 
 absl::StatusOr<RangeResult> TxnRun::Execute(const RangeRequest& request) {
+  ++ranges_;
   const ReadState now = Now();
   ASSIGN_OR_RETURN(RangeResult result, ReadRange(now, request));
   result.pin = now.storage;

@@ -36,6 +36,9 @@ class TxnRun {
   absl::StatusOr<PutResult> RunPut(const PutRequest& request);
   absl::StatusOr<DeleteRangeResult> RunDeleteRange(const DeleteRangeRequest& request);
 
+  // Range operations done, those of transactions within included.
+  uint64_t ranges() const { return ranges_; }
+
  private:
   absl::StatusOr<bool> Holds(const Compare& compare) const;
   absl::Status ChoosePath(const TxnRequest& request);
@@ -58,6 +61,7 @@ class TxnRun {
   ReadState before_;            // the state that compares and checks see
   std::vector<bool> path_;      // outcome of each transaction on the way, in order
   size_t path_position_ = 0;
+  uint64_t ranges_ = 0;
 };
 
 }  // namespace socle::mvcc

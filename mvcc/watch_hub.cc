@@ -132,7 +132,7 @@ std::unique_ptr<WatchStream> WatchHub::NewStream(std::function<void()> on_ready)
   stream_count_.fetch_add(1, std::memory_order_seq_cst);
   Push(OpenCommand{.revision = take_view_()->state().revision});
   return std::make_unique<HubStream>(
-      this, std::make_shared<StreamQueue>(std::move(on_ready), options_.limits));
+      this, std::make_shared<StreamQueue>(std::move(on_ready), options_.limits, pending_events_));
 }
 
 WatchStats WatchHub::Stats() const {
@@ -140,6 +140,7 @@ WatchStats WatchHub::Stats() const {
           .watchers = watcher_count_.load(std::memory_order_relaxed),
           .slow_watchers = lagging_count_.load(std::memory_order_relaxed),
           .events_sent = events_sent_.load(std::memory_order_relaxed),
+          .pending_events = pending_events_->load(std::memory_order_relaxed),
           .events_encoded = events_encoded_.load(std::memory_order_relaxed),
           .history_events_read = history_events_read_.load(std::memory_order_relaxed)};
 }

@@ -65,6 +65,7 @@ struct WatchStats {
   int64_t watchers = 0;
   int64_t slow_watchers = 0;
   uint64_t events_sent = 0;
+  int64_t pending_events = 0;        // sent and not taken yet
   uint64_t events_encoded = 0;       // however many watchers got them
   uint64_t history_events_read = 0;  // records that were read for laggards
 };
@@ -198,6 +199,8 @@ class WatchHub {
   const WatchHubOptions options_;
   std::atomic<int64_t> stream_count_{0};
   std::atomic<int64_t> watcher_count_{0};
+  const std::shared_ptr<std::atomic<int64_t>> pending_events_ =
+      std::make_shared<std::atomic<int64_t>>(0);
   std::atomic<int64_t> lagging_count_{0};
   std::atomic<uint64_t> events_sent_{0};
   std::atomic<uint64_t> events_encoded_{0};

@@ -32,6 +32,8 @@ void StreamQueue::PushShared(WatchResponse response, std::vector<int64_t> watch_
 void StreamQueue::Add(Delivery delivery) {
   delivery.bytes = sizeof(Delivery) + delivery.response.events.memory_bytes() +
                    delivery.watch_ids.size() * sizeof(int64_t);
+  delivery.events =
+      static_cast<int64_t>(delivery.response.events.size() * delivery.watch_ids.size());
   MutexLock callback_lock(&callback_mu_);
   if (!on_ready_) {
     return;  // Closed.
@@ -41,6 +43,7 @@ void StreamQueue::Add(Delivery delivery) {
     MutexLock lock(&mu_);
     was_empty = deliveries_.empty();
     bytes_ += delivery.bytes;
+    CountPending(delivery.events);
     deliveries_.push_back(std::move(delivery));
     NoteFull();
   }
@@ -87,10 +90,17 @@ bool StreamQueue::RemoveFront() {
     commands_.fetch_sub(1, std::memory_order_relaxed);
   }
   bytes_ -= deliveries_.front().bytes;
+  CountPending(-deliveries_.front().events);
   deliveries_.pop_front();
   const bool was_full = is_full_.load(std::memory_order_relaxed);
   NoteFull();
   return was_full && !is_full_.load(std::memory_order_relaxed);
+}
+
+void StreamQueue::CountPending(int64_t events) {
+  if (pending_events_ != nullptr && events != 0) {
+    pending_events_->fetch_add(events, std::memory_order_relaxed);
+  }
 }
 
 void StreamQueue::NoteFull() {
@@ -105,6 +115,9 @@ void StreamQueue::Close() {
     on_ready_ = nullptr;
   }
   MutexLock lock(&mu_);
+  for (const Delivery& delivery : deliveries_) {
+    CountPending(-delivery.events);
+  }
   deliveries_.clear();
   bytes_ = 0;
   NoteFull();

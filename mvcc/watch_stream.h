@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,8 +30,12 @@ class StreamQueue {
  public:
   static constexpr int64_t kCommandsMax = 1024;
 
-  explicit StreamQueue(std::function<void()> on_ready, const WatchLimits& limits = {})
-      : limits_(limits), on_ready_(std::move(on_ready)) {}
+  // `pending_events`: of all queues, the owner's; may be null.
+  explicit StreamQueue(std::function<void()> on_ready, const WatchLimits& limits = {},
+                       std::shared_ptr<std::atomic<int64_t>> pending_events = nullptr)
+      : limits_(limits),
+        pending_events_(std::move(pending_events)),
+        on_ready_(std::move(on_ready)) {}
 
   // Any thread: a command was given.
   void Commanded() { commands_.fetch_add(1, std::memory_order_relaxed); }
@@ -71,6 +76,7 @@ class StreamQueue {
     std::vector<int64_t> watch_ids;
     size_t next = 0;  // of watch_ids
     size_t bytes = 0;
+    int64_t events = 0;  // times watch_ids
     bool is_answer = false;
   };
 
@@ -79,7 +85,10 @@ class StreamQueue {
   bool RemoveFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  void CountPending(int64_t events);
+
   const WatchLimits limits_;
+  const std::shared_ptr<std::atomic<int64_t>> pending_events_;
   std::atomic<int64_t> commands_{0};
   std::atomic<bool> is_full_{false};  // written under mu_
 

@@ -74,6 +74,7 @@ void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
     MutexLock lock(&mu_);
     if (!status_.ok()) {
       refused = status_;
+      failed_.fetch_add(1, std::memory_order_relaxed);
     } else if (is_stopping_) {
       refused = MakeError(StoreError::kStopped);
     } else if (queue_bytes_ >= options_.queue_bytes_max) {
@@ -96,6 +97,11 @@ void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
   if (!refused.ok()) {
     proposal->Fail(refused);
   }
+}
+
+uint64_t WriteLoop::pending() const {
+  MutexLock lock(&mu_);
+  return queue_.size() + running_.load(std::memory_order_relaxed);
 }
 
 bool WriteLoop::CanLend() const {
@@ -251,17 +257,21 @@ absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch,
   for (const auto& proposal : batch) {
     entries.push_back(proposal->entry());
   }
+  int64_t written = 0;
   int64_t beside = 0;
   const auto timed = [&] {
-    const int64_t start = clock_->MonotonicNanos();
+    written = clock_->MonotonicNanos();
     meanwhile();
-    beside = clock_->MonotonicNanos() - start;
+    beside = clock_->MonotonicNanos() - written;
   };
   times->taken = clock_->MonotonicNanos();
   ASSIGN_OR_RETURN(const kv::LogIndex last, wal_->Append(entries, timed));
   times->logged = clock_->MonotonicNanos() - beside;  // the log's own time
+  if (observer_.wal_write) {
+    observer_.wal_write(written - times->taken);
+  }
   if (observer_.wal_sync) {
-    observer_.wal_sync(times->logged - times->taken);
+    observer_.wal_sync(times->logged - written);
   }
   log_index_.store(Raw(last), std::memory_order_release);
   return absl::OkStatus();
@@ -269,9 +279,14 @@ absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch,
 
 absl::Status WriteLoop::Apply(const std::vector<std::unique_ptr<Proposal>>& batch) {
   const int64_t start = clock_->MonotonicNanos();
+  int64_t now = start;
   for (const auto& proposal : batch) {
     proposal->Apply(applier_);
     RETURN_IF_ERROR(applier_->failure());
+    if (observer_.apply_entry) {
+      const int64_t before = std::exchange(now, clock_->MonotonicNanos());
+      observer_.apply_entry(proposal->kind(), proposal->has_succeeded(), now - before);
+    }
   }
   if (observer_.apply) {
     observer_.apply(clock_->MonotonicNanos() - start);
@@ -282,6 +297,7 @@ absl::Status WriteLoop::Apply(const std::vector<std::unique_ptr<Proposal>>& batc
 void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
   absl::Status failure = status();
   BatchTimes times;
+  running_.store(batch.size(), std::memory_order_relaxed);
   if (failure.ok()) {
     MakeRoom();
     failure = backend_->status();
@@ -311,16 +327,21 @@ void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
   if (!failure.ok()) {
     // Nothing of this batch is published: what it applied is seen by nobody.
     Fail(failure);
+    failed_.fetch_add(batch.size(), std::memory_order_relaxed);
+    running_.store(0, std::memory_order_relaxed);
     for (const auto& proposal : batch) {
       proposal->Fail(failure);
     }
     return;
   }
   puts_.store(applier_->puts(), std::memory_order_relaxed);
+  txn_ranges_.store(applier_->txn_ranges(), std::memory_order_relaxed);
+  put_bytes_.store(applier_->put_bytes(), std::memory_order_relaxed);
   deletes_.store(applier_->deletes(), std::memory_order_relaxed);
   PublishView();
   PublishEvents(wants_events);
   times.applied = clock_->MonotonicNanos();
+  running_.store(0, std::memory_order_relaxed);
   batch_being_answered = &times;
   for (const auto& proposal : batch) {
     proposal->Answer();
@@ -364,7 +385,11 @@ void WriteLoop::StepCompaction() {
   if (start < compact_after_nanos_) {
     return;
   }
+  if (compaction_began_nanos_ == 0) {
+    compaction_began_nanos_ = start;
+  }
   MakeRoom();
+  const uint64_t dropped_before = applier_->dropped();
   const int64_t piece = std::min(kCompactionPiece, options_.compaction_batch_limit);
   int64_t now = start;
   bool is_finished = false;
@@ -383,6 +408,15 @@ void WriteLoop::StepCompaction() {
     }
   }
   compacting_nanos_in_batch_ += now - start;
+  if (observer_.compaction_step) {
+    observer_.compaction_step(
+        {.nanos = now - start,
+         .revisions = applier_->dropped() - dropped_before,
+         .finished_after_nanos = is_finished ? now - compaction_began_nanos_ : -1});
+  }
+  if (is_finished) {
+    compaction_began_nanos_ = 0;
+  }
   if (is_finished || compacted_in_batch_ >= options_.compaction_batch_limit) {
     // While others write, at most half of the time goes to a compaction.
     const int64_t pause = std::min(compacting_nanos_in_batch_, options_.compaction_sleep_nanos);

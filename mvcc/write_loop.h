@@ -43,18 +43,23 @@ namespace socle::mvcc {
 // An operation on its way through the loop.
 class Proposal {
  public:
-  explicit Proposal(std::string entry) : entry_(std::move(entry)) {}
+  Proposal(EntryKind kind, std::string entry) : kind_(kind), entry_(std::move(entry)) {}
 
   virtual ~Proposal() = default;
   virtual void Apply(Applier* applier) = 0;
   // It changes what leases have, as they are now: leases are seen as they are applied, so it waits for the sync.
   virtual bool TouchesLeases(const Applier& applier) const = 0;
+  // After Apply.
+  virtual bool has_succeeded() const = 0;
   virtual void Answer() = 0;
   virtual void Fail(const absl::Status& status) = 0;
+
+  EntryKind kind() const { return kind_; }
 
   const std::string& entry() const { return entry_; }
 
  private:
+  const EntryKind kind_;
   const std::string entry_;  // as logged
 };
 
@@ -94,7 +99,18 @@ class WriteLoop {
 
   uint64_t puts() const { return puts_.load(std::memory_order_relaxed); }
 
+  uint64_t put_bytes() const { return put_bytes_.load(std::memory_order_relaxed); }
+
   uint64_t deletes() const { return deletes_.load(std::memory_order_relaxed); }
+
+  // Within transactions that write.
+  uint64_t txn_ranges() const { return txn_ranges_.load(std::memory_order_relaxed); }
+
+  // Taken in and not answered yet.
+  uint64_t pending() const;
+
+  // Answered with the error that stopped the loop.
+  uint64_t failed() const { return failed_.load(std::memory_order_relaxed); }
 
   // The committer finished (or failed): the loop looks at the new pages.
   void NoteCommit();
@@ -146,7 +162,11 @@ class WriteLoop {
   Published<ReadView> view_;
   std::atomic<uint64_t> log_index_;
   std::atomic<uint64_t> puts_{0};
+  std::atomic<uint64_t> put_bytes_{0};
   std::atomic<uint64_t> deletes_{0};
+  std::atomic<uint64_t> txn_ranges_{0};
+  std::atomic<uint64_t> running_{0};  // in the batch that is being run
+  std::atomic<uint64_t> failed_{0};
   std::atomic<uint64_t> held_from_;  // entries behind this one are held
 
   mutable Mutex mu_;
@@ -168,7 +188,8 @@ class WriteLoop {
   int64_t compact_after_nanos_ = 0;  // end of the pause after a batch of compaction
   int64_t compacted_in_batch_ = 0;
   int64_t compacting_nanos_in_batch_ = 0;
-  bool others_wrote_ = false;  // in this batch
+  int64_t compaction_began_nanos_ = 0;  // 0: none goes on
+  bool others_wrote_ = false;           // in this batch
   uint64_t published_seq_ = UINT64_MAX;
   const kv::BackendSnapshot* published_storage_ = nullptr;
 

@@ -256,6 +256,9 @@ class SingleKvServer final : public KvServer {
   }
 
   absl::Status Serve(Ports ports) {
+    if (settings_.metrics == "extensive") {
+      metrics_.meter()->TimeCalls();
+    }
     pages_.emplace(&*node_, &lessor_, &metrics_, extensions_->Pages());
     const auto answer_page = [this](const HttpRequest& request) { return pages_->Answer(request); };
     web_.emplace(answer_page, gateway::WebOptions{.has_gateway = settings_.enable_grpc_gateway,

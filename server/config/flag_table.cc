@@ -172,6 +172,7 @@ constexpr std::string_view kCompactionModes[] = {"periodic", "revision"};
 constexpr std::string_view kTlsVersions[] = {"TLS1.2", "TLS1.3"};
 constexpr std::string_view kAuditLevels[] = {"auth", "writes", "all"};
 constexpr std::string_view kAuditFailures[] = {"log", "refuse"};
+constexpr std::string_view kMetrics[] = {"basic", "extensive"};
 constexpr std::string_view kTransports[] = {"grpc", "h2"};
 
 template <auto kMember, const auto& kAllowed>
@@ -386,6 +387,9 @@ constexpr std::array kRows = {
     Used(kListen, "advertise-client-urls", "",
          "What clients are told in the member list; the listen URLs when not given.",
          &SetUrls<&S::advertise_client_urls>),
+    Used(kListen, "metrics", "basic",
+         "What /metrics shows: extensive adds how long calls took (grpc_server_handling_seconds).",
+         kChoice<&S::metrics, kMetrics>),
     Used(kListen, "listen-metrics-urls", "", "More places for /metrics and the health checks.",
          &SetMoreUrls<&S::listen_metrics_urls>),
     UsedBool(kListen, "enable-grpc-gateway", "The JSON gateway under /v3/.",
@@ -625,7 +629,6 @@ constexpr std::array kRows = {
     NoEffect("log-rotation-config-json", kEtcdLogRotation, kNoRotation),
     NoEffect("debug", "false", "use --log-level=debug"),
     NoEffect("enable-pprof", "false", "there is no Go profiler; use perf"),
-    NoEffect("metrics", "basic", "every metric is always there"),
     NoEffect("memory-mlock", "false", "pages are not locked in memory",
              "experimental-memory-mlock"),
     NoEffect("bootstrap-defrag-threshold-megabytes", "0", "pages are reused in place",

@@ -83,6 +83,7 @@ struct Settings {
   std::vector<std::string> host_whitelist = {"*"};  // names
 
   std::string transport = "h2";
+  std::string metrics = "basic";
 
   int64_t slow_request_threshold_nanos = 0;  // 0: off
   int64_t warning_unary_request_nanos = 0;   // 0: off

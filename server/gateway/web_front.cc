@@ -113,6 +113,7 @@ std::shared_ptr<http::Receiver> WebFront::BeginCall(
     deadline_nanos = exchange->loop()->now_nanos() + *timeout_nanos;
   }
   std::shared_ptr<h2::GrpcCall> call = method->row->make(services, exchange);
+  call->CountClient({});  // etcd's gateway says none
   call->Begin(CallerOf(request), {}, deadline_nanos,
               std::make_unique<JsonDialect>(method->types, services->message_bytes_max, cors));
   return call;

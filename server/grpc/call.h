@@ -23,28 +23,37 @@ inline grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(MessageOf(status))};
 }
 
+inline std::optional<std::string_view> FieldOf(const grpc::CallbackServerContext& context,
+                                               std::string_view name) {
+  const auto found = context.client_metadata().find(grpc::string_ref(name.data(), name.size()));
+  if (found == context.client_metadata().end()) {
+    return std::nullopt;
+  }
+  return std::string_view(found->second.data(), found->second.size());
+}
+
 inline Caller CallerOf(const grpc::CallbackServerContext& context) {
-  const auto field = [&context](std::string_view name) -> std::optional<std::string_view> {
-    const auto found = context.client_metadata().find(grpc::string_ref(name.data(), name.size()));
-    if (found == context.client_metadata().end()) {
-      return std::nullopt;
-    }
-    return std::string_view(found->second.data(), found->second.size());
-  };
-  return {.token = TokenOf(field(kTokenField), field(kAuthorizationField))};
+  return {.token = TokenOf(FieldOf(context, kTokenField), FieldOf(context, kAuthorizationField))};
+}
+
+inline void CountClient(const grpc::CallbackServerContext& context, RpcMeter* meter,
+                        RpcMethod method) {
+  meter->CountClient(method, FieldOf(context, "client-api-version").value_or(""));
 }
 
 // Runs a unary call; `start(done)` answers now or later, through `done`.
 template <typename Start>
 grpc::ServerUnaryReactor* StartUnary(grpc::CallbackServerContext* context, RpcMeter* meter,
-                                     RpcMethod method, Start start) {
+                                     RpcMethod method, const google::protobuf::Message& request,
+                                     const google::protobuf::Message& response, Start start) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  meter->Started(method);
-  meter->Received(method);
-  start(Done([reactor, meter, method](const absl::Status& status) {
-    meter->Handled(method, status.code());
+  const int64_t began_nanos = meter->Started(method);
+  meter->Received(method, request.ByteSizeLong());
+  CountClient(*context, meter, method);
+  start(Done([reactor, meter, method, began_nanos, &response](const absl::Status& status) {
+    meter->Handled(method, status.code(), began_nanos);
     if (status.ok()) {
-      meter->Sent(method);
+      meter->Sent(method, 1, response.ByteSizeLong());
     }
     reactor->Finish(ToGrpc(status));
   }));
@@ -54,8 +63,10 @@ grpc::ServerUnaryReactor* StartUnary(grpc::CallbackServerContext* context, RpcMe
 // The same for a call whose answer is there at once.
 template <typename Answer>
 grpc::ServerUnaryReactor* AnswerUnary(grpc::CallbackServerContext* context, RpcMeter* meter,
-                                      RpcMethod method, Answer answer) {
-  return StartUnary(context, meter, method, [&answer](Done done) { done(answer()); });
+                                      RpcMethod method, const google::protobuf::Message& request,
+                                      const google::protobuf::Message& response, Answer answer) {
+  return StartUnary(context, meter, method, request, response,
+                    [&answer](Done done) { done(answer()); });
 }
 
 }  // namespace socle::server

@@ -15,15 +15,21 @@ namespace {
 // A unary call that its client may give up while it waits. Lives until gRPC and the service are done with it.
 class WaitingReactor final : public grpc::ServerUnaryReactor {
  public:
-  WaitingReactor(RpcMeter* meter, RpcMethod method) : meter_(meter), method_(method) {
-    meter_->Started(method_);
-    meter_->Received(method_);
+  WaitingReactor(RpcMeter* meter, RpcMethod method, const google::protobuf::Message& request,
+                 const google::protobuf::Message* response)
+      : meter_(meter), method_(method), response_(response) {
+    began_nanos_ = meter_->Started(method_);
+    meter_->Received(method_, request.ByteSizeLong());
   }
 
   // `start` answers through its Done and returns the withdrawal.
   template <typename Start>
-  static grpc::ServerUnaryReactor* Begin(RpcMeter* meter, RpcMethod method, Start start) {
-    auto reactor = std::make_shared<WaitingReactor>(meter, method);
+  static grpc::ServerUnaryReactor* Begin(const grpc::CallbackServerContext& context,
+                                         RpcMeter* meter, RpcMethod method,
+                                         const google::protobuf::Message& request,
+                                         const google::protobuf::Message& response, Start start) {
+    CountClient(context, meter, method);
+    auto reactor = std::make_shared<WaitingReactor>(meter, method, request, &response);
     reactor->self_ = reactor;
     reactor->Keep(start(Done([reactor](const absl::Status& status) { reactor->Answer(status); })));
     return reactor.get();
@@ -61,16 +67,18 @@ class WaitingReactor final : public grpc::ServerUnaryReactor {
       is_answered_ = true;
       withdrawal_ = nullptr;
     }
-    meter_->Handled(method_, status.code());
+    meter_->Handled(method_, status.code(), began_nanos_);
     if (status.ok()) {
-      meter_->Sent(method_);
+      meter_->Sent(method_, 1, response_->ByteSizeLong());
     }
     Finish(ToGrpc(status));
   }
 
   RpcMeter* const meter_;
+  int64_t began_nanos_ = 0;
   const RpcMethod method_;
-  std::shared_ptr<WaitingReactor> self_;  // until OnDone
+  const google::protobuf::Message* const response_;  // the call's
+  std::shared_ptr<WaitingReactor> self_;             // until OnDone
   Mutex mu_;
   Withdrawal withdrawal_ ABSL_GUARDED_BY(mu_);
   bool is_answered_ ABSL_GUARDED_BY(mu_) = false;
@@ -83,8 +91,8 @@ class ObserveReactor final : public grpc::ServerWriteReactor<v3electionpb::Leade
   ObserveReactor(ElectionService* service, RpcMeter* meter, const Caller& caller,
                  const v3electionpb::LeaderRequest& request)
       : meter_(meter) {
-    meter_->Started(RpcMethod::kObserve);
-    meter_->Received(RpcMethod::kObserve);
+    began_nanos_ = meter_->Started(RpcMethod::kObserve);
+    meter_->Received(RpcMethod::kObserve, request.ByteSizeLong());
     MutexLock lock(&mu_);
     absl::StatusOr<std::unique_ptr<LeaderStream>> stream =
         service->Observe(caller, request, [this] { Pump(); });
@@ -131,18 +139,19 @@ class ObserveReactor final : public grpc::ServerWriteReactor<v3electionpb::Leade
       End(is_there.status());
     } else if (*is_there) {
       is_writing_ = true;
-      meter_->Sent(RpcMethod::kObserve);
+      meter_->Sent(RpcMethod::kObserve, 1, response_.ByteSizeLong());
       StartWrite(&response_);
     }
   }
 
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     is_finished_ = true;
-    meter_->Handled(RpcMethod::kObserve, status.code());
+    meter_->Handled(RpcMethod::kObserve, status.code(), began_nanos_);
     Finish(ToGrpc(status));
   }
 
   RpcMeter* const meter_;
+  int64_t began_nanos_ = 0;
   Mutex mu_;
   v3electionpb::LeaderResponse response_ ABSL_GUARDED_BY(mu_);
   bool is_writing_ ABSL_GUARDED_BY(mu_) = false;
@@ -159,17 +168,19 @@ class LockAdapter final : public v3lockpb::Lock::CallbackService {
   grpc::ServerUnaryReactor* Lock(grpc::CallbackServerContext* context,
                                  const v3lockpb::LockRequest* request,
                                  v3lockpb::LockResponse* response) override {
-    return WaitingReactor::Begin(meter_, RpcMethod::kLock, [=, this](Done done) {
-      return service_->Lock(CallerOf(*context), *request, response, std::move(done));
-    });
+    return WaitingReactor::Begin(
+        *context, meter_, RpcMethod::kLock, *request, *response, [=, this](Done done) {
+          return service_->Lock(CallerOf(*context), *request, response, std::move(done));
+        });
   }
 
   grpc::ServerUnaryReactor* Unlock(grpc::CallbackServerContext* context,
                                    const v3lockpb::UnlockRequest* request,
                                    v3lockpb::UnlockResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kUnlock, [=, this](Done done) {
-      service_->Unlock(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kUnlock, *request, *response,
+                      [=, this](Done done) {
+                        service_->Unlock(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
  private:
@@ -184,38 +195,42 @@ class ElectionAdapter final : public v3electionpb::Election::CallbackService {
   grpc::ServerUnaryReactor* Campaign(grpc::CallbackServerContext* context,
                                      const v3electionpb::CampaignRequest* request,
                                      v3electionpb::CampaignResponse* response) override {
-    return WaitingReactor::Begin(meter_, RpcMethod::kCampaign, [=, this](Done done) {
-      return service_->Campaign(CallerOf(*context), *request, response, std::move(done));
-    });
+    return WaitingReactor::Begin(
+        *context, meter_, RpcMethod::kCampaign, *request, *response, [=, this](Done done) {
+          return service_->Campaign(CallerOf(*context), *request, response, std::move(done));
+        });
   }
 
   grpc::ServerUnaryReactor* Proclaim(grpc::CallbackServerContext* context,
                                      const v3electionpb::ProclaimRequest* request,
                                      v3electionpb::ProclaimResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kProclaim, [=, this](Done done) {
-      service_->Proclaim(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kProclaim, *request, *response,
+                      [=, this](Done done) {
+                        service_->Proclaim(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
   grpc::ServerUnaryReactor* Leader(grpc::CallbackServerContext* context,
                                    const v3electionpb::LeaderRequest* request,
                                    v3electionpb::LeaderResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kLeader, [=, this] {
+    return AnswerUnary(context, meter_, RpcMethod::kLeader, *request, *response, [=, this] {
       return service_->Leader(CallerOf(*context), *request, response);
     });
   }
 
   grpc::ServerWriteReactor<v3electionpb::LeaderResponse>* Observe(
       grpc::CallbackServerContext* context, const v3electionpb::LeaderRequest* request) override {
+    CountClient(*context, meter_, RpcMethod::kObserve);
     return new ObserveReactor(service_, meter_, CallerOf(*context), *request);
   }
 
   grpc::ServerUnaryReactor* Resign(grpc::CallbackServerContext* context,
                                    const v3electionpb::ResignRequest* request,
                                    v3electionpb::ResignResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kResign, [=, this](Done done) {
-      service_->Resign(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kResign, *request, *response,
+                      [=, this](Done done) {
+                        service_->Resign(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
  private:

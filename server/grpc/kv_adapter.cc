@@ -29,8 +29,8 @@ class RangeStreamReactor final : public grpc::ServerWriteReactor<pb::RangeStream
   RangeStreamReactor(KvService* service, RpcMeter* meter, const Caller& caller,
                      const pb::RangeRequest& request)
       : service_(service), meter_(meter) {
-    meter_->Started(RpcMethod::kRangeStream);
-    meter_->Received(RpcMethod::kRangeStream);
+    began_nanos_ = meter_->Started(RpcMethod::kRangeStream);
+    meter_->Received(RpcMethod::kRangeStream, request.ByteSizeLong());
     absl::StatusOr<std::unique_ptr<RangeStream>> stream =
         service_->OpenRangeStream(caller, request);
     if (!stream.ok()) {
@@ -62,18 +62,19 @@ class RangeStreamReactor final : public grpc::ServerWriteReactor<pb::RangeStream
         End(status);
         return;
       }
-      meter_->Sent(RpcMethod::kRangeStream);
+      meter_->Sent(RpcMethod::kRangeStream, 1, response_.ByteSizeLong());
       StartWrite(&response_);
     });
   }
 
   void End(const absl::Status& status) {
-    meter_->Handled(RpcMethod::kRangeStream, status.code());
+    meter_->Handled(RpcMethod::kRangeStream, status.code(), began_nanos_);
     Finish(ToGrpc(status));
   }
 
   KvService* const service_;
   RpcMeter* const meter_;
+  int64_t began_nanos_ = 0;
   std::unique_ptr<RangeStream> stream_;
   RangePiece piece_;
   pb::RangeStreamResponse response_;
@@ -88,25 +89,27 @@ class KvAdapter final : public pb::KV::CallbackService {
   grpc::ServerUnaryReactor* Range(grpc::CallbackServerContext* context,
                                   const pb::RangeRequest* request,
                                   pb::RangeResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kRange, [=, this](Done done) {
-      auto answer = std::make_unique<RangeAnswer>();
-      RangeAnswer* const found = answer.get();
-      service_->Range(CallerOf(*context), *request, found,
-                      [response, answer = std::move(answer),
-                       done = std::move(done)](const absl::Status& status) mutable {
-                        done(status.ok() ? FillIn(*answer, response) : status);
-                      });
-    });
+    return StartUnary(
+        context, meter_, RpcMethod::kRange, *request, *response, [=, this](Done done) {
+          auto answer = std::make_unique<RangeAnswer>();
+          RangeAnswer* const found = answer.get();
+          service_->Range(CallerOf(*context), *request, found,
+                          [response, answer = std::move(answer),
+                           done = std::move(done)](const absl::Status& status) mutable {
+                            done(status.ok() ? FillIn(*answer, response) : status);
+                          });
+        });
   }
 
   grpc::ServerWriteReactor<pb::RangeStreamResponse>* RangeStream(
       grpc::CallbackServerContext* context, const pb::RangeRequest* request) override {
+    CountClient(*context, meter_, RpcMethod::kRangeStream);
     return new RangeStreamReactor(service_, meter_, CallerOf(*context), *request);
   }
 
   grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context, const pb::PutRequest* request,
                                 pb::PutResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kPut, [=, this](Done done) {
+    return StartUnary(context, meter_, RpcMethod::kPut, *request, *response, [=, this](Done done) {
       service_->Put(CallerOf(*context), *request, response, std::move(done));
     });
   }
@@ -114,14 +117,15 @@ class KvAdapter final : public pb::KV::CallbackService {
   grpc::ServerUnaryReactor* DeleteRange(grpc::CallbackServerContext* context,
                                         const pb::DeleteRangeRequest* request,
                                         pb::DeleteRangeResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kDeleteRange, [=, this](Done done) {
-      service_->DeleteRange(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(
+        context, meter_, RpcMethod::kDeleteRange, *request, *response, [=, this](Done done) {
+          service_->DeleteRange(CallerOf(*context), *request, response, std::move(done));
+        });
   }
 
   grpc::ServerUnaryReactor* Txn(grpc::CallbackServerContext* context, const pb::TxnRequest* request,
                                 pb::TxnResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kTxn, [=, this](Done done) {
+    return StartUnary(context, meter_, RpcMethod::kTxn, *request, *response, [=, this](Done done) {
       service_->Txn(CallerOf(*context), *request, response, std::move(done));
     });
   }
@@ -129,9 +133,10 @@ class KvAdapter final : public pb::KV::CallbackService {
   grpc::ServerUnaryReactor* Compact(grpc::CallbackServerContext* context,
                                     const pb::CompactionRequest* request,
                                     pb::CompactionResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kCompact, [=, this](Done done) {
-      service_->Compact(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kCompact, *request, *response,
+                      [=, this](Done done) {
+                        service_->Compact(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
  private:

@@ -20,7 +20,7 @@ class KeepAliveReactor final
  public:
   KeepAliveReactor(LeaseService* service, RpcMeter* meter, Caller caller)
       : service_(service), meter_(meter), caller_(std::move(caller)) {
-    meter_->Started(RpcMethod::kLeaseKeepAlive);
+    began_nanos_ = meter_->Started(RpcMethod::kLeaseKeepAlive);
     StartRead(&request_);
   }
 
@@ -34,7 +34,7 @@ class KeepAliveReactor final
       }
       is_busy_ = true;
     }
-    meter_->Received(RpcMethod::kLeaseKeepAlive);
+    meter_->Received(RpcMethod::kLeaseKeepAlive, request_.ByteSizeLong());
     response_.Clear();
     service_->KeepAlive(caller_, request_, &response_,
                         [this](const absl::Status& status) { Renewed(status); });
@@ -69,7 +69,7 @@ class KeepAliveReactor final
       FinishIfIdle();
       return;
     }
-    meter_->Sent(RpcMethod::kLeaseKeepAlive);
+    meter_->Sent(RpcMethod::kLeaseKeepAlive, 1, response_.ByteSizeLong());
     StartWrite(&response_);
   }
 
@@ -78,12 +78,13 @@ class KeepAliveReactor final
       return;
     }
     is_finished_ = true;
-    meter_->Handled(RpcMethod::kLeaseKeepAlive, status_.code());
+    meter_->Handled(RpcMethod::kLeaseKeepAlive, status_.code(), began_nanos_);
     Finish(ToGrpc(status_));
   }
 
   LeaseService* const service_;
   RpcMeter* const meter_;
+  int64_t began_nanos_ = 0;
   const Caller caller_;
   pb::LeaseKeepAliveRequest request_;    // of the one that is busy
   pb::LeaseKeepAliveResponse response_;  // of the one that is busy
@@ -101,36 +102,39 @@ class LeaseAdapter final : public pb::Lease::CallbackService {
   grpc::ServerUnaryReactor* LeaseGrant(grpc::CallbackServerContext* context,
                                        const pb::LeaseGrantRequest* request,
                                        pb::LeaseGrantResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kLeaseGrant, [=, this](Done done) {
-      service_->Grant(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kLeaseGrant, *request, *response,
+                      [=, this](Done done) {
+                        service_->Grant(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
   grpc::ServerUnaryReactor* LeaseRevoke(grpc::CallbackServerContext* context,
                                         const pb::LeaseRevokeRequest* request,
                                         pb::LeaseRevokeResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kLeaseRevoke, [=, this](Done done) {
-      service_->Revoke(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kLeaseRevoke, *request, *response,
+                      [=, this](Done done) {
+                        service_->Revoke(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
   grpc::ServerBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse>* LeaseKeepAlive(
       grpc::CallbackServerContext* context) override {
+    CountClient(*context, meter_, RpcMethod::kLeaseKeepAlive);
     return new KeepAliveReactor(service_, meter_, CallerOf(*context));
   }
 
   grpc::ServerUnaryReactor* LeaseTimeToLive(grpc::CallbackServerContext* context,
                                             const pb::LeaseTimeToLiveRequest* request,
                                             pb::LeaseTimeToLiveResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kLeaseTimeToLive, [=, this] {
-      return service_->TimeToLive(CallerOf(*context), *request, response);
-    });
+    return AnswerUnary(
+        context, meter_, RpcMethod::kLeaseTimeToLive, *request, *response,
+        [=, this] { return service_->TimeToLive(CallerOf(*context), *request, response); });
   }
 
   grpc::ServerUnaryReactor* LeaseLeases(grpc::CallbackServerContext* context,
-                                        const pb::LeaseLeasesRequest* /*request*/,
+                                        const pb::LeaseLeasesRequest* request,
                                         pb::LeaseLeasesResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kLeaseLeases,
+    return AnswerUnary(context, meter_, RpcMethod::kLeaseLeases, *request, *response,
                        [=, this] { return service_->Leases(CallerOf(*context), response); });
   }
 

@@ -17,8 +17,8 @@ class SnapshotReactor final : public grpc::ServerWriteReactor<pb::SnapshotRespon
  public:
   SnapshotReactor(MaintenanceService* service, RpcMeter* meter, const Caller& caller)
       : meter_(meter) {
-    meter_->Started(RpcMethod::kSnapshot);
-    meter_->Received(RpcMethod::kSnapshot);
+    began_nanos_ = meter_->Started(RpcMethod::kSnapshot);
+    meter_->Received(RpcMethod::kSnapshot, 0);  // an empty message
     MutexLock lock(&mu_);  // the stream's thread rings at once: it finds the stream in its place
     absl::StatusOr<std::unique_ptr<SnapshotStream>> stream =
         service->Snapshot(caller, [this] { Pump(); });
@@ -67,18 +67,19 @@ class SnapshotReactor final : public grpc::ServerWriteReactor<pb::SnapshotRespon
       End(absl::OkStatus());
     } else if (*step == SnapshotStream::Step::kMessage) {
       is_writing_ = true;
-      meter_->Sent(RpcMethod::kSnapshot);
+      meter_->Sent(RpcMethod::kSnapshot, 1, response_.ByteSizeLong());
       StartWrite(&response_);
     }
   }
 
   void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     is_finished_ = true;
-    meter_->Handled(RpcMethod::kSnapshot, status.code());
+    meter_->Handled(RpcMethod::kSnapshot, status.code(), began_nanos_);
     Finish(ToGrpc(status));
   }
 
   RpcMeter* const meter_;
+  int64_t began_nanos_ = 0;
   Mutex mu_;
   pb::SnapshotResponse response_ ABSL_GUARDED_BY(mu_);
   bool is_writing_ ABSL_GUARDED_BY(mu_) = false;
@@ -96,30 +97,32 @@ class MaintenanceAdapter final : public pb::Maintenance::CallbackService {
   grpc::ServerUnaryReactor* Alarm(grpc::CallbackServerContext* context,
                                   const pb::AlarmRequest* request,
                                   pb::AlarmResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kAlarm, [=, this](Done done) {
-      service_->Alarm(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kAlarm, *request, *response,
+                      [=, this](Done done) {
+                        service_->Alarm(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
   grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
-                                   const pb::StatusRequest* /*request*/,
+                                   const pb::StatusRequest* request,
                                    pb::StatusResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kStatus,
+    return AnswerUnary(context, meter_, RpcMethod::kStatus, *request, *response,
                        [=, this] { return service_->Status(CallerOf(*context), response); });
   }
 
   grpc::ServerUnaryReactor* Defragment(grpc::CallbackServerContext* context,
-                                       const pb::DefragmentRequest* /*request*/,
+                                       const pb::DefragmentRequest* request,
                                        pb::DefragmentResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kDefragment, [=, this](Done done) {
-      service_->Defragment(CallerOf(*context), response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kDefragment, *request, *response,
+                      [=, this](Done done) {
+                        service_->Defragment(CallerOf(*context), response, std::move(done));
+                      });
   }
 
   grpc::ServerUnaryReactor* Hash(grpc::CallbackServerContext* context,
-                                 const pb::HashRequest* /*request*/,
+                                 const pb::HashRequest* request,
                                  pb::HashResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kHash, [=, this](Done done) {
+    return StartUnary(context, meter_, RpcMethod::kHash, *request, *response, [=, this](Done done) {
       service_->Hash(CallerOf(*context), response, std::move(done));
     });
   }
@@ -127,27 +130,29 @@ class MaintenanceAdapter final : public pb::Maintenance::CallbackService {
   grpc::ServerUnaryReactor* HashKV(grpc::CallbackServerContext* context,
                                    const pb::HashKVRequest* request,
                                    pb::HashKVResponse* response) override {
-    return StartUnary(context, meter_, RpcMethod::kHashKv, [=, this](Done done) {
-      service_->HashKv(CallerOf(*context), *request, response, std::move(done));
-    });
+    return StartUnary(context, meter_, RpcMethod::kHashKv, *request, *response,
+                      [=, this](Done done) {
+                        service_->HashKv(CallerOf(*context), *request, response, std::move(done));
+                      });
   }
 
   grpc::ServerWriteReactor<pb::SnapshotResponse>* Snapshot(
       grpc::CallbackServerContext* context, const pb::SnapshotRequest* /*request*/) override {
+    CountClient(*context, meter_, RpcMethod::kSnapshot);
     return new SnapshotReactor(service_, meter_, CallerOf(*context));
   }
 
   grpc::ServerUnaryReactor* MoveLeader(grpc::CallbackServerContext* context,
                                        const pb::MoveLeaderRequest* request,
-                                       pb::MoveLeaderResponse* /*response*/) override {
-    return AnswerUnary(context, meter_, RpcMethod::kMoveLeader,
+                                       pb::MoveLeaderResponse* response) override {
+    return AnswerUnary(context, meter_, RpcMethod::kMoveLeader, *request, *response,
                        [=, this] { return service_->MoveLeader(CallerOf(*context), *request); });
   }
 
   grpc::ServerUnaryReactor* Downgrade(grpc::CallbackServerContext* context,
                                       const pb::DowngradeRequest* request,
                                       pb::DowngradeResponse* response) override {
-    return AnswerUnary(context, meter_, RpcMethod::kDowngrade, [=, this] {
+    return AnswerUnary(context, meter_, RpcMethod::kDowngrade, *request, *response, [=, this] {
       return service_->Downgrade(CallerOf(*context), *request, response);
     });
   }

@@ -22,7 +22,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
  public:
   WatchReactor(Node* node, RpcMeter* meter, Caller caller)
       : meter_(meter), session_(node, std::move(caller), [this] { Pump(); }) {
-    meter_->Started(RpcMethod::kWatch);
+    began_nanos_ = meter_->Started(RpcMethod::kWatch);
     StartRead(&request_);
   }
 
@@ -30,7 +30,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
     if (!ok) {
       return;
     }
-    meter_->Received(RpcMethod::kWatch);
+    meter_->Received(RpcMethod::kWatch, request_.ByteSizeLong());
     session_.Receive(request_).IgnoreError();  // answered by itself
     MutexLock lock(&mu_);
     is_reading_held_ = true;
@@ -51,7 +51,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
   }
 
   void OnDone() override {
-    meter_->Handled(RpcMethod::kWatch, absl::StatusCode::kCancelled);
+    meter_->Handled(RpcMethod::kWatch, absl::StatusCode::kCancelled, began_nanos_);
     delete this;
   }
 
@@ -74,7 +74,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
     if (session_.AppendNext(&bytes_)) {
       CHECK(response_.ParseFromString(bytes_));
       is_writing_ = true;
-      meter_->Sent(RpcMethod::kWatch);
+      meter_->Sent(RpcMethod::kWatch, 1, response_.ByteSizeLong());
       StartWrite(&response_);
     }
     ReadNext();
@@ -88,6 +88,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<pb::WatchRequest, pb::
   }
 
   RpcMeter* const meter_;
+  int64_t began_nanos_ = 0;
   pb::WatchRequest request_;  // of the read reaction
   Mutex mu_;
   pb::WatchResponse response_ ABSL_GUARDED_BY(mu_);
@@ -106,6 +107,7 @@ class WatchAdapter final : public pb::Watch::CallbackService {
 
   grpc::ServerBidiReactor<pb::WatchRequest, pb::WatchResponse>* Watch(
       grpc::CallbackServerContext* context) override {
+    CountClient(*context, meter_, RpcMethod::kWatch);
     return new WatchReactor(node_, meter_, CallerOf(*context));
   }
 

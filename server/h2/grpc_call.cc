@@ -5,6 +5,8 @@
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "server/h2/grpc_frame.h"
+#include "server/service/error_table.h"
+#include "server/service/key_text.h"
 
 namespace socle::server::h2 {
 namespace {
@@ -36,8 +38,20 @@ GrpcCall::GrpcCall(Services* services, std::optional<RpcMethod> method,
                    std::shared_ptr<http::Exchange> exchange)
     : services_(services), method_(method), exchange_(std::move(exchange)) {
   if (method_.has_value()) {
-    services_->meter->Started(*method_);
+    began_nanos_ = services_->meter->Started(*method_);
   }
+}
+
+bool GrpcCall::CountClient(std::string_view version) {
+  if (!version.empty() && !IsUtf8(version)) {
+    PROBE("grpc: a client's version that is no text");
+    End(WireStatus(EtcdError::kInvalidClientApiVersion));
+    return false;
+  }
+  if (method_.has_value()) {
+    services_->meter->CountClient(*method_, version);
+  }
+  return true;
 }
 
 void GrpcCall::Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos,
@@ -83,6 +97,9 @@ void GrpcCall::TakeMessages(std::string_view* bytes) {
   while (!is_over_ && !is_held_) {
     const absl::StatusOr<std::optional<std::string_view>> message = NextMessage(bytes);
     if (!message.ok()) {
+      if (method_.has_value()) {
+        services_->meter->CountUnreadable(*method_);
+      }
       End(message.status());
       break;
     }
@@ -90,7 +107,7 @@ void GrpcCall::TakeMessages(std::string_view* bytes) {
       break;
     }
     if (method_.has_value()) {
-      services_->meter->Received(*method_);
+      services_->meter->Received(*method_, (*message)->size());
     }
     OnMessage(**message);
   }
@@ -185,7 +202,7 @@ template void GrpcCall::SendMessage(const google::protobuf::MessageLite& message
 
 void GrpcCall::AddedMessages(uint64_t messages, size_t bytes) {
   if (method_.has_value()) {
-    services_->meter->Sent(*method_, messages);
+    services_->meter->Sent(*method_, messages, bytes);
   }
   if (!has_head_) {
     WriteHead();
@@ -244,7 +261,7 @@ void GrpcCall::End(const absl::Status& status) {
 
 void GrpcCall::Handled(absl::StatusCode code) {
   if (method_.has_value()) {
-    services_->meter->Handled(*method_, code);
+    services_->meter->Handled(*method_, code, began_nanos_);
   }
 }
 

@@ -32,6 +32,10 @@ class GrpcCall : public http::Receiver {
   GrpcCall(Services* services, std::optional<RpcMethod> method,
            std::shared_ptr<http::Exchange> exchange);
 
+  // Before Begin, too: a client that says which version of the API it speaks, or does not (empty). False, and the call
+  // is over, when that is no text.
+  bool CountClient(std::string_view version);
+
   // Before the first byte: who makes the call, the request's encoding, and its deadline (INT64_MAX: none).
   // `dialect`: null for gRPC's own frames.
   void Begin(Caller caller, std::string_view encoding, int64_t deadline_nanos,
@@ -174,6 +178,7 @@ class GrpcCall : public http::Receiver {
   std::string encoding_;
   std::unique_ptr<Dialect> dialect_;  // null: gRPC
   std::string in_;                    // frames not yet taken
+  int64_t began_nanos_ = 0;           // the meter's clock
   bool has_head_ = false;
   bool is_over_ = false;
   bool is_held_ = false;

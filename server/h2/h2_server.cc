@@ -101,6 +101,9 @@ class EtcdHandler final : public http::Handler {
       deadline_nanos = exchange->loop()->now_nanos() + *timeout_nanos;
     }
     std::shared_ptr<h2::GrpcCall> call = row->make(services_, exchange);
+    if (!call->CountClient(request.Find("client-api-version"))) {
+      return nullptr;
+    }
     call->Begin(CallerOf(request, *exchange), request.Find("grpc-encoding"), deadline_nanos);
     return call;
   }

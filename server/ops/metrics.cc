@@ -1,85 +1,56 @@
 #include "server/ops/metrics.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
-#include <prometheus/histogram.h>
 #include <prometheus/metric_family.h>
-#include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include "kv/base/clock.h"
-#include "kv/env/env.h"
+#include "kv/base/durations.h"
+#include "server/ops/metric_families.h"
 #include "server/service/key_text.h"
 
 namespace socle::server {
 namespace {
 
-using prometheus::ClientMetric;
+constexpr double kSecond = 1e9;  // of nanoseconds
+constexpr double kMilli = 1e6;
+// From etcd's default of --warning-apply-duration on an entry is slow.
+constexpr int64_t kSlowApplyNanos = 100 * kNanosPerMilli;
+
+constexpr std::array<std::string_view, mvcc::kEntryKinds> kEntryNames = {
+    "Put",         "DeleteRange",     "Txn",   "Compaction", "LeaseGrant",
+    "LeaseRevoke", "LeaseCheckpoint", "System"};
+
 using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+using Labels = MetricFamilies::Labels;
 
-class Families {
- public:
-  void Gauge(std::string_view name, std::string_view help, double value, Labels labels = {}) {
-    ClientMetric& metric = Add(MetricType::Gauge, name, help, std::move(labels));
-    metric.gauge.value = value;
-  }
-
-  void Counter(std::string_view name, std::string_view help, double value, Labels labels = {}) {
-    ClientMetric& metric = Add(MetricType::Counter, name, help, std::move(labels));
-    metric.counter.value = value;
-  }
-
-  std::vector<MetricFamily> Take() { return std::move(families_); }
-
- private:
-  ClientMetric& Add(MetricType type, std::string_view name, std::string_view help, Labels labels) {
-    if (families_.empty() || families_.back().name != name) {
-      families_.push_back(MetricFamily{std::string(name), std::string(help), type, {}});
-    }
-    ClientMetric& metric = families_.back().metric.emplace_back();
-    metric.label = std::move(labels);
-    return metric;
-  }
-
-  std::vector<MetricFamily> families_;
-};
-
-prometheus::Histogram::BucketBoundaries Buckets(double first, size_t count) {
-  prometheus::Histogram::BucketBoundaries bounds;
-  for (size_t i = 0; i < count; ++i, first *= 2) {
-    bounds.push_back(first);
-  }
-  return bounds;
-}
-
-double Number(uint64_t value) {
-  return static_cast<double>(value);
-}
-
-double Number(int64_t value) {
-  return static_cast<double>(value);
-}
-
-void AddServer(const Node& node, const mvcc::StoreStats& stats, Families* out) {
+void AddServer(const Node& node, const mvcc::StoreStats& stats, MetricFamilies* out) {
   const Identity& identity = node.identity();
   out->Gauge("etcd_server_has_leader", "Whether or not a leader exists.", 1);
   out->Gauge("etcd_server_is_leader", "Whether or not this member is a leader.", 1);
   out->Counter("etcd_server_leader_changes_seen_total", "The number of leader changes seen.", 1);
   out->Counter("etcd_server_proposals_committed_total", "The number of log entries committed.",
-               Number(stats.log_index));
+               stats.log_index);
   out->Counter("etcd_server_proposals_applied_total", "The number of log entries applied.",
-               Number(stats.log_index));
+               stats.log_index);
+  out->Gauge("etcd_server_proposals_pending", "The number of writes that wait for their answer.",
+             stats.pending_writes);
+  out->Counter("etcd_server_proposals_failed_total",
+               "The number of writes answered with the error that stopped the store.",
+               stats.failed_writes);
+  out->Gauge("etcd_server_is_learner", "Whether or not this member is a learner.", 0);
+  out->Counter("etcd_server_read_indexes_failed_total", "There are none: one member, no quorum.",
+               0);
+  out->Counter("etcd_server_slow_read_indexes_total", "There are none: one member, no quorum.", 0);
+  out->Counter("etcd_server_heartbeat_send_failures_total", "There are none: no peers.", 0);
+  out->Gauge("etcd_server_snapshot_apply_in_progress_total", "There is none: no peers.", 0);
   out->Gauge("etcd_server_quota_backend_bytes", "The storage quota in bytes.",
-             Number(node.quota().bytes()));
+             node.quota().bytes());
   out->Gauge("etcd_server_version", "Which version is running.", 1,
              {{"server_version", std::string(kServerVersion)}});
   out->Gauge("etcd_server_id", "The id of this member.", 1,
@@ -94,41 +65,71 @@ void AddServer(const Node& node, const mvcc::StoreStats& stats, Families* out) {
   }
 }
 
-void AddStore(const mvcc::StoreStats& stats, Families* out) {
+void AddStore(const mvcc::StoreStats& stats, MetricFamilies* out) {
   out->Gauge("etcd_mvcc_db_total_size_in_bytes", "Size of the database file in use or free.",
-             Number(stats.db_size_bytes));
+             stats.db_size_bytes);
   out->Gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Size of the database without free pages.",
-             Number(stats.db_in_use_bytes));
-  out->Gauge("etcd_mvcc_db_open_read_transactions", "Page snapshots being read.",
-             Number(stats.open_reads));
-  out->Counter("etcd_mvcc_put_total", "Puts seen.", Number(stats.puts));
-  out->Counter("etcd_mvcc_delete_total", "Deletes seen.", Number(stats.deletes));
-  out->Counter("etcd_mvcc_txn_total", "Transactions seen.", Number(stats.txns));
+             stats.db_in_use_bytes);
+  out->Gauge("etcd_mvcc_db_open_read_transactions", "Page snapshots being read.", stats.open_reads);
+  out->Counter("etcd_mvcc_put_total", "Puts seen.", stats.puts);
+  out->Gauge("etcd_debugging_mvcc_total_put_size_in_bytes", "Bytes of keys and values put.",
+             stats.put_bytes);
+  out->Counter("etcd_mvcc_delete_total", "Deletes seen.", stats.deletes);
+  out->Counter("etcd_mvcc_txn_total", "Transactions seen.", stats.txns);
   out->Counter("etcd_disk_wal_write_bytes_total", "Bytes written to the write-ahead log.",
-               Number(stats.wal_written_bytes));
-  out->Gauge("etcd_debugging_mvcc_keys_total", "Live keys.", Number(stats.keys));
-  out->Gauge("etcd_debugging_mvcc_watcher_total", "Watchers.", Number(stats.watchers));
-  out->Gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams.",
-             Number(stats.watch_streams));
+               stats.wal_written_bytes);
+  out->Gauge("etcd_debugging_mvcc_keys_total", "Live keys.", stats.keys);
+  out->Gauge("etcd_debugging_mvcc_watcher_total", "Watchers.", stats.watchers);
+  out->Gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams.", stats.watch_streams);
   out->Gauge("etcd_debugging_mvcc_slow_watcher_total", "Watchers that read history.",
-             Number(stats.slow_watchers));
+             stats.slow_watchers);
   out->Counter("etcd_debugging_mvcc_events_total", "Events sent to watchers.",
-               Number(stats.watch_events_sent));
+               stats.watch_events_sent);
+  out->Gauge("etcd_debugging_mvcc_pending_events_total", "Events that wait to be sent.",
+             stats.pending_events);
   out->Gauge("etcd_debugging_mvcc_current_revision", "The current revision.",
-             Number(stats.current_revision));
+             stats.current_revision);
   out->Gauge("etcd_debugging_mvcc_compact_revision", "The last compaction's revision.",
-             Number(stats.compact_revision));
+             stats.compact_revision);
   out->Gauge("socle_pending_bytes", "Changes that are logged and not yet in the pages.",
-             Number(stats.pending_bytes));
-  out->Counter("socle_commits_total", "Page-store commits.", Number(stats.commits));
+             stats.pending_bytes);
+  out->Counter("socle_commits_total", "Page-store commits.", stats.commits);
 }
 
-void AddLeases(const lease::LessorStats& stats, Families* out) {
-  out->Counter("etcd_debugging_lease_granted_total", "Leases granted.", Number(stats.granted));
-  out->Counter("etcd_debugging_lease_revoked_total", "Leases revoked.", Number(stats.revoked));
-  out->Counter("etcd_debugging_lease_renewed_total", "Leases renewed.", Number(stats.renewed));
-  out->Counter("etcd_debugging_server_lease_expired_total", "Leases expired.",
-               Number(stats.expired));
+void AddLeases(const lease::LessorStats& stats, MetricFamilies* out) {
+  out->Counter("etcd_debugging_lease_granted_total", "Leases granted.", stats.granted);
+  out->Counter("etcd_debugging_lease_revoked_total", "Leases revoked.", stats.revoked);
+  out->Counter("etcd_debugging_lease_renewed_total", "Leases renewed.", stats.renewed);
+  out->Counter("etcd_debugging_server_lease_expired_total", "Leases expired.", stats.expired);
+}
+
+void AddServices(const Node& node, const mvcc::StoreStats& stats, MetricFamilies* out) {
+  const ServiceTimes& times = *node.times();
+  uint64_t ranges = stats.txn_ranges;
+  for (size_t i = 0; i <= times.range.buckets(); ++i) {
+    ranges += times.range.count(i) + times.failed_range.count(i);
+  }
+  out->Counter("etcd_mvcc_range_total", "Ranges seen.", ranges);
+  constexpr std::string_view kRangeName = "etcd_server_range_duration_seconds";
+  constexpr std::string_view kRangeHelp = "The latency distributions of reading a range.";
+  out->Histogram(kRangeName, kRangeHelp, times.range, kSecond, {{"success", "true"}});
+  out->Histogram(kRangeName, kRangeHelp, times.failed_range, kSecond, {{"success", "false"}});
+  out->Histogram("etcd_mvcc_hash_duration_seconds", "The latency distributions of Hash.",
+                 times.hash, kSecond);
+  out->Histogram("etcd_mvcc_hash_rev_duration_seconds", "The latency distributions of HashKV.",
+                 times.hash_kv, kSecond);
+  out->Histogram("etcd_disk_backend_defrag_duration_seconds",
+                 "The latency distributions of defragmentation.", times.defragment, kSecond);
+  out->Gauge("etcd_disk_defrag_inflight", "Whether a defragmentation goes on.",
+             times.defragmenting.load(std::memory_order_relaxed) > 0 ? 1 : 0);
+  out->Histogram("etcd_disk_backend_snapshot_duration_seconds",
+                 "The latency distributions of sending a snapshot.", times.snapshot, kSecond);
+  out->Histogram("etcd_debugging_lease_ttl_total", "Seconds that leases were granted for.",
+                 times.lease_ttl, 1);
+  if (node.has_auth()) {
+    out->Gauge("etcd_debugging_auth_revision", "The revision of users and roles.",
+               node.auth().state()->revision());
+  }
 }
 
 Labels LabelsOf(const RpcMethodName& name) {
@@ -137,11 +138,11 @@ Labels LabelsOf(const RpcMethodName& name) {
           {"grpc_type", std::string(name.type)}};
 }
 
-void AddCalls(const RpcMeter& meter, Families* out) {
+void AddCalls(const RpcMeter& meter, MetricFamilies* out) {
   const auto each = [&](std::string_view name, std::string_view help,
                         std::atomic<uint64_t> RpcMeter::Counts::*counter) {
     for (size_t i = 0; i < kRpcMethods.size(); ++i) {
-      out->Counter(name, help, Number((meter.counts(i).*counter).load(std::memory_order_relaxed)),
+      out->Counter(name, help, (meter.counts(i).*counter).load(std::memory_order_relaxed),
                    LabelsOf(kRpcMethods[i]));
     }
   };
@@ -157,96 +158,135 @@ void AddCalls(const RpcMeter& meter, Families* out) {
       Labels labels = LabelsOf(kRpcMethods[i]);
       labels.insert(labels.begin(),
                     {"grpc_code", std::string(RpcCodeName(static_cast<absl::StatusCode>(code)))});
-      out->Counter("grpc_server_handled_total", "Calls answered.", Number(count),
-                   std::move(labels));
+      out->Counter("grpc_server_handled_total", "Calls answered.", count, std::move(labels));
     }
   }
-}
-
-// Second number of /proc/self/statm: resident pages. A file of /proc has no size, so byte by byte.
-uint64_t ResidentPages() {
-  const auto file = Env::Posix()->Open("/proc/self/statm", OpenMode::kReadOnly);
-  if (!file.ok()) {
-    return 0;
-  }
-  uint64_t number = 0;
-  size_t spaces = 0;
-  std::array<char, 1> byte{};
-  constexpr uint64_t kBytesMax = 64;
-  for (uint64_t at = 0; at < kBytesMax && spaces < 2 && (*file)->ReadAt(at, byte).ok(); ++at) {
-    if (byte[0] == ' ') {
-      ++spaces;
-    } else if (spaces == 1 && byte[0] >= '0' && byte[0] <= '9') {
-      number = number * 10 + static_cast<uint64_t>(byte[0] - '0');
+  uint64_t received_bytes = 0;
+  uint64_t sent_bytes = 0;
+  for (size_t i = 0; i < kRpcMethods.size(); ++i) {
+    received_bytes += meter.counts(i).received_bytes.load(std::memory_order_relaxed);
+    sent_bytes += meter.counts(i).sent_bytes.load(std::memory_order_relaxed);
+    if (const Durations* const times = meter.times(i)) {
+      out->Histogram("grpc_server_handling_seconds", "How long calls took.", *times, kSecond,
+                     LabelsOf(kRpcMethods[i]));
     }
   }
-  return number;
-}
-
-void AddMachine(int64_t started_wall_nanos, Families* out) {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  out->Counter("process_cpu_seconds_total", "User and system CPU time in seconds.",
-               seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  out->Gauge("process_resident_memory_bytes", "Resident memory in bytes.",
-             Number(ResidentPages() * 4'096));
-  out->Gauge("process_start_time_seconds", "Start time since the Unix epoch in seconds.",
-             static_cast<double>(started_wall_nanos) * 1e-9);
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  if (const auto open = Env::Posix()->List("/proc/self/fd"); open.ok()) {
-    out->Gauge("process_open_fds", "Open file descriptors.", static_cast<double>(open->size()));
-    out->Gauge("os_fd_used", "Open file descriptors.", static_cast<double>(open->size()));
+  out->Counter("etcd_network_client_grpc_received_bytes_total",
+               "Bytes of the messages that clients sent.", received_bytes);
+  out->Counter("etcd_network_client_grpc_sent_bytes_total",
+               "Bytes of the messages that were sent to clients.", sent_bytes);
+  out->Counter("etcd_network_server_stream_failures_total",
+               "Streams whose request could not be read.", meter.unreadable_watches(),
+               {{"API", "watch"}, {"Type", "receive"}});
+  out->Counter("etcd_network_server_stream_failures_total",
+               "Streams whose request could not be read.", meter.unreadable_keep_alives(),
+               {{"API", "lease-keepalive"}, {"Type", "receive"}});
+  for (const RpcMeter::ClientCalls& client : meter.ReadClients()) {
+    for (const auto& [type, count] :
+         {std::pair("unary", client.unary), std::pair("stream", client.streams)}) {
+      if (count > 0) {
+        out->Counter("etcd_server_client_requests_total", "Calls by what the client says to speak.",
+                     count, {{"client_api_version", client.version}, {"type", type}});
+      }
+    }
   }
-  out->Gauge("process_max_fds", "Most open file descriptors.", Number(limit.rlim_cur));
-  out->Gauge("os_fd_limit", "Most open file descriptors.", Number(limit.rlim_cur));
 }
 
 }  // namespace
 
-struct Metrics::Histograms {
-  prometheus::Registry registry;
-  prometheus::Histogram& wal_sync =
-      prometheus::BuildHistogram()
-          .Name("etcd_disk_wal_fsync_duration_seconds")
-          .Help("The latency distributions of fsync called by the write-ahead log.")
-          .Register(registry)
-          .Add({}, Buckets(0.001, 14));
-  prometheus::Histogram& commit =
-      prometheus::BuildHistogram()
-          .Name("etcd_disk_backend_commit_duration_seconds")
-          .Help("The latency distributions of commit called by the backend.")
-          .Register(registry)
-          .Add({}, Buckets(0.001, 14));
-  prometheus::Histogram& apply =
-      prometheus::BuildHistogram()
-          .Name("socle_apply_batch_duration_seconds")
-          .Help("The latency distributions of applying one batch of the log.")
-          .Register(registry)
-          .Add({}, Buckets(0.0001, 20));
+struct Metrics::StoreTimes {
+  Durations wal_write{kNanosPerMilli, 14};
+  Durations wal_sync{kNanosPerMilli, 14};
+  Durations commit{kNanosPerMilli, 14};
+  Durations apply{kNanosPerMilli / 10, 20};                               // a batch
+  std::array<std::unique_ptr<Durations>, 2 * mvcc::kEntryKinds> entries;  // refused, then done
+  std::atomic<uint64_t> slow_applies{0};
+  Durations compaction_step{kNanosPerMilli, 12};
+  Durations compaction{100 * kNanosPerMilli, 14};
+  std::atomic<uint64_t> compacted{0};
+  std::atomic<int64_t> last_compaction_wall_nanos{0};
+
+  StoreTimes() {
+    for (auto& entry : entries) {
+      entry = std::make_unique<Durations>(kNanosPerMilli / 10, 20);
+    }
+  }
+
+  void Applied(mvcc::EntryKind kind, bool has_succeeded, int64_t nanos) {
+    entries[static_cast<size_t>(kind) + (has_succeeded ? mvcc::kEntryKinds : 0)]->Observe(nanos);
+    if (nanos > kSlowApplyNanos) {
+      slow_applies.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  void Compacted(const mvcc::CompactionStep& step) {
+    compaction_step.Observe(step.nanos);
+    compacted.fetch_add(step.revisions, std::memory_order_relaxed);
+    if (step.finished_after_nanos >= 0) {
+      compaction.Observe(step.finished_after_nanos);
+      last_compaction_wall_nanos.store(Clock::Real()->WallNanos(), std::memory_order_relaxed);
+    }
+  }
+
+  void Add(MetricFamilies* out) const;
 };
 
+void Metrics::StoreTimes::Add(MetricFamilies* out) const {
+  out->Histogram("etcd_disk_wal_write_duration_seconds",
+                 "The latency distributions of writing a batch to the write-ahead log.", wal_write,
+                 kSecond);
+  out->Histogram("etcd_disk_wal_fsync_duration_seconds",
+                 "The latency distributions of fsync called by the write-ahead log.", wal_sync,
+                 kSecond);
+  out->Histogram("etcd_disk_backend_commit_duration_seconds",
+                 "The latency distributions of commit called by the backend.", commit, kSecond);
+  out->Histogram("socle_apply_batch_duration_seconds",
+                 "The latency distributions of applying one batch of the log.", apply, kSecond);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const bool has_succeeded = i >= mvcc::kEntryKinds;
+    out->Histogram("etcd_server_apply_duration_seconds",
+                   "The latency distributions of applying an entry of the log.", *entries[i],
+                   kSecond,
+                   {{"version", "v3"},
+                    {"op", std::string(kEntryNames[i % mvcc::kEntryKinds])},
+                    {"success", has_succeeded ? "true" : "false"}});
+  }
+  out->Counter("etcd_server_slow_apply_total", "Entries that took over 100 ms to apply.",
+               slow_applies.load(std::memory_order_relaxed));
+  out->Histogram("etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds",
+                 "How long writes waited for a step of a compaction.", compaction_step, kMilli);
+  out->Histogram(
+      "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds",
+      "How long writes waited for a step of a compaction: it goes over index and pages at once.",
+      compaction_step, kMilli);
+  out->Histogram("etcd_debugging_mvcc_db_compaction_total_duration_milliseconds",
+                 "How long compactions took.", compaction, kMilli);
+  out->Counter("etcd_debugging_mvcc_db_compaction_keys_total",
+               "Revisions that compactions dropped.", compacted.load(std::memory_order_relaxed));
+  out->Gauge("etcd_debugging_mvcc_db_compaction_last",
+             "When the last one ended, since the Unix epoch in seconds.",
+             last_compaction_wall_nanos.load(std::memory_order_relaxed) / kNanosPerSecond);
+}
+
 Metrics::Metrics()
-    : histograms_(std::make_unique<Histograms>()),
-      started_wall_nanos_(Clock::Real()->WallNanos()) {}
+    : store_(std::make_unique<StoreTimes>()), started_wall_nanos_(Clock::Real()->WallNanos()) {}
 
 Metrics::~Metrics() = default;
 
 mvcc::StoreObserver Metrics::Observer(const std::function<void()>& on_commit) {
-  const auto observe = [](prometheus::Histogram* histogram, int64_t nanos) {
-    histogram->Observe(static_cast<double>(nanos) * 1e-9);
-  };
+  StoreTimes* const store = store_.get();
   return {
-      .wal_sync = [this, observe](int64_t nanos) { observe(&histograms_->wal_sync, nanos); },
+      .wal_write = [store](int64_t nanos) { store->wal_write.Observe(nanos); },
+      .wal_sync = [store](int64_t nanos) { store->wal_sync.Observe(nanos); },
       .commit =
-          [this, observe, on_commit](int64_t nanos) {
-            observe(&histograms_->commit, nanos);
+          [store, on_commit](int64_t nanos) {
+            store->commit.Observe(nanos);
             on_commit();
           },
-      .apply = [this, observe](int64_t nanos) { observe(&histograms_->apply, nanos); },
+      .apply = [store](int64_t nanos) { store->apply.Observe(nanos); },
+      .apply_entry = [store](mvcc::EntryKind kind, bool has_succeeded,
+                             int64_t nanos) { store->Applied(kind, has_succeeded, nanos); },
+      .compaction_step = [store](const mvcc::CompactionStep& step) { store->Compacted(step); },
       .shrink_step = [on_commit](int64_t /*nanos*/) { on_commit(); },
   };
 }
@@ -260,12 +300,12 @@ void Metrics::NoteCheck(std::string_view type, std::string_view check, bool has_
 
 std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const {
   const mvcc::StoreStats stats = node.store().Stats();
-  Families families;
+  MetricFamilies families;
   AddServer(node, stats, &families);
   families.Counter("etcd_server_health_success", "Successful health checks.",
-                   Number(health_success_.load(std::memory_order_relaxed)));
+                   health_success_.load(std::memory_order_relaxed));
   families.Counter("etcd_server_health_failures", "Failed health checks.",
-                   Number(health_failures_.load(std::memory_order_relaxed)));
+                   health_failures_.load(std::memory_order_relaxed));
   {
     MutexLock lock(&mu_);
     const auto labels = [](const auto& check) {
@@ -280,7 +320,7 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
            {std::pair("success", counts.success), std::pair("error", counts.error)}) {
         Labels with_status = labels(check);
         with_status.insert(with_status.begin() + 1, {"status", status});
-        families.Counter("etcd_server_healthchecks_total", "Results of each check.", Number(count),
+        families.Counter("etcd_server_healthchecks_total", "Results of each check.", count,
                          std::move(with_status));
       }
     }
@@ -288,7 +328,9 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
   AddStore(stats, &families);
   AddLeases(lessor.Stats(), &families);
   AddCalls(meter_, &families);
-  AddMachine(started_wall_nanos_, &families);
+  store_->Add(&families);
+  AddServices(node, stats, &families);
+  AddProcess(started_wall_nanos_, &families);
   for (const auto& more : more_) {
     for (const MoreMetric& metric : more()) {
       Labels labels;
@@ -300,12 +342,8 @@ std::string Metrics::Render(const Node& node, const lease::Lessor& lessor) const
           : families.Gauge(metric.name, metric.help, metric.value, std::move(labels));
     }
   }
-  std::vector<MetricFamily> all = families.Take();
-  std::vector<MetricFamily> histograms = histograms_->registry.Collect();
-  all.insert(all.end(), std::make_move_iterator(histograms.begin()),
-             std::make_move_iterator(histograms.end()));
   const prometheus::TextSerializer serializer;
-  return static_cast<const prometheus::Serializer&>(serializer).Serialize(all);
+  return static_cast<const prometheus::Serializer&>(serializer).Serialize(families.Take());
 }
 
 }  // namespace socle::server

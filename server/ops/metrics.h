@@ -61,7 +61,7 @@ class Metrics {
   std::string Render(const Node& node, const lease::Lessor& lessor) const;
 
  private:
-  struct Histograms;
+  struct StoreTimes;
 
   struct CheckCounts {
     uint64_t success = 0;
@@ -69,7 +69,7 @@ class Metrics {
     bool has_passed = false;  // the last time
   };
 
-  const std::unique_ptr<Histograms> histograms_;
+  const std::unique_ptr<StoreTimes> store_;
   const int64_t started_wall_nanos_;
   RpcMeter meter_;
   std::vector<std::function<std::vector<MoreMetric>()>> more_;

@@ -1,7 +1,9 @@
-// RpcMeter: counts calls by method and outcome, for the grpc_server_* metrics.
+// RpcMeter: counts calls by method and outcome, their bytes and their clients, for the grpc_server_* and some
+// etcd_* metrics.
 //
-// Laws     1. Counting costs one relaxed add on a cache line of the method's own.
-// Threads  thread-safe.
+// Laws     1. Counting costs relaxed adds on a cache line of the method's own.
+//          2. How long calls took is measured only after TimeCalls (--metrics=extensive).
+// Threads  thread-safe; TimeCalls comes before the first call.
 // Source   spec etcd 1.13.
 #ifndef SOCLE_SERVER_OPS_RPC_METER_H_
 #define SOCLE_SERVER_OPS_RPC_METER_H_
@@ -10,9 +12,16 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
+
+#include "kv/base/clock.h"
+#include "kv/base/durations.h"
+#include "kv/base/mutex.h"
 
 namespace socle::server {
 
@@ -135,30 +144,100 @@ class RpcMeter {
     std::atomic<uint64_t> started{0};
     std::atomic<uint64_t> received{0};
     std::atomic<uint64_t> sent{0};
+    std::atomic<uint64_t> received_bytes{0};  // of messages
+    std::atomic<uint64_t> sent_bytes{0};
     std::array<std::atomic<uint64_t>, kCodes> handled{};
   };
 
-  void Started(RpcMethod method) { Add(At(method).started); }
+  // Returns when that was, for Handled; 0 while calls are not timed.
+  int64_t Started(RpcMethod method) {
+    Add(At(method).started);
+    return Now();
+  }
 
-  void Received(RpcMethod method) { Add(At(method).received); }
+  void Received(RpcMethod method, size_t bytes) {
+    Add(At(method).received);
+    Add(At(method).received_bytes, bytes);
+  }
 
-  void Sent(RpcMethod method, uint64_t messages = 1) { Add(At(method).sent, messages); }
+  void Sent(RpcMethod method, uint64_t messages, size_t bytes) {
+    Add(At(method).sent, messages);
+    Add(At(method).sent_bytes, bytes);
+  }
 
-  void Handled(RpcMethod method, absl::StatusCode code) {
+  // `began_nanos`: what Started said.
+  void Handled(RpcMethod method, absl::StatusCode code, int64_t began_nanos) {
     const auto index = static_cast<size_t>(code);
     Add(At(method).handled[index < kCodes ? index : size_t{2}]);
+    if (!times_.empty()) [[unlikely]] {
+      times_[static_cast<size_t>(method)]->Observe(Now() - began_nanos);
+    }
   }
+
+  void TimeCalls();
+
+  // A call of a client that says to be of this version of the API; empty: it does not say.
+  void CountClient(RpcMethod method, std::string_view version);
+
+  // A request of a stream could not be read.
+  void CountUnreadable(RpcMethod method) {
+    if (method == RpcMethod::kWatch) {
+      Add(unreadable_watches_);
+    } else if (method == RpcMethod::kLeaseKeepAlive) {
+      Add(unreadable_keep_alives_);
+    }
+  }
+
+  struct ClientCalls {
+    std::string version;
+    uint64_t unary = 0;
+    uint64_t streams = 0;
+  };
+
+  std::vector<ClientCalls> ReadClients() const;
 
   const Counts& counts(size_t method_index) const { return counts_[method_index]; }
 
+  // Null while calls are not timed.
+  const Durations* times(size_t method_index) const {
+    return times_.empty() ? nullptr : times_[method_index].get();
+  }
+
+  uint64_t unreadable_watches() const {
+    return unreadable_watches_.load(std::memory_order_relaxed);
+  }
+
+  uint64_t unreadable_keep_alives() const {
+    return unreadable_keep_alives_.load(std::memory_order_relaxed);
+  }
+
  private:
+  int64_t Now() const { return times_.empty() ? 0 : Clock::Real()->MonotonicNanos(); }
+
   static void Add(std::atomic<uint64_t>& counter, uint64_t count = 1) {
     counter.fetch_add(count, std::memory_order_relaxed);
   }
 
   Counts& At(RpcMethod method) { return counts_[static_cast<size_t>(method)]; }
 
+  // Never changed once it is counted in clients_.
+  struct Client {
+    std::string version;
+    std::atomic<uint64_t> unary{0};
+    std::atomic<uint64_t> streams{0};
+  };
+
+  Client* ClientOf(std::string_view version);
+
+  static constexpr size_t kClientsMax = 16;  // then "other": a client may say what it likes
+
   std::array<Counts, kRpcMethods.size()> counts_;
+  std::vector<std::unique_ptr<Durations>> times_;  // none, or of each method
+  std::atomic<uint64_t> unreadable_watches_{0};
+  std::atomic<uint64_t> unreadable_keep_alives_{0};
+  std::array<Client, kClientsMax> clients_;
+  std::atomic<size_t> client_count_{0};
+  Mutex mu_;  // of whoever adds a client
 };
 
 }  // namespace socle::server

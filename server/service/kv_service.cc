@@ -164,10 +164,12 @@ int64_t KvService::KeysOf(const pb::RangeRequest& request) const {
 }
 
 absl::Status KvService::RangeNow(const pb::RangeRequest& request, RangeAnswer* answer) const {
+  Timed timed(&node_->times()->range);
   mvcc::RangeRequest range = ToStore(request);
   range.as_records = true;
   absl::StatusOr<mvcc::RangeResult> result = node_->store().Range(range);
   if (!result.ok()) {
+    timed.Is(&node_->times()->failed_range);
     return WireStatus(result.status());
   }
   answer->result = *std::move(result);

@@ -31,6 +31,7 @@ void LeaseService::Grant(const Caller& caller, const pb::LeaseGrantRequest& requ
                           if (granted.ok()) {
                             response->set_id(mvcc::Raw(granted->id));
                             response->set_ttl(granted->ttl_seconds);
+                            node_->times()->lease_ttl.Observe(granted->ttl_seconds);
                             response->mutable_header()->set_revision(granted->revision);
                             node_->FillHeader(response->mutable_header());
                           }

@@ -111,7 +111,12 @@ void MaintenanceService::Defragment(const Caller& caller, pb::DefragmentResponse
     done(may);
     return;
   }
-  node_->store().Shrink([done = std::move(done)](const absl::StatusOr<uint64_t>& shrunk) mutable {
+  ServiceTimes* const times = node_->times();
+  times->defragmenting.fetch_add(1, std::memory_order_relaxed);
+  node_->store().Shrink([times, timed = std::make_unique<Timed>(&times->defragment),
+                         done = std::move(done)](const absl::StatusOr<uint64_t>& shrunk) mutable {
+    timed.reset();
+    times->defragmenting.fetch_sub(1, std::memory_order_relaxed);
     done(WireStatus(shrunk.status()));
   });
 }
@@ -123,6 +128,7 @@ void MaintenanceService::Hash(const Caller& caller, pb::HashResponse* response, 
   }
   node_->RunOnWorker(
       [this, response](Done answer) {
+        const Timed timed(&node_->times()->hash);
         const absl::StatusOr<uint32_t> hash = node_->store().Hash();
         if (hash.ok()) {
           response->set_hash(*hash);
@@ -141,6 +147,7 @@ void MaintenanceService::HashKv(const Caller& caller, const pb::HashKVRequest& r
   }
   node_->RunOnWorker(
       [this, revision = request.revision(), response](Done answer) {
+        const Timed timed(&node_->times()->hash_kv);
         const absl::StatusOr<mvcc::KvHash> hash = node_->store().HashKv(revision);
         if (hash.ok()) {
           response->set_hash(hash->hash);
@@ -185,7 +192,8 @@ absl::Status MaintenanceService::Downgrade(const Caller& caller,
 absl::StatusOr<std::unique_ptr<SnapshotStream>> MaintenanceService::Snapshot(
     const Caller& caller, std::function<void()> on_ready) {
   RETURN_IF_ERROR(node_->guard().Root(caller));
-  return std::make_unique<SnapshotStream>(&node_->store(), std::move(on_ready));
+  return std::make_unique<SnapshotStream>(&node_->store(), std::move(on_ready),
+                                          &node_->times()->snapshot);
 }
 
 }  // namespace socle::server

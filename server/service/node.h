@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "etcd/rpc.pb.h"
 #include <absl/functional/any_invocable.h>
@@ -23,6 +24,7 @@
 #include "server/service/alarms.h"
 #include "server/service/hot_prefixes.h"
 #include "server/service/identity.h"
+#include "server/service/service_times.h"
 #include "server/service/worker_pool.h"
 
 namespace socle::server {
@@ -70,6 +72,8 @@ class Node {
 
   HotPrefixes* hot() const { return parts_.hot; }
 
+  ServiceTimes* times() const { return times_.get(); }
+
   bool has_key_ttl() const { return parts_.key_ttl; }
 
   bool has_auth() const { return parts_.auth != nullptr; }
@@ -106,6 +110,7 @@ class Node {
 
   const Parts parts_;
   const Guard guard_;
+  const std::unique_ptr<ServiceTimes> times_ = std::make_unique<ServiceTimes>();
 };
 
 }  // namespace socle::server

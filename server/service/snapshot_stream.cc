@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kv/base/check.h"
+#include "kv/base/clock.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/service/error_table.h"
@@ -13,8 +14,11 @@
 #include "server/service/sha256.h"
 
 namespace socle::server {
-SnapshotStream::SnapshotStream(mvcc::Store* store, std::function<void()> on_ready)
-    : store_(store), on_ready_(std::move(on_ready)), reader_("snapshot", [this] { Run(); }) {}
+SnapshotStream::SnapshotStream(mvcc::Store* store, std::function<void()> on_ready, Durations* times)
+    : store_(store),
+      on_ready_(std::move(on_ready)),
+      times_(times),
+      reader_("snapshot", [this] { Run(); }) {}
 
 SnapshotStream::~SnapshotStream() {
   {
@@ -47,7 +51,12 @@ absl::StatusOr<SnapshotStream::Step> SnapshotStream::Next(
 }
 
 void SnapshotStream::Run() {
-  End(ReadPages());
+  const int64_t began_nanos = Clock::Real()->MonotonicNanos();
+  const absl::Status status = ReadPages();
+  if (status.ok() && times_ != nullptr) {
+    times_->Observe(Clock::Real()->MonotonicNanos() - began_nanos);
+  }
+  End(status);
 }
 
 absl::Status SnapshotStream::ReadPages() {

@@ -20,6 +20,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "kv/base/durations.h"
 #include "kv/base/mutex.h"
 #include "kv/base/thread.h"
 #include "mvcc/store.h"
@@ -34,7 +35,8 @@ class SnapshotStream {
   enum class Step { kMessage, kWait, kEnd };
 
   // Commits and starts to read. `on_ready` is called whenever Next would not say kWait any more.
-  SnapshotStream(mvcc::Store* store, std::function<void()> on_ready);
+  // `times` may be null: how long complete ones took, from here to the last message.
+  SnapshotStream(mvcc::Store* store, std::function<void()> on_ready, Durations* times = nullptr);
   ~SnapshotStream();
   SnapshotStream(const SnapshotStream&) = delete;
   SnapshotStream& operator=(const SnapshotStream&) = delete;
@@ -56,6 +58,7 @@ class SnapshotStream {
 
   mvcc::Store* const store_;
   const std::function<void()> on_ready_;
+  Durations* const times_;
   Mutex mu_;
   CondVar room_;
   std::deque<Blob> blobs_ ABSL_GUARDED_BY(mu_);
