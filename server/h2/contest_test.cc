@@ -12,6 +12,7 @@
 
 #include "kv/base/clock.h"
 #include "kv/base/mutex.h"
+#include "kv/base/thread.h"
 #include "server/h2/testing/h2_fixture.h"
 
 namespace socle::server {
@@ -144,6 +145,27 @@ class ContestTest : public H2ServerTest {
     return false;
   }
 };
+
+TEST_F(ContestTest, AWaiterIsWokenWhileTheWorkersAreFull) {
+  const auto held = Lock("a", Lease());
+  ASSERT_TRUE(held.ok()) << held.status();
+  absl::StatusOr<LockResponse> waited = absl::UnknownError("not answered");
+  Thread waiter("waiter", [&] { waited = Lock("a", Lease()); });
+  while (store_->Stats().watchers == 0) {
+    Clock::Real()->SleepFor(kNanosPerMilli);
+  }
+  std::atomic<bool> may_go_on = false;
+  const auto wait = [&may_go_on] { may_go_on.wait(false); };
+  for (WorkerPool::Task task = wait; workers_->Submit(task); task = wait) {
+  }
+  ASSERT_TRUE(Unlock(held->key()).ok());
+  Clock::Real()->SleepFor(50 * kNanosPerMilli);  // for the hub to ring
+  may_go_on = true;
+  may_go_on.notify_all();
+  waiter.Join();
+  EXPECT_TRUE(waited.ok()) << waited.status();
+  EXPECT_TRUE(Unlock(waited->key()).ok());
+}
 
 TEST_F(ContestTest, ALockIsTheKeyOfItsLeaseAndIdempotent) {
   const int64_t lease = Lease();

@@ -131,16 +131,8 @@ void Contender::SetValue() {
 }
 
 void Contender::LookSoon() {
-  node_->RunOnWorker(
-      [self = shared_from_this()](Done done) {
-        self->Look();
-        done(absl::OkStatus());
-      },
-      [self = shared_from_this()](const absl::Status& status) {
-        if (!status.ok()) {
-          self->Tell(status);
-        }
-      });
+  // Not what may be refused: a watch that rings on the hub's thread may not be ended there.
+  node_->ResumeOnWorker([self = shared_from_this()] { self->Look(); });
 }
 
 void Contender::Look() {

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "etcd/rpc.pb.h"
 #include <absl/functional/any_invocable.h>
@@ -101,7 +102,11 @@ class Node {
   // requests".
   void RunOnWorker(absl::AnyInvocable<void(Done)> task, Done done,
                    WorkerPool::Weight weight = WorkerPool::Weight::kShort);
-  // The same for what hashes passwords or changes users: a storm of those leaves the other workers alone.
+
+  // The next step of a call that was taken in: never refused.
+  void ResumeOnWorker(WorkerPool::Task task) { parts_.workers->Resume(std::move(task)); }
+
+  // RunOnWorker for what hashes passwords or changes users: a storm of those leaves the other workers alone.
   void RunOnAuthWorker(absl::AnyInvocable<void(Done)> task, Done done);
 
  private:

@@ -48,6 +48,14 @@ bool WorkerPool::Submit(Task& task, Weight weight) {
   return true;
 }
 
+void WorkerPool::Resume(Task task) {
+  MutexLock lock(&mu_);
+  if (!stopping_) {
+    QueueOf(Weight::kShort).push_back(std::move(task));
+    changed_.Signal();
+  }
+}
+
 std::deque<WorkerPool::Task>* WorkerPool::Next() {
   constexpr uint64_t kLongEvery = 4;
   std::deque<Task>& short_ones = QueueOf(Weight::kShort);

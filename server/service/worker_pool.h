@@ -5,7 +5,8 @@
 //             requests".
 //          2. Long tasks leave a thread free for short ones (of several threads), so that a short one waits for short
 //             ones only; while both wait, every fourth task is a long one.
-//          3. The destructor runs what was accepted, then joins.
+//          3. What goes on with a call that was taken in before is not refused: it came in under a bound of its own.
+//          4. The destructor runs what was accepted, then joins.
 // Threads  thread-safe.
 #ifndef SOCLE_SERVER_SERVICE_WORKER_POOL_H_
 #define SOCLE_SERVER_SERVICE_WORKER_POOL_H_
@@ -45,6 +46,9 @@ class WorkerPool {
 
   // Moves from `task` only when it returns true.
   bool Submit(Task& task, Weight weight = Weight::kShort);
+
+  // A short one of law 3. Dropped while the pool stops: then whoever made the call is told by its transport.
+  void Resume(Task task);
 
   // When the task that the calling thread runs left its queue, in monotonic time; 0 on every other thread.
   static int64_t TaskStartedNanos();

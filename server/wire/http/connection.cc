@@ -204,13 +204,6 @@ std::string_view Connection::peer_address() {
   return peer_address_;
 }
 
-bool Connection::is_local() const {
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  return ::getsockopt(stream_->fd(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-         domain == AF_UNIX;
-}
-
 void Connection::OutputReady() {
   if (!is_dirty_ && state_ != State::kDead) {
     is_dirty_ = true;

@@ -57,8 +57,6 @@ class Connection final : public Loop::Pollable, private SessionHost, private Loo
 
   std::string_view peer_address() override;
 
-  bool is_local() const override;
-
   bool is_encrypted() const override { return stream_->is_encrypted(); }
 
   void OnTime(int64_t now_nanos) override;

@@ -20,8 +20,7 @@ class RequestHead {
  public:
   enum class Verdict { kGood, kTooLarge, kMalformed };
 
-  // `is_local`: over a Unix socket, as SessionHost::is_local.
-  RequestHead(const Limits* limits, bool is_local) : limits_(limits), is_local_(is_local) {}
+  explicit RequestHead(const Limits* limits) : limits_(limits) {}
 
   void Begin();
   void Add(std::string_view name, std::string_view value);
@@ -38,7 +37,6 @@ class RequestHead {
   void AddField(std::string_view name, std::string_view value);
 
   const Limits* const limits_;
-  const bool is_local_;
   Request request_;
   size_t bytes_ = 0;
   int64_t body_bytes_ = -1;

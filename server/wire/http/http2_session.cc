@@ -18,7 +18,7 @@ constexpr int kOk = 200;
 Http2Session::Http2Session(SessionHost* host, Handler* handler, const Limits* limits)
     : Session(host, handler, limits),
       reader_(/*expects_preface=*/true),
-      head_(limits, host->is_local()),
+      head_(limits),
       receive_window_(std::max<int64_t>(limits->connection_window_bytes, http2::kWindowDefault)),
       head_since_nanos_(host->loop()->now_nanos()),
       last_heard_nanos_(head_since_nanos_) {

@@ -35,6 +35,20 @@ TEST(Http2, AnswersOnTheLoopAndFromOtherThreads) {
   EXPECT_EQ(client.stream(chunks).fields[":status"], "200");
 }
 
+TEST(Http2, TakesWhateverClientsCallTheirTarget) {
+  TestSite site;
+  for (const std::string authority :
+       {"127.0.0.1:2379", "http://127.0.0.1:2379", "#initially=[127.0.0.1:2379]", "a/b", "a b",
+        "%2Ftmp%2Fs", "/tmp/s",
+        "b\xc3\xbc"
+        "cher",
+        ""}) {
+    SCOPED_TRACE(authority);
+    Http2Client client(site.port(), {.authority = authority});
+    EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+  }
+}
+
 TEST(Http2, CarriesLargeBodiesBothWays) {
   TestSite site;
   Http2Client client(site.port());

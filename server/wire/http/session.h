@@ -33,9 +33,6 @@ class SessionHost {
   // Where the client is: "127.0.0.1:1234", "[::1]:1234", "unix", or empty. Valid as long as the connection.
   virtual std::string_view peer_address() { return {}; }
 
-  // A Unix socket: some clients give its path as the authority, which no standard allows.
-  virtual bool is_local() const { return false; }
-
   // As ByteStream::is_encrypted.
   virtual bool is_encrypted() const { return false; }
 };
