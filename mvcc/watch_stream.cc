@@ -15,8 +15,19 @@ void StreamQueue::AnswerNothing() {
   }
   PROBE("watch: commands without answers held their stream back");
   MutexLock callback_lock(&callback_mu_);
-  if (on_ready_) {
-    on_ready_();
+  Ring();
+}
+
+void StreamQueue::Ring() {
+  if (!on_ready_) {
+    return;  // Closed.
+  }
+  rings_on_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  on_ready_();
+  rings_on_.store({}, std::memory_order_relaxed);
+  if (is_closed_by_ring_) {
+    PROBE("watch: a stream closed by its own callback");
+    on_ready_ = nullptr;
   }
 }
 
@@ -48,7 +59,7 @@ void StreamQueue::Add(Delivery delivery) {
     NoteFull();
   }
   if (was_empty) {
-    on_ready_();
+    Ring();
   }
 }
 
@@ -110,7 +121,10 @@ void StreamQueue::NoteFull() {
 }
 
 void StreamQueue::Close() {
-  {
+  // No other thread sees its own id here.
+  if (rings_on_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+    is_closed_by_ring_ = true;
+  } else {
     MutexLock callback_lock(&callback_mu_);
     on_ready_ = nullptr;
   }

@@ -7,8 +7,8 @@
 //             were not, once for all watchers of a delivery.
 //          3. A command is outstanding until its answer was taken, or it was found to have none;
 //             beyond kCommandsMax the owner is asked to hold back.
-// Threads  thread-safe. on_ready runs on the hub thread, under the queue's callback lock: it must
-//          not close the stream.
+//          4. Close waits for an on_ready that runs on another thread; one that closes its own stream is the last.
+// Threads  thread-safe. on_ready runs on the hub thread, under the queue's callback lock.
 #ifndef SOCLE_MVCC_WATCH_STREAM_H_
 #define SOCLE_MVCC_WATCH_STREAM_H_
 
@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,7 @@ class StreamQueue {
   };
 
   void Add(Delivery delivery);
+  void Ring() ABSL_EXCLUSIVE_LOCKS_REQUIRED(callback_mu_);
   // Removes the front; true when there was no room before and is now.
   bool RemoveFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void NoteFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -98,6 +100,9 @@ class StreamQueue {
 
   Mutex callback_mu_;  // before mu_
   std::function<void()> on_ready_ ABSL_GUARDED_BY(callback_mu_);
+  std::atomic<std::thread::id>
+      rings_on_;                    // the thread that holds callback_mu_ for on_ready; else none
+  bool is_closed_by_ring_ = false;  // that thread's
 };
 
 }  // namespace socle::mvcc

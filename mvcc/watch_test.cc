@@ -74,6 +74,41 @@ TEST_F(WatchTest, AnswersCreationFirstWithIdsThatCountFromZero) {
   EXPECT_EQ(other.Create({.key = "a"}).watch_id, 0);
 }
 
+TEST_F(WatchTest, AStreamMayBeReplacedByItsOwnCallback) {
+  Put("a", "1");
+  Mutex mu;
+  std::unique_ptr<WatchStream> stream;
+  std::atomic<int> replaced = 0;
+  std::function<void()> on_ready = [&] {
+    MutexLock lock(&mu);
+    while (const auto response = stream->Next()) {
+      if (!response->events.empty()) {
+        stream = store_->NewWatchStream(on_ready);
+        stream->Create({.key = "a"});
+        ++replaced;
+      }
+    }
+  };
+  {
+    MutexLock lock(&mu);
+    stream = store_->NewWatchStream(on_ready);
+    stream->Create({.key = "a"});
+  }
+  for (int i = 1; i <= 20; ++i) {
+    while (store_->Stats().watchers == 0) {
+      Clock::Real()->SleepFor(kNanosPerMilli / 10);
+    }
+    Put("a", "more");
+    while (replaced < i) {
+      Clock::Real()->SleepFor(kNanosPerMilli / 10);
+    }
+  }
+  WatchCollector other(streams());
+  EXPECT_EQ(other.Create({.key = "a"}).watch_id, 0) << "the hub goes on";
+  MutexLock lock(&mu);
+  stream = nullptr;
+}
+
 TEST_F(WatchTest, RefusesWithTheTextsOfTheSpec) {
   struct Case {
     const char* name;
