@@ -302,6 +302,8 @@ absl::StatusOr<Restored> ReadBookkeeping(const kv::ReadTxn& pages) {
   Restored restored;
   ASSIGN_OR_RETURN(restored.consistent_index, ReadNumber(pages, kConsistentIndexKey));
   ASSIGN_OR_RETURN(restored.store_id, ReadNumber(pages, kStoreIdKey));
+  ASSIGN_OR_RETURN(const auto has_log, pages.Get("meta", kHasLogKey));
+  restored.has_log = has_log.has_value();
   ASSIGN_OR_RETURN(restored.finished_compact, ReadRevision(pages, kFinishedCompactKey));
   ASSIGN_OR_RETURN(restored.scheduled_compact, ReadRevision(pages, kScheduledCompactKey));
   ASSIGN_OR_RETURN(const auto digest, pages.Get("meta", kKeyDigestKey));

@@ -26,6 +26,7 @@ namespace socle::mvcc {
 struct Restored {
   uint64_t consistent_index = 0;  // last log entry whose effect is in the pages
   uint64_t store_id = 0;          // 0: the file has none yet
+  bool has_log = false;           // its log was begun
   int64_t finished_compact = -1;
   int64_t scheduled_compact = -1;
   std::string key_digest;  // as stored; empty: none

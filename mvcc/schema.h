@@ -49,6 +49,8 @@ inline constexpr std::string_view kOwnKeyPrefix = "socle_";
 // 8 random bytes, also in the head of each log segment, so that a log is never replayed onto
 // another store's pages.
 inline constexpr std::string_view kStoreIdKey = "socle_store_id";
+// There since its log was begun: mvcc/lost_log.h.
+inline constexpr std::string_view kHasLogKey = "socle_has_log";
 // What the key bucket must hold: mvcc/key_digest.h.
 inline constexpr std::string_view kKeyDigestKey = "socle_key_digest";
 // mvcc/prefix_quota.h.

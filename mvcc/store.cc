@@ -22,6 +22,7 @@
 #include "mvcc/key_digest.h"
 #include "mvcc/log_entry.h"
 #include "mvcc/log_replay.h"
+#include "mvcc/lost_log.h"
 #include "mvcc/range.h"
 #include "mvcc/restore.h"
 #include "mvcc/schema.h"
@@ -369,7 +370,7 @@ class StoreImpl final : public Store {
   absl::Status SetPrefixQuotas();
 
   std::string LogDirectory() const {
-    return options_.wal_directory.empty() ? Join(options_.directory, "member/socle-wal")
+    return options_.wal_directory.empty() ? DefaultLogDirectory(options_.directory)
                                           : options_.wal_directory;
   }
 
@@ -475,6 +476,9 @@ absl::Status StoreImpl::OpenPages() {
     ASSIGN_OR_RETURN(const auto pages, engine->BeginRead());
     ASSIGN_OR_RETURN(restored_, ReadBookkeeping(*pages));
   }
+  if (restored_.has_log) {
+    RETURN_IF_ERROR(RefuseLostLog(env_, options_.directory, options_.wal_directory));
+  }
   RETURN_IF_ERROR(EnsureStoreId(engine.get()));
   kv::BackendOptions backend_options;
   backend_options.buckets = BucketNames();
@@ -541,6 +545,11 @@ absl::Status StoreImpl::OpenLog(LogReplay* replay) {
                           [replay](kv::LogIndex index, std::string_view entry) {
                             return replay->Apply(Raw(index), entry);
                           }));
+  if (!restored_.has_log) {
+    // Before the first answer is given.
+    backend_->Put(kMetaBucket, kHasLogKey, "1");
+    RETURN_IF_ERROR(replay->Commit());
+  }
   RETURN_IF_ERROR(SetPrefixQuotas());
   loop_ = std::make_unique<WriteLoop>(
       backend_.get(), wal_.get(), applier_.get(), clock_,

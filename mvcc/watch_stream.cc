@@ -3,6 +3,12 @@
 #include "kv/base/probe.h"
 
 namespace socle::mvcc {
+namespace {
+
+// Whose on_ready this thread runs.
+thread_local const StreamQueue* ringing = nullptr;
+
+}  // namespace
 
 void StreamQueue::Answer(WatchResponse response) {
   const int64_t id = response.watch_id;
@@ -22,9 +28,9 @@ void StreamQueue::Ring() {
   if (!on_ready_) {
     return;  // Closed.
   }
-  rings_on_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  ringing = this;
   on_ready_();
-  rings_on_.store({}, std::memory_order_relaxed);
+  ringing = nullptr;
   if (is_closed_by_ring_) {
     PROBE("watch: a stream closed by its own callback");
     on_ready_ = nullptr;
@@ -121,8 +127,7 @@ void StreamQueue::NoteFull() {
 }
 
 void StreamQueue::Close() {
-  // No other thread sees its own id here.
-  if (rings_on_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+  if (ringing == this) {
     is_closed_by_ring_ = true;
   } else {
     MutexLock callback_lock(&callback_mu_);

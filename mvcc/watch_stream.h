@@ -18,7 +18,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -102,7 +101,7 @@ class StreamQueue {
   std::function<void()> on_ready_ ABSL_GUARDED_BY(callback_mu_);
   std::atomic<std::thread::id>
       rings_on_;                    // the thread that holds callback_mu_ for on_ready; else none
-  bool is_closed_by_ring_ = false;  // that thread's
+  bool is_closed_by_ring_ = false;  // by on_ready itself: the thread's that holds callback_mu_
 };
 
 }  // namespace socle::mvcc
