@@ -106,11 +106,12 @@ absl::StatusOr<std::string> AuthStore::Authenticate(const std::string& user,
       return WireStatus(EtcdError::kAuthFailed);
     }
     ASSIGN_OR_RETURN(std::string token, tokens_->Make(user, checked->revision()));
-    // A change that came meanwhile may have dropped the user's tokens before this one was made.
+    // A change that came meanwhile may have dropped the user's tokens before this one was made; whether the others
+    // go is for that change to say.
     if (state()->revision() == checked->revision()) {
       return token;
     }
-    tokens_->Drop(user);
+    tokens_->DropToken(token);
   }
 }
 

@@ -176,6 +176,8 @@ class SignedTokens final : public TokenSource {
 
   void Drop(std::string_view /*user*/) override {}
 
+  void DropToken(std::string_view /*token*/) override {}
+
   void DropAll() override {}
 
  private:

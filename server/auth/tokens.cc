@@ -71,6 +71,14 @@ void SimpleTokens::Drop(std::string_view user) {
   absl::erase_if(tokens_, [user](const auto& entry) { return entry.second.user == user; });
 }
 
+void SimpleTokens::DropToken(std::string_view token) {
+  MutexLock lock(&mu_);
+  const auto found = tokens_.find(token);
+  if (found != tokens_.end()) {
+    tokens_.erase(found);
+  }
+}
+
 void SimpleTokens::DropAll() {
   MutexLock lock(&mu_);
   tokens_.clear();

@@ -40,8 +40,9 @@ class TokenSource {
   virtual absl::StatusOr<std::string> Make(std::string_view user, uint64_t auth_revision) = 0;
   // nullopt: not a token, or not any more.
   virtual std::optional<TokenOwner> Read(std::string_view token, uint64_t auth_revision) = 0;
-  // The tokens of one user, or of all, are no longer good. Signed ones can't be called back.
+  // The tokens of one user, one token, or all, are no longer good. Signed ones can't be called back.
   virtual void Drop(std::string_view user) = 0;
+  virtual void DropToken(std::string_view token) = 0;
   virtual void DropAll() = 0;
 };
 
@@ -52,6 +53,7 @@ class SimpleTokens final : public TokenSource {
   absl::StatusOr<std::string> Make(std::string_view user, uint64_t auth_revision) override;
   std::optional<TokenOwner> Read(std::string_view token, uint64_t auth_revision) override;
   void Drop(std::string_view user) override;
+  void DropToken(std::string_view token) override;
   void DropAll() override;
 
   size_t size() const;

@@ -59,11 +59,16 @@ TEST(SimpleTokens, LiveAsLongAsTheyAreUsed) {
   EXPECT_FALSE(tokens.Read(token, 1).has_value());
 }
 
-TEST(SimpleTokens, GoWithTheirUserAndAllTogether) {
+TEST(SimpleTokens, GoOneByOneWithTheirUserAndAllTogether) {
   ManualClock clock;
   SimpleTokens tokens(kNanosPerSecond, &clock);
+  const std::string one = *tokens.Make("alice", 1);
   const std::string alice = *tokens.Make("alice", 1);
   const std::string bob = *tokens.Make("bob", 1);
+  tokens.DropToken(one);
+  tokens.DropToken(one);
+  EXPECT_FALSE(tokens.Read(one, 1).has_value());
+  EXPECT_TRUE(tokens.Read(alice, 1).has_value());
   tokens.Drop("alice");
   EXPECT_FALSE(tokens.Read(alice, 1).has_value());
   EXPECT_TRUE(tokens.Read(bob, 1).has_value());

@@ -205,31 +205,43 @@ absl::Status BackupWriter::RemoveSuperfluous() {
   if (kept == nullptr) {
     return absl::OkStatus();
   }
-  // Records first: without one an image is as good as gone.
-  std::vector<std::string> names;
+  std::vector<std::string> records;
+  std::vector<std::string> images;
+  std::vector<std::string> pieces;
   for (const BackupChain& chain : directory.chains) {
     for (const BaseFigures& base : chain.bases) {
       if (base.record.sequence < kept->sequence) {
-        names.push_back(base.name);
-        names.push_back(base.image);
+        records.push_back(base.name);
+        images.push_back(base.image);
       }
     }
     for (const PieceFigures& piece : chain.pieces) {
       const bool is_before = chain.number < kept->chain ||
                              (chain.number == kept->chain && piece.last_index <= kept->index);
       if (piece.is_closed && is_before) {
-        names.push_back(piece.name);
+        pieces.push_back(piece.name);
       }
     }
   }
+  // Wherever the power fails, what is left has no gap: a record goes before what it speaks of, an older piece before a
+  // newer one.
+  RETURN_IF_ERROR(RemoveDurably(records));
+  RETURN_IF_ERROR(RemoveDurably(images));
+  for (const std::string& piece : pieces) {
+    RETURN_IF_ERROR(RemoveDurably({piece}));
+  }
+  if (!records.empty() || !pieces.empty()) {
+    LogInfo("backup: files beyond the retention are removed",
+            {{"bases", records.size()}, {"pieces", pieces.size()}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BackupWriter::RemoveDurably(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     RETURN_IF_ERROR(env_->Remove(PathOf(name)));
   }
-  if (names.empty()) {
-    return absl::OkStatus();
-  }
-  LogInfo("backup: files beyond the retention are removed", {{"files", names.size()}});
-  return env_->SyncDir(options_.directory);
+  return names.empty() ? absl::OkStatus() : env_->SyncDir(options_.directory);
 }
 
 }  // namespace socle::server

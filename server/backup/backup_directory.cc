@@ -50,6 +50,27 @@ absl::Status ExpectFollows(const PieceFigures& before, const PieceFigures& piece
   return absl::OkStatus();
 }
 
+// Behind this entry it begins.
+uint64_t BeginOf(const BackupChain& part) {
+  return part.pieces.empty() ? part.bases.front().record.index
+                             : part.pieces.front().head.first_index - 1;
+}
+
+// OK when nothing is lost behind `part`, up to `next`; null: it is the last one.
+absl::Status ExpectReaches(const BackupChain& part, const BackupChain* next) {
+  const bool is_told = next != nullptr && !part.pieces.empty() && !next->pieces.empty();
+  if (is_told || part.bases.empty()) {
+    return absl::OkStatus();
+  }
+  const uint64_t wanted = next != nullptr ? BeginOf(*next) : part.promised_index();
+  if (wanted <= part.last_index()) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(
+      fmt::format("{}: entries {} to {} were saved behind it and are not there: a piece is missing",
+                  part.bases.back().name, part.last_index() + 1, wanted));
+}
+
 bool Covers(const BackupChain& chain, uint64_t index) {
   return !chain.pieces.empty() && chain.pieces.front().head.first_index <= index + 1 &&
          index <= chain.pieces.back().last_index;
@@ -96,17 +117,32 @@ class DirectoryReader {
       }
       parts.back().pieces.push_back(std::move(piece));
     }
-    BackupChain alone{.number = whole.number, .bases = {}, .pieces = {}};
     for (BaseFigures& base : whole.bases) {
       const auto part = std::find_if(parts.begin(), parts.end(), [&](const BackupChain& chain) {
         return Covers(chain, base.record.index);
       });
-      (part != parts.end() ? part->bases : alone.bases).push_back(std::move(base));
+      if (part != parts.end()) {
+        part->bases.push_back(std::move(base));
+      } else {
+        parts.push_back({.number = whole.number, .bases = {std::move(base)}, .pieces = {}});
+      }
     }
-    if (!alone.bases.empty()) {
-      found_.chains.push_back(std::move(alone));
-    }
+    std::stable_sort(parts.begin(), parts.end(), [](const BackupChain& a, const BackupChain& b) {
+      return BeginOf(a) < BeginOf(b);
+    });
+    NoteGaps(parts);
     std::move(parts.begin(), parts.end(), std::back_inserter(found_.chains));
+  }
+
+  void NoteGaps(const std::vector<BackupChain>& parts) {
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const absl::Status reaches =
+          ExpectReaches(parts[i], i + 1 < parts.size() ? &parts[i + 1] : nullptr);
+      if (!reaches.ok()) {
+        PROBE("backup: a piece behind a base is missing");
+        found_.damage.push_back(reaches);
+      }
+    }
   }
 
   // Remembers damage; other errors end the reading.
@@ -183,6 +219,10 @@ class DirectoryReader {
 uint64_t BackupChain::last_index() const {
   const uint64_t of_pieces = pieces.empty() ? 0 : pieces.back().last_index;
   return bases.empty() ? of_pieces : std::max(of_pieces, bases.back().record.index);
+}
+
+uint64_t BackupChain::promised_index() const {
+  return bases.empty() ? 0 : bases.back().record.saved_index;
 }
 
 absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path) {

@@ -4,7 +4,8 @@
 //   chain 5:       (gap)            base ─ piece ─ …     a base lies somewhere along it
 //
 // Laws     1. Entries of a chain are contiguous: a piece begins with the entry behind the piece before, and knows that
-//             one's last checksum. Where that is not so, something is damaged, and another chain begins.
+//             one's last checksum; from a base on, pieces reach at least to what was saved when it was made. Where that
+//             is not so, something is damaged, and another chain begins.
 //          2. All files are of one store (FailedPrecondition).
 //          3. An image without its record (.base) is not there yet, or not any more.
 //          4. What is damaged is named in `damage`; everything else can be used.
@@ -38,6 +39,8 @@ struct BackupChain {
 
   // The last entry that can be restored.
   uint64_t last_index() const;
+  // The last entry that was saved when its newest base was made. Beyond last_index(): a piece was lost.
+  uint64_t promised_index() const;
 };
 
 struct BackupDirectory {

@@ -141,6 +141,25 @@ absl::StatusOr<RestorePlan> PlanTime(Env* env, const BackupRestoreOptions& optio
                   options.directory, WallText(wall_nanos), WallText(oldest)));
 }
 
+bool HasEntries(const BackupChain& chain) {
+  return !chain.bases.empty() || std::any_of(chain.pieces.begin(), chain.pieces.end(),
+                                             [](const auto& piece) { return !piece.is_empty(); });
+}
+
+// Says which later chain is not in what was restored; empty: none.
+std::string PassedOver(const RestorePlan& plan, const BackupDirectory& directory) {
+  for (auto chain = directory.chains.rbegin(); &*chain != plan.chain; ++chain) {
+    if (HasEntries(*chain)) {
+      PROBE("backup: a restore passes over a chain");
+      return fmt::format(
+          "chain {}, up to entry {}, is later and passed over: {}", chain->number,
+          chain->last_index(),
+          chain->bases.empty() ? "it has no base yet" : "another base was asked for");
+    }
+  }
+  return {};
+}
+
 // The base's image as a database of another store.
 absl::Status CopyImage(Env* env, const BackupRestoreOptions& options, const BaseFigures& base,
                        const NewDirectory& target) {
@@ -280,6 +299,11 @@ absl::StatusOr<BackupRestored> RestoreBackup(Env* env, const BackupRestoreOption
     restored->notes.push_back(
         fmt::format("what was written after {} was not saved before another base was made",
                     WallText(restored->wall_nanos)));
+  }
+  if (!options.to_wall_nanos && !options.to_revision) {
+    if (std::string passed_over = PassedOver(plan, directory); !passed_over.empty()) {
+      restored->notes.push_back(std::move(passed_over));
+    }
   }
   RETURN_IF_ERROR(target.Finish());
   return restored;

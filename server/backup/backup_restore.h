@@ -4,7 +4,8 @@
 // Laws     1. The backup is only read; a server may be writing to it. The target appears whole, or not at all (image.h).
 //          2. To a time T: nothing is in it that was logged after T; at most the last moments before T are missing (the
 //             distance of time marks), unless T lies in a gap between chains, which is said. To a revision N: the state that
-//             the write which made N left.
+//             the write which made N left. Without either: the newest base, and what follows it; chains that are passed
+//             over are named.
 //          3. Keys, their history, leases, users and alarms are those of then; the member keeps its id, the store gets another.
 //             Leases begin with their full TTL.
 //          4. Damage is refused, unless a time or a revision was asked for that whole files lead to.

@@ -91,9 +91,14 @@ absl::Status BackupWriter::Recover() {
   std::string broken;
   if (directory.chains.empty()) {
     broken = "there is nothing here yet";
+  } else if (const BackupChain& chain = directory.chains.back();
+             chain.promised_index() > chain.last_index()) {
+    PROBE("backup: what was saved is lost");
+    broken = fmt::format("entries {} to {} were saved, and their piece is missing",
+                         chain.last_index() + 1, chain.promised_index());
   } else {
-    ResumeFrom(directory);
-    RETURN_IF_ERROR(VerifyLink(directory.chains.back(), &broken));
+    ResumeFrom(chain);
+    RETURN_IF_ERROR(VerifyLink(chain, &broken));
   }
   if (!broken.empty()) {
     RETURN_IF_ERROR(StartChain(broken));
@@ -146,8 +151,7 @@ absl::Status BackupWriter::WriteDurably(const std::string& name, std::string_vie
   return env_->SyncDir(options_.directory);
 }
 
-void BackupWriter::ResumeFrom(const BackupDirectory& directory) {
-  const BackupChain& chain = directory.chains.back();
+void BackupWriter::ResumeFrom(const BackupChain& chain) {
   chain_ = chain.number;
   saved_ = 0;
   has_base_ = !chain.bases.empty();

@@ -5,8 +5,8 @@
 //
 // Laws     1. An entry counts as saved once its frame is synced; entries that are not saved stay in the store's log
 //             (Store::HoldLog) up to its bound.
-//          2. A chain goes on only where the last entry saved is still in the log, and is the same: otherwise another
-//             one begins with a base, and the log says why.
+//          2. A chain goes on only where everything that was saved behind its base is there, and the last entry saved is
+//             still in the log, and is the same: otherwise another one begins with a base, and the log says why.
 //          3. After any failure the directory is read again before it is written to; no file that failed is used again.
 //          4. A base counts once its record is there: image and digest durable, HashKV known, the log up to that hash saved.
 //          5. Nothing is deleted before a base is there that makes it superfluous; the newest base stays.
@@ -102,7 +102,8 @@ class BackupWriter {
   absl::Status Recover();
   absl::Status CleanUp(const BackupDirectory& directory);
   absl::Status ClosePart(const PieceFigures& part);
-  void ResumeFrom(const BackupDirectory& directory);
+  // Requires: its pieces reach to what its bases say was saved.
+  void ResumeFrom(const BackupChain& chain);
   // Says in `broken` why the chain can't go on with what the log has.
   absl::Status VerifyLink(const BackupChain& chain, std::string* broken);
   // Nothing was written since the chain's base, and before it nothing was logged.
@@ -123,6 +124,7 @@ class BackupWriter {
                               const std::function<absl::Status()>& keep_up, BaseRecord* record);
   absl::Status WriteDurably(const std::string& name, std::string_view bytes);
   absl::Status RemoveSuperfluous();
+  absl::Status RemoveDurably(const std::vector<std::string>& names);
 
   mvcc::Store* const store_;
   const BackupOptions options_;

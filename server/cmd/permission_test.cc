@@ -7,6 +7,7 @@
 #include "etcd/lock.pb.h"
 
 #include "server/cmd/testing/auth_fixture.h"
+#include "server/wire/http/testing/clients.h"
 
 namespace socle::server {
 namespace {
@@ -118,6 +119,28 @@ TEST_P(PermissionTest, WatchesAreRefusedAsGoPrintsIt) {
             "rpc error: code = InvalidArgument desc = etcdserver: user name is empty");
   EXPECT_EQ(Watch(Open({{"token", "wrong"}}).get(), "r", ""),
             "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token");
+}
+
+TEST_P(PermissionTest, EveryRefusedWatchOfManyIsAnsweredOnOneStream) {
+  constexpr size_t kWatches = 5'000;  // a session holds 1024 refusals, then it isn't read from
+  StartWithUsers();
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  const std::string message = request.SerializeAsString();
+  std::string body;
+  for (size_t i = 0; i < kWatches; ++i) {
+    body += std::string(4, '\0') + static_cast<char>(message.size()) + message;
+  }
+  http::Http2Client client(server_->client_urls().front().port);
+  const int32_t id =
+      client.Request("POST", "/etcdserverpb.Watch/Watch", body,
+                     {{"content-type", "application/grpc"}, {"te", "trailers"}}, true);
+  const std::string& answers = client.stream(id).body;  // each is the same, and short
+  EXPECT_TRUE(client.RunUntil([&] {
+    return answers.size() > 5 &&
+           answers.size() == kWatches * (5 + static_cast<unsigned char>(answers[4]));
+  })) << answers.size();
+  EXPECT_FALSE(client.stream(id).is_closed);
 }
 
 TEST_P(PermissionTest, LeasesNeedAUserAndTheirKeysPermission) {

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -5,7 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mvcc/watch_stream.h"
 #include "server/h2/testing/h2_fixture.h"
+#include "server/service/watch_service.h"
 #include "server/wire/http/testing/clients.h"
 
 namespace socle::server {
@@ -147,6 +150,72 @@ TEST_F(H2ServerTest, AClientThatDoesNotReadItsAnswersIsNotListenedTo) {
   const int32_t id = reader.Request("POST", "/etcdserverpb.Watch/Watch", body,
                                     {{"content-type", "application/grpc"}}, true);
   EXPECT_TRUE(reader.RunUntil([&] { return store_->Stats().watchers >= before + kWatches; }));
+  EXPECT_FALSE(reader.stream(id).is_closed);
+}
+
+// Every call needs a token from now on.
+void TurnAuthOn(AuthStore* auth) {
+  ASSERT_TRUE(auth->AddUser("root", "r", {}).ok());
+  ASSERT_TRUE(auth->GrantRole("root", "root").ok());
+  ASSERT_TRUE(auth->Enable().ok());
+}
+
+TEST_F(H2ServerTest, RefusedWatchesCountAmongWhatASessionHoldsForItsClient) {
+  TurnAuthOn(&*auth_);
+  std::atomic<int64_t> woken = 0;
+  WatchSession session(&*node_, Caller(), [&woken] { ++woken; });
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  int64_t refused = 0;
+  while (session.TakesRequests() && refused < 10'000) {
+    ASSERT_FALSE(session.Receive(request).ok());
+    ++refused;
+  }
+  EXPECT_EQ(refused, mvcc::StreamQueue::kCommandsMax);
+  EXPECT_EQ(woken, refused);
+  // Room is there again with each that is taken.
+  for (int64_t i = 0; i < refused; ++i) {
+    std::string bytes;
+    ASSERT_TRUE(session.AppendNext(&bytes));
+    pb::WatchResponse response;
+    ASSERT_TRUE(response.ParseFromString(bytes));
+    EXPECT_TRUE(response.created() && response.canceled());
+    EXPECT_TRUE(session.TakesRequests());
+  }
+  std::string none;
+  EXPECT_FALSE(session.AppendNext(&none));
+}
+
+TEST_F(H2ServerTest, AClientThatDoesNotReadItsRefusalsIsNotListenedTo) {
+  constexpr int kWatches = 20'000;
+  TurnAuthOn(&*auth_);
+  pb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  std::string body;
+  for (int i = 0; i < kWatches; ++i) {
+    body += Framed(request.SerializeAsString());
+  }
+  const auto received = [this] {
+    return meter_.counts(static_cast<size_t>(RpcMethod::kWatch)).received.load();
+  };
+  http::Http2Client silent(port(), {.stream_window_bytes = 0, .grants_windows = false});
+  silent.Request("POST", "/etcdserverpb.Watch/Watch", body, {{"content-type", "application/grpc"}},
+                 true);
+  uint64_t before = 0;
+  int still = 0;  // looks, ten milliseconds apart
+  EXPECT_TRUE(silent.RunUntil([&] {
+    const uint64_t now = received();
+    still = now == before ? still + 1 : 0;
+    before = now;
+    return now > 1'000 && still > 20;
+  }));
+  // 1024 refusals wait in the session, at most 64 KiB of them in the connection.
+  EXPECT_LT(before, 4'000);
+
+  http::Http2Client reader(port());
+  const int32_t id = reader.Request("POST", "/etcdserverpb.Watch/Watch", body,
+                                    {{"content-type", "application/grpc"}}, true);
+  EXPECT_TRUE(reader.RunUntil([&] { return received() >= before + kWatches; }));
   EXPECT_FALSE(reader.stream(id).is_closed);
 }
 

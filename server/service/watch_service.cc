@@ -6,13 +6,18 @@
 
 #include <fmt/format.h>
 
+#include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
+#include "mvcc/watch_stream.h"
 #include "server/service/convert.h"
 
 namespace socle::server {
 namespace {
 
 namespace pb = etcdserverpb;
+
+// Refusals never reach the store's stream, which bounds the other answers: the same bound for them.
+constexpr int64_t kRefusedMax = mvcc::StreamQueue::kCommandsMax;
 
 pb::ResponseHeader IdsOf(const Node& node) {
   pb::ResponseHeader header;
@@ -66,6 +71,14 @@ absl::Status WatchSession::Receive(const pb::WatchRequest& request) {
   return absl::OkStatus();
 }
 
+bool WatchSession::TakesRequests() const {
+  if (refused_count_.load(std::memory_order_acquire) >= kRefusedMax) [[unlikely]] {
+    PROBE("watch: a client that does not take its refusals is not listened to");
+    return false;
+  }
+  return stream_->TakesCommands();
+}
+
 void WatchSession::Refuse(const absl::Status& why) {
   constexpr int64_t kNoWatchId = -1;
   pb::WatchResponse response;
@@ -77,7 +90,7 @@ void WatchSession::Refuse(const absl::Status& why) {
   {
     MutexLock lock(&mu_);
     refused_.push_back(std::move(response));
-    has_refused_.store(true, std::memory_order_release);
+    refused_count_.fetch_add(1, std::memory_order_release);
   }
   on_ready_();
 }
@@ -98,11 +111,11 @@ bool WatchSession::AppendNext(std::string* out) {
   if (encoder_.AppendNext(out)) {
     return true;
   }
-  if (has_refused_.load(std::memory_order_acquire)) [[unlikely]] {
+  if (refused_count_.load(std::memory_order_acquire) > 0) [[unlikely]] {
     MutexLock lock(&mu_);
     refused_.front().AppendToString(out);
-    refused_.erase(refused_.begin());
-    has_refused_.store(!refused_.empty(), std::memory_order_release);
+    refused_.pop_front();
+    refused_count_.fetch_sub(1, std::memory_order_release);
     return true;
   }
   std::optional<mvcc::SharedWatchResponse> next = stream_->NextShared();

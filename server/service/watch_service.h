@@ -3,8 +3,8 @@
 // Laws     1. The transport pulls: it calls AppendNext only when it can write, so a slow client holds
 //             back only its own store stream, whose queue is bounded.
 //          2. The transport stops reading requests while TakesRequests says no, so a client that does
-//             not read its answers can't make them pile up; it looks again after on_ready and after
-//             what it took.
+//             not read its answers, refusals among them, can't make them pile up; it looks again after
+//             on_ready and after what it took.
 //          3. Permission is asked for at the creation of a watcher, and not again.
 // Threads  Receive, TakesRequests and AppendNext may run at the same time; AppendNext is not to be
 //          called twice at once.
@@ -13,10 +13,11 @@
 #define SOCLE_SERVER_SERVICE_WATCH_SERVICE_H_
 
 #include <atomic>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "etcd/rpc.pb.h"
 
@@ -36,7 +37,7 @@ class WatchSession {
   // Why a creation was refused, which is answered, too; else OK.
   absl::Status Receive(const etcdserverpb::WatchRequest& request);
 
-  bool TakesRequests() const { return stream_->TakesCommands(); }
+  bool TakesRequests() const;
 
   // Appends the serialised WatchResponse that is to be sent next; false when there is none now.
   bool AppendNext(std::string* out);
@@ -50,9 +51,9 @@ class WatchSession {
   const Caller caller_;
   const std::function<void()> on_ready_;
   Mutex mu_;
-  std::vector<etcdserverpb::WatchResponse> refused_ ABSL_GUARDED_BY(mu_);  // oldest first
-  std::atomic<bool> has_refused_{false};                                   // refused_ is not empty
-  WatchEncoder encoder_;                                                   // confined to AppendNext
+  std::deque<etcdserverpb::WatchResponse> refused_ ABSL_GUARDED_BY(mu_);  // oldest first
+  std::atomic<int64_t> refused_count_{0};                                 // size of refused_
+  WatchEncoder encoder_;                                                  // confined to AppendNext
   const std::unique_ptr<mvcc::WatchStream> stream_;
 };
 

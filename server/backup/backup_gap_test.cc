@@ -1,0 +1,199 @@
+// Pieces that are lost, and chains that are passed over: nothing goes on, or is given back, as if they were there.
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kv/testing/status_matchers.h"
+#include "kv/testing/temp_dir.h"
+#include "server/backup/backup_check.h"
+#include "server/backup/backup_directory.h"
+#include "server/backup/backup_restore.h"
+#include "server/backup/backup_writer.h"
+#include "server/backup/testing/backup_faults.h"
+
+namespace socle::server {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class BackupGaps : public BackupFaults {
+ protected:
+  // A base that was made while the store was written to: entries behind it were saved with it.
+  void MakeBaseUnderLoad() {
+    OpenWriter();
+    recorded_.Work(8);
+    ASSERT_OK(writer_->Close());
+    writer_.reset();
+    OpenWriter();
+    int works = 5;
+    ASSERT_OK(writer_->MakeBase([&] {
+      recorded_.Work(works-- > 0 ? 2 : 0);
+      return writer_->Save();
+    }));
+    ASSERT_OK(writer_->Close());
+    writer_.reset();
+    ASSERT_OK_AND_ASSIGN(base_,
+                         DecodeBaseRecord(*env_.Contents("/backup/" + Files(kBaseSuffix).back())));
+    ASSERT_LT(base_.index, base_.saved_index);
+  }
+
+  void Lose(const std::function<bool(const PieceFigures&)>& is_lost) {
+    for (const std::string& name : Files(kPieceSuffix)) {
+      ASSERT_OK_AND_ASSIGN(const PieceFigures piece, ReadPieceFigures(&env_, "/backup", name));
+      if (is_lost(piece)) {
+        ASSERT_OK(env_.Remove("/backup/" + name));
+      }
+    }
+  }
+
+  // A whole directory gets its name only on a real file system.
+  absl::StatusOr<BackupRestored> Restore(BackupRestoreOptions options) {
+    const TempDir dir;
+    options.directory = dir.PathOf("backup");
+    options.target = dir.PathOf("new");
+    RETURN_IF_ERROR(Env::Posix()->CreateDirs(options.directory));
+    for (const std::string& name : Files("")) {
+      std::ofstream(dir.PathOf("backup/" + name), std::ios::binary)
+          << *env_.Contents("/backup/" + name);
+    }
+    return RestoreBackup(Env::Posix(), options);
+  }
+
+  BaseRecord base_{};
+};
+
+TEST_F(BackupGaps, AChainGoesOnOnlyWhereItsPiecesReach) {
+  struct Case {
+    const char* lost;
+    std::function<bool(const PieceFigures&)> is_lost;
+    bool is_gap;
+  };
+
+  const Case kCases[] = {
+      {"nothing", [](const PieceFigures&) { return false; }, false},
+      {"what is before the base",
+       [this](const PieceFigures& piece) { return piece.last_index <= base_.index; }, false},
+      {"all", [](const PieceFigures&) { return true; }, true},
+      {"the newest",
+       [this](const PieceFigures& piece) { return piece.last_index >= base_.saved_index; }, true},
+  };
+  MakeBaseUnderLoad();
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const std::string& name : Files("")) {
+    files.emplace_back(name, *env_.Contents("/backup/" + name));
+  }
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.lost);
+    for (const std::string& name : Files("")) {
+      ASSERT_OK(env_.Remove("/backup/" + name));
+    }
+    for (const auto& [name, bytes] : files) {
+      env_.SetContents("/backup/" + name, bytes);
+    }
+    Lose(c.is_lost);
+    OpenWriter();
+    ASSERT_OK(writer_->Save());
+    EXPECT_EQ(writer_->IsBaseDue(), c.is_gap);
+    EXPECT_EQ(writer_->figures().saved_index, c.is_gap ? 0 : recorded_.store()->log_index());
+    if (c.is_gap) {
+      ASSERT_OK(writer_->MakeBase(Nothing));
+    }
+    EXPECT_EQ(writer_->figures().saved_index, recorded_.store()->log_index());
+    ASSERT_OK(writer_->Close());
+    writer_.reset();
+    ASSERT_OK_AND_ASSIGN(const BackupChecked checked, Check(&env_));
+    EXPECT_THAT(checked.damage, SizeIs(c.is_gap ? 1 : 0));
+    ASSERT_OK_AND_ASSIGN(const BackupDirectory directory, ReadBackupDirectory(&env_, "/backup"));
+    EXPECT_EQ(directory.chains.size(), c.is_gap ? 2U : 1U);
+  }
+}
+
+TEST_F(BackupGaps, ALossBehindABaseIsFoundByCheckAndRestore) {
+  MakeBaseUnderLoad();
+  Lose([](const PieceFigures&) { return true; });
+  const auto is_told =
+      AllOf(HasSubstr(Files(kBaseSuffix).back()), HasSubstr("a piece is missing"),
+            HasSubstr(fmt::format("entries {} to {}", base_.index + 1, base_.saved_index)));
+  ASSERT_OK_AND_ASSIGN(const BackupChecked checked, Check(&env_));
+  ASSERT_THAT(checked.damage, SizeIs(1));
+  EXPECT_THAT(std::string(checked.damage.front().message()), is_told);
+  EXPECT_THAT(Restore({}), StatusIs(absl::StatusCode::kDataLoss, is_told));
+  // What is whole is given when it is asked for.
+  ASSERT_OK_AND_ASSIGN(const BackupRestored restored, Restore({.to_revision = base_.revision}));
+  EXPECT_EQ(restored.revision, base_.revision);
+  EXPECT_THAT(restored.notes, ::testing::ElementsAre(is_told));
+}
+
+// As a writer left it that went on behind what it took for saved.
+TEST_F(BackupGaps, ALossBetweenABaseAndAPieceIsFoundByCheckAndRestore) {
+  MakeBaseUnderLoad();
+  const uint64_t end = recorded_.store()->log_index();
+  OpenWriter();
+  recorded_.Work(3);
+  ASSERT_OK(writer_->Close());
+  writer_.reset();
+  Lose([&](const PieceFigures& piece) { return piece.last_index <= end; });
+  ASSERT_OK_AND_ASSIGN(const BackupChecked checked, Check(&env_));
+  ASSERT_THAT(checked.damage, SizeIs(1));
+  EXPECT_THAT(std::string(checked.damage.front().message()),
+              HasSubstr(fmt::format("entries {} to {}", base_.index + 1, end)));
+  EXPECT_THAT(Restore({}), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("a piece is missing")));
+  OpenWriter();
+  ASSERT_OK(writer_->Save());
+  EXPECT_TRUE(writer_->IsBaseDue());
+}
+
+TEST_F(BackupGaps, ALossBetweenTwoBasesIsFound) {
+  MakeBaseUnderLoad();
+  OpenWriter();
+  ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "v"}));
+  ASSERT_OK(writer_->MakeBase(Nothing));
+  ASSERT_OK(writer_->Close());
+  writer_.reset();
+  Lose([](const PieceFigures&) { return true; });
+  ASSERT_OK_AND_ASSIGN(const BackupDirectory directory, ReadBackupDirectory(&env_, "/backup"));
+  ASSERT_FALSE(directory.damage.empty());
+  EXPECT_THAT(std::string(directory.damage.front().message()), HasSubstr("a piece is missing"));
+  EXPECT_GT(directory.chains.back().last_index(), base_.index) << "oldest first";
+}
+
+TEST_F(BackupGaps, ARestoreSaysWhenItPassesOverAChainWithoutABase) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 3));
+  const auto copy = store_env_.AfterPowerCut(DurabilityLoss::kNone, 1);
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 1));
+  writer_.reset();
+  const uint64_t end = recorded_.store()->log_index();
+  // The store goes on from an older copy, which begins another chain.
+  mvcc::StoreOptions options = StoreOptionsOf(copy.get());
+  lease::Lessor lessor;
+  options.lease_hook = &lessor;
+  ASSERT_OK_AND_ASSIGN(const auto store, mvcc::Store::Open(options));
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_OK(store->Put({.key = "other", .value = "history"}));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto writer,
+                       BackupWriter::Open(store.get(), BackupOptionsOf(&env_, &clock_)));
+  ASSERT_OK(writer->Save());
+  ASSERT_TRUE(writer->IsBaseDue());
+  ASSERT_OK(store->Put({.key = "other", .value = "still"}));
+  ASSERT_OK(writer->Save());
+  ASSERT_OK_AND_ASSIGN(const BackupRestored restored, Restore({}));
+  EXPECT_EQ(restored.last_index, end);
+  EXPECT_THAT(restored.notes, ::testing::ElementsAre(
+                                  AllOf(HasSubstr("no base yet"),
+                                        HasSubstr(fmt::format("entry {}", store->log_index())))));
+}
+
+}  // namespace
+}  // namespace socle::server
