@@ -1,5 +1,7 @@
 #include "mvcc/watch_stream.h"
 
+#include <utility>
+
 #include "kv/base/probe.h"
 
 namespace socle::mvcc {
@@ -28,9 +30,9 @@ void StreamQueue::Ring() {
   if (!on_ready_) {
     return;  // Closed.
   }
-  ringing = this;
+  const StreamQueue* const before = std::exchange(ringing, this);
   on_ready_();
-  ringing = nullptr;
+  ringing = before;
   if (is_closed_by_ring_) {
     PROBE("watch: a stream closed by its own callback");
     on_ready_ = nullptr;

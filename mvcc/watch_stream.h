@@ -99,8 +99,6 @@ class StreamQueue {
 
   Mutex callback_mu_;  // before mu_
   std::function<void()> on_ready_ ABSL_GUARDED_BY(callback_mu_);
-  std::atomic<std::thread::id>
-      rings_on_;                    // the thread that holds callback_mu_ for on_ready; else none
   bool is_closed_by_ring_ = false;  // by on_ready itself: the thread's that holds callback_mu_
 };
 
