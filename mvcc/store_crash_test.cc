@@ -280,14 +280,16 @@ TEST_F(StoreFailure, OfThePagesSyncStopsWritingAndKeepsReading) {
 TEST_F(StoreFailure, OfAFullDiskStopsWritingAndLosesNothing) {
   Open(kNanosPerMilli);
   env_.SetDiskBytes(300'000);
+  // More than the pages' file may have been given before the disk became so small.
+  const std::string filling(8'000, 'x');
   int kept = -1;
   absl::Status failed;
   for (int i = 0; failed.ok() && i < 10'000; ++i) {
-    failed = store_->Put({.key = "k", .value = std::to_string(i) + std::string(500, 'x')}).status();
+    failed = store_->Put({.key = "k", .value = std::to_string(i) + filling}).status();
     kept = failed.ok() ? i : kept;
   }
   ASSERT_EQ(failed.code(), absl::StatusCode::kResourceExhausted) << failed;
-  const std::string value = std::to_string(kept) + std::string(500, 'x');
+  const std::string value = std::to_string(kept) + filling;
   ExpectReadOnly(value);
   store_.reset();
   env_.Restart(DurabilityLoss::kAll);
