@@ -46,7 +46,8 @@ class SegmentedWal final : public Wal {
     for (const Segment& segment : segments_) {
       bytes += segment.size_bytes;
     }
-    return bytes;
+    const uint64_t last = segments_.empty() ? 0 : segments_.back().size_bytes;
+    return bytes - last + std::max(last, end_of_last_.load(std::memory_order_relaxed));
   }
 
  private:
@@ -78,6 +79,7 @@ class SegmentedWal final : public Wal {
   std::unique_ptr<File> file_ ABSL_GUARDED_BY(appender_);
   RecordSalt salt_ ABSL_GUARDED_BY(appender_){};
   uint64_t position_ ABSL_GUARDED_BY(appender_) = 0;
+  std::atomic<uint64_t> end_of_last_{0};  // position_, for whoever asks how much there is
   uint64_t next_sequence_ ABSL_GUARDED_BY(appender_) = 1;
   std::string buffer_ ABSL_GUARDED_BY(appender_);
 
@@ -136,8 +138,14 @@ absl::Status SegmentedWal::StartSegment() {
   segment.name = SegmentName(segment.sequence, segment.first_index);
   segment.size_bytes = spare.size_bytes;
   RETURN_IF_ERROR(ActivateSegment(env_, dir_, spare.name, segment, options_));
+  const uint64_t end_of_before = position_;
   RETURN_IF_ERROR(OpenLastSegment(segment, kSegmentHeadBytes));
   MutexLock lock(&mu_);
+  if (!segments_.empty()) {
+    // It may have begun small, or have been given a batch larger than a segment.
+    Segment& before = segments_.back();
+    before.size_bytes = std::max(before.size_bytes, end_of_before);
+  }
   segments_.push_back(std::move(segment));
   return absl::OkStatus();
 }
@@ -148,6 +156,7 @@ absl::Status SegmentedWal::OpenLastSegment(const Segment& segment, uint64_t end_
                    env_->Open(PathOf(segment.name), OpenMode::kReadWrite));
   salt_ = MakeRecordSalt(options_.store_id, segment.sequence);
   position_ = end_offset;
+  end_of_last_.store(position_, std::memory_order_relaxed);
   preparation_.Follow(std::move(second), end_offset, segment.size_bytes);
   return absl::OkStatus();
 }
@@ -199,6 +208,7 @@ absl::Status SegmentedWal::WriteBatch(std::span<const std::string_view> entries,
     RETURN_IF_ERROR(file_->SyncData());
   }
   position_ += bytes;
+  end_of_last_.store(position_, std::memory_order_relaxed);
   last_index_ += entries.size();
   written_bytes_ += bytes;
   if (buffer_.capacity() > kBufferBytesKept) {

@@ -243,6 +243,19 @@ TEST_F(WalTest, ZerosAreWrittenInShareWithTheLogsOwnGrowth) {
   EXPECT_THAT(Segments(), SizeIs(1));
 }
 
+TEST_F(WalTest, KnowsHowMuchItHoldsOfSegmentsThatGrew) {
+  ReplayedLog log = Open();
+  uint64_t appended = 0;
+  for (int i = 0; i < 4; ++i) {
+    Fill(log.wal.get(), 1, 3 * kSegmentBytes);
+    appended += 3 * kSegmentBytes;
+    EXPECT_GE(log.wal->segment_bytes(), appended);
+    EXPECT_LE(log.wal->segment_bytes(), DirBytes());
+  }
+  log = Open();
+  EXPECT_GE(log.wal->segment_bytes(), appended);
+}
+
 TEST_F(WalTest, ALostStepOfPreparationOnlyCostsSpeed) {
   options_.segment_bytes = uint64_t{16} << 20U;
   ReplayedLog log = Open();
