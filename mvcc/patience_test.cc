@@ -109,6 +109,56 @@ TEST(Patience, WhatIsWrittenThatWayIsCommittedWhenItIsMuch) {
   EXPECT_GT(commits.load(), before);
 }
 
+TEST(Patience, IsNotAskedForWhileTheDiskIsSlow) {
+  FaultEnv env(1);
+  StoreOptions options = InMemory(&env);
+  options.batch_interval_nanos = 3'600 * kNanosPerSecond;
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(options));
+  std::atomic<bool> is_slow{true};
+  env.SetObserver([&is_slow](CallKind kind, const std::string& path) {
+    if (is_slow && kind == CallKind::kSync && path.find("socle-wal") != std::string::npos) {
+      Clock::Real()->SleepFor(8 * kNanosPerMilli);
+    }
+  });
+  const Patience patience(true);
+  IsAnsweredAtOnce(store.get(), "k");  // nobody knew yet
+  Clock::Real()->SleepFor(30 * kNanosPerMilli);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(IsAnsweredAtOnce(store.get(), "k"));
+    Clock::Real()->SleepFor(30 * kNanosPerMilli);
+  }
+  is_slow = false;
+  EXPECT_TRUE(IsEventuallyAnsweredAtOnce(store.get()));
+}
+
+TEST(WriteQueue, IsBoundedByWhatWritesTakeInMemory) {
+  FaultEnv env(1);
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(InMemory(&env)));
+  std::atomic<bool> goes_on{false};
+  env.SetObserver([&goes_on](CallKind kind, const std::string& path) {
+    if (kind == CallKind::kSync && path.find("socle-wal") != std::string::npos) {
+      goes_on.wait(false);
+    }
+  });
+  std::atomic<int> done{0};
+  std::atomic<int> refused{0};
+  int sent = 0;
+  for (; refused == 0 && sent < 200'000; ++sent) {
+    store->Put({.key = "k", .value = "v"},
+               [&](const absl::StatusOr<PutResult>& result) { ++(result.ok() ? done : refused); });
+  }
+  EXPECT_LT(sent, 40'000) << "64 MiB of them, at 2 to 3 KiB each";
+  EXPECT_GT(sent, 5'000) << "etcd takes so many";
+  EXPECT_EQ(store->Stats().pending_writes, static_cast<uint64_t>(sent - 1));
+  goes_on = true;
+  goes_on.notify_all();
+  while (done + refused < sent) {
+    Clock::Real()->SleepFor(kNanosPerMilli);
+  }
+  EXPECT_EQ(refused, 1);
+  EXPECT_OK(store->Put({.key = "k", .value = "w"}));
+}
+
 TEST(Patience, WritersOfBothKindsAndEverythingElseGoOnTogether) {
   const uint64_t seed = TestSeed();
   SCOPED_TRACE(fmt::format("seed {}", seed));

@@ -304,7 +304,7 @@ TEST_F(StoreFailure, OfAFullDiskStopsWritingAndLosesNothing) {
 // The loop may seal the next buffer before the committer gets to shortening the log.
 TEST_F(StoreFailure, OfTheNextCommitFindsItsEntriesStillInTheLog) {
   const std::string big(12'000, 'x');  // Two do not fit into one segment.
-  std::atomic<bool> is_open = false;  // a new store commits once while it opens
+  std::atomic<bool> is_open = false;   // a new store commits once while it opens
   bool is_first = true;
   StoreObserver observer;
   observer.commit = [&](int64_t) {

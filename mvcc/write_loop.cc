@@ -20,6 +20,10 @@ constexpr int64_t kCompactionStepNanos = 50'000;
 constexpr int64_t kCompactionPiece = 16;   // obsolete revisions
 constexpr int64_t kCompactionPieces = 16;  // at most in a step
 // Bytes of operations put into one batch: bounds how long the last one waits for its neighbours.
+// What a write that waits takes beside its entry: the request, its call, its stream.
+constexpr size_t kBytesPerWrite = 3'072;
+// A log whose last sync took longer may take long again: that is not for a thread with others to come.
+constexpr int64_t kLendableSyncNanos = 5 * kNanosPerMilli;
 constexpr size_t kBatchBytesMax = size_t{8} << 20U;
 
 thread_local const BatchTimes* batch_being_answered = nullptr;
@@ -82,7 +86,7 @@ void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
     } else if (Patience::IsPatient() && CanLend()) {
       is_lent_ = is_lent = true;
     } else {
-      queue_bytes_ += proposal->entry().size();
+      queue_bytes_ += proposal->entry().size() + kBytesPerWrite;
       is_first = queue_.empty();
       queue_.push_back(std::move(proposal));
     }
@@ -107,7 +111,8 @@ uint64_t WriteLoop::pending() const {
 bool WriteLoop::CanLend() const {
   // What only the loop does, or may take long, is left to its thread.
   return is_asleep_ && !is_lent_ && !HasWork() && !applier_->is_compacting() &&
-         !backend_->NeedsRoom();
+         !backend_->NeedsRoom() &&
+         last_sync_nanos_.load(std::memory_order_relaxed) < kLendableSyncNanos;
 }
 
 void WriteLoop::RunLent(std::unique_ptr<Proposal> proposal) {
@@ -246,7 +251,7 @@ bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
     batch->push_back(std::move(queue_[taken++]));
   }
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
-  queue_bytes_ -= bytes;
+  queue_bytes_ -= bytes + taken * kBytesPerWrite;
   return !is_stopping_ || !batch->empty();
 }
 
@@ -267,6 +272,7 @@ absl::Status WriteLoop::Log(const std::vector<std::unique_ptr<Proposal>>& batch,
   times->taken = clock_->MonotonicNanos();
   ASSIGN_OR_RETURN(const kv::LogIndex last, wal_->Append(entries, timed));
   times->logged = clock_->MonotonicNanos() - beside;  // the log's own time
+  last_sync_nanos_.store(times->logged - written, std::memory_order_relaxed);
   if (observer_.wal_write) {
     observer_.wal_write(written - times->taken);
   }

@@ -10,8 +10,9 @@
 //          2. After the log, the page store or applying failed, every operation answers with that
 //             first error.
 //          3. A step of compaction is bounded; writes that wait are served between steps.
-//          4. While the thread sleeps, a patient one (patience.h) that submits is lent its role for that write. Nobody else
-//             has it until it is given back, under the same mutex under which the thread sleeps.
+//          4. While the thread sleeps and the last sync was quick, a patient one (patience.h) that submits is lent its role
+//             for that write. Nobody else has it until it is given back, under the same mutex under which the thread sleeps.
+//          5. Writes that wait are bounded in bytes, what they take in memory included: beyond that, too many requests.
 // Threads  Submit, WhenCommitted, TakeView, status: any thread. All else runs on the loop ("write
 //          loop" role).
 #ifndef SOCLE_MVCC_WRITE_LOOP_H_
@@ -167,6 +168,7 @@ class WriteLoop {
   std::atomic<uint64_t> txn_ranges_{0};
   std::atomic<uint64_t> running_{0};  // in the batch that is being run
   std::atomic<uint64_t> failed_{0};
+  std::atomic<int64_t> last_sync_nanos_{0};
   std::atomic<uint64_t> held_from_;  // entries behind this one are held
 
   mutable Mutex mu_;

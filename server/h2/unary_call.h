@@ -81,7 +81,9 @@ class UnaryCall final : public GrpcCall,
       }
     }
     // A write by itself need not wait for another thread.
-    const mvcc::Patience patience(kIsWrite<Request> && exchange()->is_alone());
+    const bool is_patient = kIsWrite<Request> && exchange()->is_alone();
+    const mvcc::Patience patience(is_patient);
+    const http::Loop::Waits waits(is_patient ? exchange()->loop() : nullptr);
     Done done(
         [self = this->shared_from_this()](const absl::Status& status) { self->Answer(status); });
     if constexpr (std::is_void_v<std::invoke_result_t<Run, Services*, const Caller&, const Request&,

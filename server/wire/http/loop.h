@@ -79,6 +79,29 @@ class Loop {
 
   int users() const { return users_; }
 
+  // While one lives, on the loop's thread, nobody new should be given to the loop: it waits for something.
+  class Waits {
+   public:
+    explicit Waits(Loop* loop) : loop_(loop) { Set(true); }
+
+    ~Waits() { Set(false); }
+
+    Waits(const Waits&) = delete;
+    Waits& operator=(const Waits&) = delete;
+
+   private:
+    void Set(bool waits) {
+      if (loop_ != nullptr) {
+        loop_->waits_.store(waits, std::memory_order_relaxed);
+      }
+    }
+
+    Loop* const loop_;  // null: it does not wait
+  };
+
+  // Any thread.
+  bool waits() const { return waits_.load(std::memory_order_relaxed); }
+
   bool Watch(int fd, uint32_t events, Pollable* pollable);
   void ChangeWatch(int fd, uint32_t events, Pollable* pollable);
   void Unwatch(int fd);
@@ -135,6 +158,7 @@ class Loop {
   std::vector<char> read_buffer_;
   size_t backlog_bytes_ = 0;
   int users_ = 0;
+  std::atomic<bool> waits_{false};
 
   Thread thread_;
 };

@@ -208,11 +208,12 @@ class ShardedServer final : public Server {
   }
 
  private:
-  // Of equals the last: the first one accepts as well.
+  // Of equals the last: the first one accepts as well. One that waits is the last choice.
   Shard* LeastBusy() const {
     Shard* best = shards_.back().get();
     for (const auto& shard : shards_) {
-      best = shard->load() < best->load() ? shard.get() : best;
+      const std::pair mine(shard->loop()->waits(), shard->load());
+      best = mine < std::pair(best->loop()->waits(), best->load()) ? shard.get() : best;
     }
     return best;
   }
