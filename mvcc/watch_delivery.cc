@@ -262,6 +262,10 @@ absl::StatusOr<int64_t> WatchHub::GatherFromHistory(const std::vector<Watcher*>&
     index.Add(watcher);
   }
   const OneReader reader(take_view_());
+  if (from < reader.state().compact_revision) {
+    PROBE("watch: compacted while a turn was taken");
+    return from - 1;  // the next turn tells them
+  }
   Piece piece;
   std::vector<std::pair<Watcher*, uint32_t>> wanted;
   HistoryBounds bounds{.from = from,

@@ -1,6 +1,7 @@
 #include "mvcc/watch_hub.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -81,6 +82,17 @@ class WatchHubTest : public ::testing::Test {
     view_.Publish(new ReadView(std::move(state), applier_->index(), version.version));
   }
 
+  // Up to the newest revision, to the end.
+  void CompactAll() {
+    EXPECT_THAT(applier_->Apply(CompactOp{.revision = applier_->revision()}), IsOk());
+    while (!applier_->CompactStep(100).value()) {
+    }
+    backend_->Seal();
+    EXPECT_THAT(backend_->WaitForCommit(), IsOk());
+    applier_->RefreshStorage();
+    PublishView();
+  }
+
   WatchCollector::NewStream streams() {
     return [this](std::function<void()> on_ready) { return hub_->NewStream(std::move(on_ready)); };
   }
@@ -127,6 +139,47 @@ TEST_F(WatchHubTest, AWatchFromNowBeginsAfterWhatCouldBeReadWhenItWasAskedFor) {
   PublishView();
   hub_->Publish(std::move(batch));
   EXPECT_THAT(DescribeEvents(collector.Next()), ElementsAre("put a=2@3"));
+}
+
+TEST_F(WatchHubTest, ACompactionBetweenAnyTwoViewsCancelsAWatchOrLeavesItWhole) {
+  constexpr int kRevisions = 30;
+  for (int at = 1; at <= 6; ++at) {
+    SCOPED_TRACE(at);
+    std::atomic<int> views = 0;  // taken since the watch was asked for
+    std::atomic<bool> counts = false;
+    hub_.reset();
+    hub_ = std::make_unique<WatchHub>(
+        [&] {
+          if (counts && ++views == at) {
+            CompactAll();
+          }
+          return view_.Take();
+        },
+        Clock::Real(), WatchHubOptions{});
+    const int64_t first = applier_->revision() + 1;
+    for (int i = 0; i < kRevisions; ++i) {
+      Put("a", std::to_string(i), /*wants_events=*/false);
+    }
+    backend_->Seal();
+    ASSERT_THAT(backend_->WaitForCommit(), IsOk());
+    applier_->RefreshStorage();
+    PublishView();
+    {
+      WatchCollector collector(streams());
+      counts = true;
+      EXPECT_EQ(collector.Create({.key = "a", .start_revision = first}).watch_id, 0);
+      int64_t next = first;
+      for (bool is_over = false; !is_over;) {
+        const WatchResponse response = collector.Next();
+        for (const WatchEvent& event : response.events) {
+          EXPECT_EQ(event.kv.mod_revision, next++) << "an event is missing";
+        }
+        is_over = response.canceled || response.compact_revision > 0 ||
+                  next == first + kRevisions || HasFailure();
+      }
+      counts = false;
+    }
+  }
 }
 
 TEST_F(WatchHubTest, HistoryThatCannotBeReadCancelsTheWatchAndNoOther) {
