@@ -72,6 +72,11 @@ absl::Status NewDirectory::Finish() {
   return env_->SyncDir(ParentOf(final_));
 }
 
+absl::Status NewDirectory::Explain(const absl::Status& failure, std::string_view source) const {
+  return Annotate(failure, fmt::format("{} (what was made of it so far is in {}; remove it)",
+                                       source, unfinished_));
+}
+
 absl::Status WriteImage(const kv::ReadTxn& pages, Env* env, const std::string& path,
                         const MigrateProgress& progress) {
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadWriteCreate));

@@ -35,6 +35,9 @@ class NewDirectory {
   // Gives it its name.
   absl::Status Finish();
 
+  // What happened to `source` on the way, and where what was made so far is.
+  absl::Status Explain(const absl::Status& failure, std::string_view source) const;
+
  private:
   NewDirectory(Env* env, std::string final_path);
 

@@ -134,9 +134,7 @@ absl::StatusOr<Imported> ImportEtcd(Env* env, const ImportOptions& options) {
   ASSIGN_OR_RETURN(NewDirectory target, NewDirectory::Begin(env, options.target));
   absl::StatusOr<Imported> imported = Fill(env, *source, target, options.progress);
   if (!imported.ok()) {
-    return Annotate(imported.status(),
-                    fmt::format("{} (what was made of it so far is in {}; remove it)",
-                                options.source, target.path()));
+    return target.Explain(imported.status(), options.source);
   }
   RETURN_IF_ERROR(target.Finish());
   return imported;
