@@ -1,17 +1,20 @@
 #include "server/cmd/soclectl.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <sstream>
 #include <utility>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "server/cmd/soclectl_backup.h"
 #include "server/cmd/soclectl_db.h"
 #include "server/cmd/soclectl_live.h"
 #include "server/cmd/soclectl_migrate.h"
+#include "server/migrate/snapshot_file.h"
 #include "server/wire/client/access_flags.h"
 
 namespace socle::server {
@@ -84,10 +87,10 @@ here. Users, leases and alarms are part of it. server/MIGRATION.md has the whole
 
 constexpr const char* kMoreOnSave =
     R"(Asks the server for a snapshot of this moment; it goes on serving meanwhile. FILE appears when it is whole and its digest was
-verified; until then there is FILE.part. With authentication on, only a root user may.)";
+verified; until then there is FILE.part, which goes when that fails. With authentication on, only a root user may.)";
 
 constexpr const char* kMoreOnStatus =
-    R"(Verifies the file's structure, then prints hash, revision, total keys (entries of all buckets) and total size as
+    R"(Verifies the digest that a saved snapshot ends with (a copied member/snap/db has none) and the file's structure, then prints hash, revision, total keys (entries of all buckets) and total size as
 etcdctl snapshot status does, so that the lines can be compared.)";
 
 constexpr const char* kMoreOnRestore =
@@ -208,6 +211,13 @@ CLI::App* AddImportCommand(CLI::App* app, ImportCommand* import) {
   return command;
 }
 
+void AddBumpFlags(CLI::App* restore, int64_t* revisions, bool* mark_compacted) {
+  restore->add_option("--bump-revision", *revisions, "revisions to leave out")
+      ->check(CLI::Range(int64_t{1}, kBumpedRevisionMax - 1));
+  restore->add_flag("--mark-compacted", *mark_compacted,
+                    "everything up to the last revision left out is compacted");
+}
+
 CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
   CLI::App* snapshot = app->add_subcommand("snapshot", "save, look at and restore snapshots");
   snapshot->require_subcommand(1);
@@ -249,9 +259,7 @@ CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
       ->capture_default_str();
   restore->add_flag("--skip-hash-check", options->skip_hash_check,
                     "FILE has no digest at its end: it is a copied member/snap/db");
-  restore->add_option("--bump-revision", options->bump_revision, "revisions to leave out");
-  restore->add_flag("--mark-compacted", options->mark_compacted,
-                    "everything up to the last revision left out is compacted");
+  AddBumpFlags(restore, &options->bump_revision, &options->mark_compacted);
   return snapshot;
 }
 
@@ -316,13 +324,11 @@ CLI::App* AddBackupCommands(CLI::App* app, Flags* flags) {
       restore->add_option("--to-time", options->to_time, "as of this time (RFC 3339)");
   restore
       ->add_option("--to-revision", options->to_revision, "as of the write that made this revision")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, INT64_MAX))
       ->excludes(time);
   restore->add_option("--from-base", options->from_base,
                       "begin with this base; the newest that leads there when not given");
-  restore->add_option("--bump-revision", options->bump_revision, "revisions to leave out");
-  restore->add_flag("--mark-compacted", options->mark_compacted,
-                    "everything up to the last revision left out is compacted");
+  AddBumpFlags(restore, &options->bump_revision, &options->mark_compacted);
   return backup;
 }
 
@@ -391,6 +397,17 @@ Commands AddCommands(CLI::App* app, Flags* flags) {
           .backup = AddBackupCommands(app, flags)};
 }
 
+// The first word that is no command where one has to be; empty: there is none.
+std::string UnknownCommand(const CLI::App& app) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) {
+    deepest = deepest->get_subcommands().back();
+  }
+  const std::vector<std::string> words = deepest->remaining();
+  const bool wants_command = deepest->get_require_subcommand_min() > 0;
+  return wants_command && !words.empty() ? words.front() : std::string();
+}
+
 }  // namespace
 
 int Soclectl(const std::vector<std::string>& arguments, const Console& console) {
@@ -408,7 +425,9 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
     if (code == 0) {
       return kExitDone;
     }
-    std::string what = error.what();
+    const std::string unknown = UnknownCommand(app);
+    const std::string what =
+        unknown.empty() ? error.what() : fmt::format("{} is not known here", unknown);
     console.Complain(what + "; soclectl --help, and --help behind a command, say more");
     return kExitNothing;
   }
