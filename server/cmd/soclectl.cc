@@ -79,11 +79,12 @@ constexpr const char* kMoreOnImport =
 the entries of its log that are not in the database yet are applied as etcd would at its next start: keys and their history,
 leases, users and roles, alarms, the member's id. DIR is only read; the new directory appears when it is whole. Refused, with
 what to do instead: several voters, damaged files (file, record and offset are named), keys of the v2 API, entries of a newer
-etcd. server/MIGRATION.md is the whole way, there and back.)";
+etcd. server/MIGRATION.md, of the sources or of /usr/share/doc/socle, is the whole way, there and back.)";
 
 constexpr const char* kMoreOnSnapshot =
     R"(Snapshots are etcd's: what save writes goes into etcdctl and etcdutl snapshot restore, and what theirs write goes into restore
-here. Users, leases and alarms are part of it. server/MIGRATION.md has the whole way from and to etcd.)";
+here. Users, leases and alarms are part of it. server/MIGRATION.md, of the sources or of
+/usr/share/doc/socle, has the whole way from and to etcd.)";
 
 constexpr const char* kMoreOnSave =
     R"(Asks the server for a snapshot of this moment; it goes on serving meanwhile. FILE appears when it is whole and its digest was
@@ -106,11 +107,13 @@ each other.)";
 
 constexpr const char* kMoreOnQuota =
     R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
-may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
+may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.
+What a transaction deletes makes no room for what the same transaction puts.)";
 
 constexpr const char* kMoreOnBackup =
     R"(DIR is what socle-kv --backup-dir=DIR writes: bases (snapshots, which etcdutl reads, too) and pieces of the log between
-them. A server may be writing to it meanwhile. README, "Backups", and server/backup/DESIGN.md say more.)";
+them. A server may be writing to it meanwhile. README.md, "Backups", and server/backup/DESIGN.md,
+of the sources or of /usr/share/doc/socle, say more.)";
 
 constexpr const char* kMoreOnBackupCheck =
     R"(Verifies every checksum, that no entry is missing, and every base; then rebuilds the store from each base to the next in
