@@ -37,6 +37,15 @@ std::string EngineFileOf(const std::string& directory) {
   return directory + "/ENGINE";
 }
 
+// The one to name to people: an engine's directory is member/snap in it.
+std::string DataDirectoryOf(std::string directory) {
+  constexpr std::string_view kInside = "/member/snap";
+  if (directory.ends_with(kInside)) {
+    directory.resize(directory.size() - kInside.size());
+  }
+  return directory;
+}
+
 absl::StatusOr<std::string> ReadSmallFile(Env* env, const std::string& path) {
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadOnly));
   ASSIGN_OR_RETURN(const uint64_t size, file->Size());
@@ -112,8 +121,9 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(Env* env, const std::string& 
     PROBE("open engine: another engine's directory is refused");
     return absl::FailedPreconditionError(fmt::format(
         "{} holds the storage engine {}, not {}: start with --backend={}, or convert it with "
-        "'soclectl db convert --to {}'",
-        directory, NameOf(*found), NameOf(*kind), NameOf(*found), NameOf(*kind)));
+        "'soclectl db convert {} --to {}'",
+        directory, NameOf(*found), NameOf(*kind), NameOf(*found), DataDirectoryOf(directory),
+        NameOf(*kind)));
   }
   const EngineKind chosen = found.value_or(kind.value_or(EngineKind::kBolt));
   if (options.page_checksums && chosen != EngineKind::kBolt) {

@@ -55,12 +55,12 @@ TEST_F(OpenEngineTest, RemembersTheEngineAndRefusesAnother) {
     EXPECT_THAT(FindEngine(env_, dir.path()), IsOkAndHolds(Optional(kind)));
     for (const EngineKind other : {EngineKind::kBolt, EngineKind::kLmdb, EngineKind::kRocksdb}) {
       if (other != kind) {
-        EXPECT_THAT(
-            OpenEngine(env_, dir.path(), other, kSmall),
-            StatusIs(absl::StatusCode::kFailedPrecondition,
-                     AllOf(HasSubstr("engine " + std::string(NameOf(kind)) + ", not " +
-                                     std::string(NameOf(other))),
-                           HasSubstr("soclectl db convert --to " + std::string(NameOf(other))))));
+        EXPECT_THAT(OpenEngine(env_, dir.path(), other, kSmall),
+                    StatusIs(absl::StatusCode::kFailedPrecondition,
+                             AllOf(HasSubstr("engine " + std::string(NameOf(kind)) + ", not " +
+                                             std::string(NameOf(other))),
+                                   HasSubstr("soclectl db convert " + dir.path() + " --to " +
+                                             std::string(NameOf(other))))));
       }
     }
     // Nothing asked for: what the directory says.
@@ -68,6 +68,15 @@ TEST_F(OpenEngineTest, RemembersTheEngineAndRefusesAnother) {
     ASSERT_OK_AND_ASSIGN(const auto txn, engine->BeginRead());
     EXPECT_THAT(txn->Buckets(), IsOkAndHolds(testing::ElementsAre("b")));
   }
+}
+
+TEST_F(OpenEngineTest, NamesTheDataDirectoryToConvert) {
+  const std::string snap = dir_.path() + "/data/member/snap";
+  ASSERT_OK(env_->CreateDirs(snap));
+  ASSERT_OK(OpenEngine(env_, snap, EngineKind::kBolt, kSmall));
+  EXPECT_THAT(OpenEngine(env_, snap, EngineKind::kLmdb, kSmall),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("'soclectl db convert " + dir_.path() + "/data --to lmdb'")));
 }
 
 TEST_F(OpenEngineTest, SaysWhatIsWrongWithEngineFiles) {

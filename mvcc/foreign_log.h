@@ -1,5 +1,9 @@
 // ForeignLog: a data directory that etcd's own log belongs to, which is not opened as if it were ours.
 //
+// Laws     1. What etcd wrote is refused wherever its log is: beside the database, at the place that was given for
+//             ours, or unknown (etcd --wal-dir). Then the database tells: ours has an id (kStoreIdKey) before it has
+//             any bucket, and those that soclectl makes are born with one. A snapshot that was saved starts a server.
+//          2. Nothing is created or changed.
 // Threads  pure function.
 // Errors   FailedPrecondition with the command that takes the directory over.
 // Source   spec etcd 2.1, 2.6, 2.7.

@@ -33,6 +33,7 @@ class RestoreTest : public ::testing::Test {
     for (const std::string& bucket : BucketNames()) {
       ASSERT_THAT(txn_->CreateBucket(bucket), IsOk());
     }
+    Write("meta", kStoreIdKey, BigEndian64(7));  // or they would be etcd's
   }
 
   void Write(const std::string& bucket, std::string_view key, std::string_view value) {

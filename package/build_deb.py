@@ -44,8 +44,7 @@ def write_debian(folder, version, seconds):
     (folder / "changelog").write_text(f"socle ({version}-1) bookworm; urgency=medium\n\n"
                                       "  * What is new is in /usr/share/doc/socle/changelog.gz.\n\n"
                                       f" -- {maintainer}  {date}\n")
-    for name in ("CHANGELOG.md", "server/MIGRATION.md"):
-        shutil.copy(ROOT / name, folder.parent)
+    shutil.copy(ROOT / "CHANGELOG.md", folder.parent)
 
 
 def main():

@@ -42,7 +42,9 @@ when it stops.)"},
   socle-kv --data-dir=/srv/socle --listen-client-urls=http://127.0.0.1:2379
   ETCDCTL_API=3 etcdctl put color blue)"},
           {"LIMITS", kBugs},
-          {"SEE ALSO", "soclectl(1), socle-bench(1), etcdctl(1)"},
+          {"SEE ALSO", R"(soclectl(1), socle-bench(1), etcdctl(1)
+
+In /usr/share/doc/socle: README.md; server/MIGRATION.md, from etcd and back; server/backup/DESIGN.md, continuous backups.)"},
       }};
 }
 
@@ -56,7 +58,9 @@ a file that it is shown: those that write make new files.)",
           {"EXIT STATUS",
            R"(0 when it is done and nothing is wrong with the file. 1 when the file is broken. 2 when nothing was looked at
 (wrong usage, no such file, in use by a server, no database file), or when the output could not be written.)"},
-          {"SEE ALSO", "socle-kv(1), socle-bench(1), etcdctl(1)"},
+          {"SEE ALSO", R"(socle-kv(1), socle-bench(1), etcdctl(1)
+
+In /usr/share/doc/socle: README.md; server/MIGRATION.md, from etcd and back; server/backup/DESIGN.md, continuous backups.)"},
       }};
 }
 

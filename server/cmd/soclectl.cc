@@ -1,17 +1,20 @@
 #include "server/cmd/soclectl.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <sstream>
 #include <utility>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "server/cmd/soclectl_backup.h"
 #include "server/cmd/soclectl_db.h"
 #include "server/cmd/soclectl_live.h"
 #include "server/cmd/soclectl_migrate.h"
+#include "server/migrate/snapshot_file.h"
 #include "server/wire/client/access_flags.h"
 
 namespace socle::server {
@@ -76,18 +79,19 @@ constexpr const char* kMoreOnImport =
 the entries of its log that are not in the database yet are applied as etcd would at its next start: keys and their history,
 leases, users and roles, alarms, the member's id. DIR is only read; the new directory appears when it is whole. Refused, with
 what to do instead: several voters, damaged files (file, record and offset are named), keys of the v2 API, entries of a newer
-etcd. server/MIGRATION.md is the whole way, there and back.)";
+etcd. server/MIGRATION.md, of the sources or of /usr/share/doc/socle, is the whole way, there and back.)";
 
 constexpr const char* kMoreOnSnapshot =
     R"(Snapshots are etcd's: what save writes goes into etcdctl and etcdutl snapshot restore, and what theirs write goes into restore
-here. Users, leases and alarms are part of it. server/MIGRATION.md has the whole way from and to etcd.)";
+here. Users, leases and alarms are part of it. server/MIGRATION.md, of the sources or of
+/usr/share/doc/socle, has the whole way from and to etcd.)";
 
 constexpr const char* kMoreOnSave =
     R"(Asks the server for a snapshot of this moment; it goes on serving meanwhile. FILE appears when it is whole and its digest was
-verified; until then there is FILE.part. With authentication on, only a root user may.)";
+verified; until then there is FILE.part, which goes when that fails. With authentication on, only a root user may.)";
 
 constexpr const char* kMoreOnStatus =
-    R"(Verifies the file's structure, then prints hash, revision, total keys (entries of all buckets) and total size as
+    R"(Verifies the digest that a saved snapshot ends with (a copied member/snap/db has none) and the file's structure, then prints hash, revision, total keys (entries of all buckets) and total size as
 etcdctl snapshot status does, so that the lines can be compared.)";
 
 constexpr const char* kMoreOnRestore =
@@ -103,11 +107,13 @@ each other.)";
 
 constexpr const char* kMoreOnQuota =
     R"(Needs a server that was started with --prefix-quota. USED is what keys and values of the newest revisions take, LIMIT what they
-may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.)";
+may; REFUSED counts writes since the start. A full prefix takes deletes, and puts that add nothing.
+What a transaction deletes makes no room for what the same transaction puts.)";
 
 constexpr const char* kMoreOnBackup =
     R"(DIR is what socle-kv --backup-dir=DIR writes: bases (snapshots, which etcdutl reads, too) and pieces of the log between
-them. A server may be writing to it meanwhile. README, "Backups", and server/backup/DESIGN.md say more.)";
+them. A server may be writing to it meanwhile. README.md, "Backups", and server/backup/DESIGN.md,
+of the sources or of /usr/share/doc/socle, say more.)";
 
 constexpr const char* kMoreOnBackupCheck =
     R"(Verifies every checksum, that no entry is missing, and every base; then rebuilds the store from each base to the next in
@@ -208,6 +214,13 @@ CLI::App* AddImportCommand(CLI::App* app, ImportCommand* import) {
   return command;
 }
 
+void AddBumpFlags(CLI::App* restore, int64_t* revisions, bool* mark_compacted) {
+  restore->add_option("--bump-revision", *revisions, "revisions to leave out")
+      ->check(CLI::Range(int64_t{1}, kBumpedRevisionMax - 1));
+  restore->add_flag("--mark-compacted", *mark_compacted,
+                    "everything up to the last revision left out is compacted");
+}
+
 CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
   CLI::App* snapshot = app->add_subcommand("snapshot", "save, look at and restore snapshots");
   snapshot->require_subcommand(1);
@@ -249,9 +262,7 @@ CLI::App* AddSnapshotCommands(CLI::App* app, Flags* flags) {
       ->capture_default_str();
   restore->add_flag("--skip-hash-check", options->skip_hash_check,
                     "FILE has no digest at its end: it is a copied member/snap/db");
-  restore->add_option("--bump-revision", options->bump_revision, "revisions to leave out");
-  restore->add_flag("--mark-compacted", options->mark_compacted,
-                    "everything up to the last revision left out is compacted");
+  AddBumpFlags(restore, &options->bump_revision, &options->mark_compacted);
   return snapshot;
 }
 
@@ -316,13 +327,11 @@ CLI::App* AddBackupCommands(CLI::App* app, Flags* flags) {
       restore->add_option("--to-time", options->to_time, "as of this time (RFC 3339)");
   restore
       ->add_option("--to-revision", options->to_revision, "as of the write that made this revision")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, INT64_MAX))
       ->excludes(time);
   restore->add_option("--from-base", options->from_base,
                       "begin with this base; the newest that leads there when not given");
-  restore->add_option("--bump-revision", options->bump_revision, "revisions to leave out");
-  restore->add_flag("--mark-compacted", options->mark_compacted,
-                    "everything up to the last revision left out is compacted");
+  AddBumpFlags(restore, &options->bump_revision, &options->mark_compacted);
   return backup;
 }
 
@@ -391,6 +400,17 @@ Commands AddCommands(CLI::App* app, Flags* flags) {
           .backup = AddBackupCommands(app, flags)};
 }
 
+// The first word that is no command where one has to be; empty: there is none.
+std::string UnknownCommand(const CLI::App& app) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) {
+    deepest = deepest->get_subcommands().back();
+  }
+  const std::vector<std::string> words = deepest->remaining();
+  const bool wants_command = deepest->get_require_subcommand_min() > 0;
+  return wants_command && !words.empty() ? words.front() : std::string();
+}
+
 }  // namespace
 
 int Soclectl(const std::vector<std::string>& arguments, const Console& console) {
@@ -408,7 +428,9 @@ int Soclectl(const std::vector<std::string>& arguments, const Console& console) 
     if (code == 0) {
       return kExitDone;
     }
-    std::string what = error.what();
+    const std::string unknown = UnknownCommand(app);
+    const std::string what =
+        unknown.empty() ? error.what() : fmt::format("{} is not known here", unknown);
     console.Complain(what + "; soclectl --help, and --help behind a command, say more");
     return kExitNothing;
   }

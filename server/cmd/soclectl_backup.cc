@@ -59,7 +59,7 @@ std::string DefaultScratch() {
 }
 
 absl::StatusOr<BackupRestoreOptions> OptionsOf(const BackupRestoreCommand& command) {
-  if (command.bump_revision < 0 || (command.bump_revision > 0) != command.mark_compacted) {
+  if ((command.bump_revision > 0) != command.mark_compacted) {
     return absl::InvalidArgumentError(
         "--bump-revision and --mark-compacted go together: watches and caches of a newer state "
         "must be told that their revisions are gone");

@@ -51,8 +51,8 @@ absl::StatusOr<std::unique_ptr<OfflineFile>> OpenDatabase(const Console& console
     if (engine != kv::EngineKind::kBolt) {
       return absl::InvalidArgumentError(fmt::format(
           "{}: is kept by {}, and this looks into bolt files; save a snapshot and look at that, or "
-          "convert: soclectl db convert --to bolt",
-          path, kv::NameOf(*engine)));
+          "convert: soclectl db convert {} --to bolt",
+          path, kv::NameOf(*engine), path));
     }
     file = kv::PlaceIn(directory, *engine).path;
   }

@@ -99,7 +99,7 @@ absl::Status Save(const SnapshotSaveCommand& command, const Console& console) {
 }
 
 absl::StatusOr<RestoreOptions> RestoreOptionsOf(const SnapshotRestoreCommand& command) {
-  if (command.bump_revision < 0 || (command.bump_revision > 0) != command.mark_compacted) {
+  if ((command.bump_revision > 0) != command.mark_compacted) {
     return absl::InvalidArgumentError(
         "--bump-revision and --mark-compacted go together: watches and caches of a newer state "
         "must be told that their "

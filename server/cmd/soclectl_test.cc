@@ -37,6 +37,45 @@ TEST(Soclectl, SaysWhatIsWrongWithItsArguments) {
   }
 }
 
+TEST(Soclectl, NamesTheWordThatItDoesNotKnowAndTheBoundThatIsExceeded) {
+  SoclectlBench bench(WholeFile());
+
+  struct Case {
+    const char* line;
+    const char* says;
+  };
+
+  const Case cases[] = {
+      {"bogus", "soclectl: bogus is not known here; soclectl --help"},
+      {"db frobnicate", "frobnicate is not known here"},
+      {"--frobnicate", "--frobnicate is not known here"},
+      {"db", "A subcommand is required"},
+      {"backup restore /d --data-dir /e --to-revision 0",
+       "--to-revision: Value 0 not in range 1 to 9223372036854775807;"},
+      {"backup restore /d --data-dir /e --bump-revision -5 --mark-compacted",
+       "--bump-revision: Value -5 not in range 1 to 4611686018427387902;"},
+      {"snapshot restore /d/db --bump-revision -5 --mark-compacted",
+       "--bump-revision: Value -5 not in range 1 to 4611686018427387902;"},
+      {"snapshot restore /d/db --bump-revision 9223372036854775807 --mark-compacted",
+       "--bump-revision: Value 9223372036854775807 not in range 1 to 4611686018427387902;"},
+  };
+  for (const Case& row : cases) {
+    SCOPED_TRACE(row.line);
+    const Outcome outcome = bench.Run(row.line);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(row.says));
+  }
+}
+
+TEST(Soclectl, SaysThatADirectoryIsOursAlready) {
+  SoclectlBench bench(WholeFile());
+  bench.env()->SetContents("/s/member/snap/db", WholeFile());
+  ASSERT_OK(bench.env()->CreateDirs("/s/member/socle-wal"));
+  const Outcome outcome = bench.Run("import /s");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("/s: is a data directory of socle-kv already"));
+}
+
 TEST(Soclectl, ExplainsEveryCommand) {
   SoclectlBench bench(WholeFile());
   for (const char* line :

@@ -95,6 +95,13 @@ absl::StatusOr<std::unique_ptr<EtcdDirectory>> EtcdDirectory::Open(Env* env,
   ASSIGN_OR_RETURN(const bool has_database, env->Exists(opened->database_path_));
   ASSIGN_OR_RETURN(const bool has_log, env->Exists(wal));
   if (!has_database || !has_log) {
+    ASSIGN_OR_RETURN(const bool is_ours, env->Exists(options.directory + "/member/socle-wal"));
+    if (is_ours) {
+      return absl::FailedPreconditionError(
+          fmt::format("{}: is a data directory of socle-kv already: socle-kv --data-dir {} starts "
+                      "on it",
+                      options.directory, options.directory));
+    }
     return absl::NotFoundError(fmt::format(
         "{}: is no data directory of etcd: there is no {}", options.directory,
         has_database ? fmt::format("{} (--wal-dir names the log when it is elsewhere)", wal)

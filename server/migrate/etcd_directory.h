@@ -9,7 +9,7 @@
 //             the end.
 // Threads  thread-compatible.
 // Memory   files are mapped.
-// Errors   NotFound (no data directory of etcd), FailedPrecondition (in use, several voters, v2 keys), DataLoss naming
+// Errors   NotFound (no data directory of etcd), FailedPrecondition (ours, in use, several voters, v2 keys), DataLoss naming
 //          the file and the place.
 // Source   spec etcd 2.1, 2.2, 2.7.
 #ifndef SOCLE_SERVER_MIGRATE_ETCD_DIRECTORY_H_

@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "kv/base/bytes.h"
 #include "kv/base/probe.h"
+#include "kv/base/random.h"
 #include "kv/base/status_macros.h"
 #include "mvcc/schema.h"
 
@@ -70,6 +72,11 @@ absl::Status NewDirectory::Finish() {
   return env_->SyncDir(ParentOf(final_));
 }
 
+absl::Status NewDirectory::Explain(const absl::Status& failure, std::string_view source) const {
+  return Annotate(failure, fmt::format("{} (what was made of it so far is in {}; remove it)",
+                                       source, unfinished_));
+}
+
 absl::Status WriteImage(const kv::ReadTxn& pages, Env* env, const std::string& path,
                         const MigrateProgress& progress) {
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadWriteCreate));
@@ -106,6 +113,8 @@ absl::Status ForgetOwner(std::span<const std::string_view> member_buckets, const
       RETURN_IF_ERROR(txn->Delete("meta", key));
     }
   }
+  // By it the directory is known to be ours before it has a log.
+  RETURN_IF_ERROR(txn->Put("meta", mvcc::kStoreIdKey, BigEndian64(Random::FreshSeed() | 1U)));
   // 3.7 stamps its version and changes nothing else (spec etcd 2.5).
   ASSIGN_OR_RETURN(const auto version, pages.Get("meta", "storageVersion"));
   if (version.has_value() && version->starts_with("3.7.")) {

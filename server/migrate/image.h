@@ -35,6 +35,9 @@ class NewDirectory {
   // Gives it its name.
   absl::Status Finish();
 
+  // What happened to `source` on the way, and where what was made so far is.
+  absl::Status Explain(const absl::Status& failure, std::string_view source) const;
+
  private:
   NewDirectory(Env* env, std::string final_path);
 
@@ -49,6 +52,7 @@ absl::Status WriteImage(const kv::ReadTxn& pages, Env* env, const std::string& p
 
 // Makes the database fit for another owner: all buckets are there, `member_buckets` are empty, and so are the keys
 // that only the old owner's log or a newer etcd explains. Prefix quotas stay; a server sets its own when it starts.
+// It is another store and has an id of its own.
 absl::Status ForgetOwner(std::span<const std::string_view> member_buckets, const kv::ReadTxn& pages,
                          kv::WriteTxn* txn);
 

@@ -15,6 +15,7 @@
 #include "lease/lessor.h"
 #include "server/migrate/image.h"
 #include "server/migrate/log_request.h"
+#include "server/migrate/membership.h"
 
 namespace socle::server {
 namespace {
@@ -43,15 +44,19 @@ absl::StatusOr<std::unique_ptr<mvcc::Store>> OpenStore(Env* env, const NewDirect
   return mvcc::Store::Open(std::move(options));
 }
 
-// What would end the replay is found before anything is written.
+// What would end the replay is found before anything is written; so are keys of the v2 API that are not even in a
+// snapshot of the log yet: the database, whatever it has applied, has none of them.
 absl::Status ExpectKnown(const EtcdDirectory& source) {
-  for (const EtcdEntry& entry : source.log().entries) {
-    if (entry.index <= source.applied()) {
+  const EtcdLog& log = source.log();
+  const uint64_t kept = NewestMarker(log, std::max(log.commit, source.applied())).index;
+  for (const EtcdEntry& entry : log.entries) {
+    if (entry.index <= kept) {
       continue;
     }
-    if (const absl::Status known = DecodeLogRequest(entry).status(); !known.ok()) {
-      return Annotate(known,
-                      fmt::format("{}: entry {}", source.log().Text(entry.place), entry.index));
+    const absl::Status known = DecodeLogRequest(entry).status();
+    const bool is_lost = absl::IsFailedPrecondition(known) || entry.index > source.applied();
+    if (!known.ok() && is_lost) {
+      return Annotate(known, fmt::format("{}: entry {}", log.Text(entry.place), entry.index));
     }
   }
   return absl::OkStatus();
@@ -129,9 +134,7 @@ absl::StatusOr<Imported> ImportEtcd(Env* env, const ImportOptions& options) {
   ASSIGN_OR_RETURN(NewDirectory target, NewDirectory::Begin(env, options.target));
   absl::StatusOr<Imported> imported = Fill(env, *source, target, options.progress);
   if (!imported.ok()) {
-    return Annotate(imported.status(),
-                    fmt::format("{} (what was made of it so far is in {}; remove it)",
-                                options.source, target.path()));
+    return target.Explain(imported.status(), options.source);
   }
   RETURN_IF_ERROR(target.Finish());
   return imported;

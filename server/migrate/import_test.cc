@@ -263,6 +263,21 @@ TEST(ImportEtcd, AppliesTheEntriesThatOnlyNewerServersWrite) {
   EXPECT_LE(opened.lessor.TimeToLive(lease::LeaseId{5}, false)->remaining_seconds, 300);
 }
 
+// What a server writes of itself to the v2 store is in the database once it was applied.
+TEST(ImportEtcd, TakesADirectoryWhoseAppliedEntriesAreNoLongerUnderstoodButLeftNothingBehind) {
+  Directory directory;
+  directory.log().Entry(4, 2, V2Entry("PUT", "/0/members/8e9e05c52164694d/attributes", "{}"));
+  directory.log().Entry(5, 2, V2Entry("PUT", "/0/version", "3.4.0"));
+  directory.log().Entry(6, 2, V2Entry("DELETE", "/0/something", ""));
+  directory.log().Entry(7, 2, V2Entry("QGET", "/1/foo", "")).Entry(8, 2, V2Entry("SYNC", "", ""));
+  // In a snapshot of the log since, which holds no key.
+  directory.log().Entry(9, 2, V2Entry("PUT", "/1/foo", "bar"));
+  directory.log().Entry(10, 2, V2Entry("DELETE", "/1/foo", "")).Marker(10, 2, {kMember});
+  directory.log().Entry(11, 2, PutEntry("a", "1"));
+  directory.set_applied(11);
+  EXPECT_OK(directory.Import());
+}
+
 TEST(ImportEtcd, CutsATornTailAndSaysSo) {
   Directory directory;
   directory.log().Entry(4, 2, PutEntry("a", "1")).Entry(5, 2, PutEntry("b", "2"));
@@ -330,6 +345,18 @@ const std::vector<Refusal>& Refusals() {
       {"a key of the v2 API in the log",
        [](Directory* d) { d->log().Entry(4, 2, V2Entry("PUT", "/1/foo", "bar")); },
        "record 7 at offset 328: entry 4: PUT /1/foo changes the v2 store"},
+      {"a key of the v2 API that the server had applied, and kept in memory",
+       [](Directory* d) {
+         d->log().Entry(4, 2, V2Entry("PUT", "/1/foo", "bar")).Entry(5, 2, PutEntry("a", "1"));
+         d->set_applied(5);
+       },
+       "record 7 at offset 328: entry 4: PUT /1/foo changes the v2 store"},
+      {"a key of the v2 API behind the newest snapshot of the log",
+       [](Directory* d) {
+         d->log().Marker(3, 2, {kMember}).Entry(4, 2, V2Entry("POST", "/1/queue", "x"));
+         d->set_applied(4);
+       },
+       "entry 4: POST /1/queue changes the v2 store"},
       {"a request that is not known",
        [](Directory* d) {
          std::string request = Serialized([](InternalRaftRequest*) {});

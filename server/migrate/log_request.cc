@@ -60,11 +60,16 @@ int UnknownFieldOf(const Message& message) {
 }
 
 absl::Status V2Content(const V2Request& request) {
-  return absl::UnimplementedError(
-      fmt::format("{} {} changes the v2 store, which is not kept here: switch --enable-v2 off and "
-                  "move what is in "
-                  "it with etcd's own tools (etcdctl migrate of etcd 3.3) first",
-                  request.method(), request.path()));
+  // Of the server itself. What it says of the cluster is in the database, too, once it was applied.
+  if (request.path().starts_with("/0/")) {
+    return absl::UnimplementedError(
+        fmt::format("{} {} is not known here", request.method(), request.path()));
+  }
+  return absl::FailedPreconditionError(fmt::format(
+      "{} {} changes the v2 store, which is not kept here: move what is in it to the v3 API first "
+      "(etcdctl migrate of etcd 3.3), and take the v3 keys by a snapshot of the running etcd: "
+      "soclectl snapshot save, soclectl snapshot restore",
+      request.method(), request.path()));
 }
 
 bool ConsumePrefix(std::string_view prefix, std::string_view* text) {

@@ -3,7 +3,8 @@
 // Laws     1. What is not known whole is refused, unknown fields inside known requests included: an entry is applied
 //             as etcd applies it, or not at all.
 // Threads  pure function.
-// Errors   Unimplemented for what a newer etcd wrote, or what is of the v2 store; DataLoss for what is no request.
+// Errors   FailedPrecondition for what changes keys of the v2 API; Unimplemented for what a newer etcd wrote; DataLoss
+//          for what is no request.
 // Source   spec etcd 2.6.
 #ifndef SOCLE_SERVER_MIGRATE_LOG_REQUEST_H_
 #define SOCLE_SERVER_MIGRATE_LOG_REQUEST_H_

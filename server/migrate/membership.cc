@@ -28,17 +28,6 @@ std::string Ids(const std::set<uint64_t>& ids) {
   return text;
 }
 
-// The newest point of the log up to which state is kept elsewhere, and that is known to be committed.
-EtcdMarker NewestMarker(const EtcdLog& log, uint64_t committed) {
-  EtcdMarker newest;
-  for (const EtcdMarker& marker : log.markers) {
-    if (marker.index <= committed && marker.index >= newest.index) {
-      newest = marker;
-    }
-  }
-  return newest;
-}
-
 absl::StatusOr<std::optional<SnapFile>> ReadSnapFile(Env* env, const std::string& path) {
   ASSIGN_OR_RETURN(const bool exists, env->Exists(path));
   if (!exists) {
@@ -77,6 +66,16 @@ absl::StatusOr<EtcdVoters> VotersAt(Env* env, const std::string& snap_directory,
 }
 
 }  // namespace
+
+EtcdMarker NewestMarker(const EtcdLog& log, uint64_t committed) {
+  EtcdMarker newest;
+  for (const EtcdMarker& marker : log.markers) {
+    if (marker.index <= committed && marker.index >= newest.index) {
+      newest = marker;
+    }
+  }
+  return newest;
+}
 
 absl::StatusOr<SnapFile> ParseSnapFile(const std::string& name, std::string_view bytes) {
   uint64_t crc = 0;

@@ -39,6 +39,9 @@ absl::StatusOr<SnapFile> ParseSnapFile(const std::string& name, std::string_view
 // OK when the v2 store in JSON has nothing under /1, where clients of 3.4 and older kept keys.
 absl::Status ExpectNoV2Keys(const std::string& name, std::string_view v2_store);
 
+// The newest point of the log up to which state is kept elsewhere, and that is known to be committed; index 0: none.
+EtcdMarker NewestMarker(const EtcdLog& log, uint64_t committed);
+
 class Membership {
  public:
   explicit Membership(const EtcdVoters& voters);

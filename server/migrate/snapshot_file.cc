@@ -48,6 +48,13 @@ absl::StatusOr<int64_t> LastRevision(const kv::ReadTxn& pages) {
   return parsed->revision.main;
 }
 
+// A database file is whole sectors; what was saved of one has a digest behind them.
+absl::StatusOr<bool> IsBareDatabase(Env* env, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadOnly));
+  ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  return size % kSectorBytes == 0;
+}
+
 absl::Status WriteMember(const RestoreOptions& options, uint64_t member_id, kv::WriteTxn* txn) {
   const MemberRecord member = {
       .id = member_id, .name = options.name, .peer_urls = options.peer_urls};
@@ -55,6 +62,24 @@ absl::Status WriteMember(const RestoreOptions& options, uint64_t member_id, kv::
   // The log of the new member begins behind the entry that added it, as etcd's restore has it.
   RETURN_IF_ERROR(txn->Put("meta", mvcc::kConsistentIndexKey, BigEndian64(1)));
   return txn->Put("meta", "term", BigEndian64(1));
+}
+
+absl::StatusOr<Restored> Fill(Env* env, const RestoreOptions& options, const kv::ReadTxn& pages,
+                              int64_t revision, const NewDirectory& target) {
+  constexpr std::array<std::string_view, 2> kMembers = {"members", "members_removed"};
+  RETURN_IF_ERROR(WriteImage(pages, env, target.database_path(), options.progress));
+  const uint64_t member_id = MemberIdOf(options.peer_urls, options.cluster_token);
+  ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(env, target.database_path(), {}));
+  ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
+  RETURN_IF_ERROR(ForgetOwner(kMembers, pages, txn.get()));
+  RETURN_IF_ERROR(WriteMember(options, member_id, txn.get()));
+  if (options.bump_revision > 0) {
+    revision = std::max<int64_t>(revision, 1) + options.bump_revision;
+    RETURN_IF_ERROR(BumpRevision(revision, txn.get()));
+  }
+  RETURN_IF_ERROR(txn->Commit());
+  return Restored{
+      .revision = revision, .member_id = member_id, .cluster_id = ClusterIdOf({member_id})};
 }
 
 }  // namespace
@@ -103,7 +128,23 @@ absl::StatusOr<std::string> VerifyDigest(Env* env, const std::string& path,
   return found;
 }
 
+absl::Status ExpectBump(int64_t revision, int64_t bump) {
+  if (bump <= kBumpedRevisionMax - revision) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("{} revisions can't be left out behind revision {}, or none would be left for "
+                  "writes; the largest --bump-revision possible is {}",
+                  bump, revision, std::max<int64_t>(kBumpedRevisionMax - revision, 0)));
+}
+
 absl::Status BumpRevision(int64_t revision, kv::WriteTxn* txn) {
+  if (revision < 0 || revision > kBumpedRevisionMax) {
+    return absl::InvalidArgumentError(fmt::format(
+        "revisions up to {} can be left out, or none would be left for writes; give a smaller "
+        "--bump-revision",
+        kBumpedRevisionMax));
+  }
   const mvcc::RevisionKey key({.main = revision, .sub = 0});
   RETURN_IF_ERROR(txn->Put("key", key.view(), ""));
   return txn->Put("meta", mvcc::kScheduledCompactKey, key.view());
@@ -111,6 +152,10 @@ absl::Status BumpRevision(int64_t revision, kv::WriteTxn* txn) {
 
 absl::StatusOr<SnapshotFigures> ReadSnapshot(Env* env, const std::string& path,
                                              const MigrateProgress& progress) {
+  ASSIGN_OR_RETURN(const bool is_bare, IsBareDatabase(env, path));
+  if (!is_bare) {
+    RETURN_IF_ERROR(VerifyDigest(env, path, progress).status());
+  }
   ASSIGN_OR_RETURN(const OpenSnapshot snapshot, OpenSnapshotFile(env, path, progress));
   SnapshotFigures figures{.total_bytes = snapshot.pages->SnapshotSize()};
   ASSIGN_OR_RETURN(const std::vector<std::string> buckets, snapshot.pages->Buckets());
@@ -143,6 +188,13 @@ absl::StatusOr<std::unique_ptr<SnapshotWriter>> SnapshotWriter::Begin(Env* env,
   return writer;
 }
 
+SnapshotWriter::~SnapshotWriter() {
+  if (!is_named_ && file_ != nullptr) {
+    file_.reset();
+    env_->Remove(path_ + ".part").IgnoreError();  // the failure that led here says more
+  }
+}
+
 void SnapshotWriter::Add(std::string_view blob) {
   if (!failure_.ok()) {
     return;
@@ -160,12 +212,13 @@ absl::Status SnapshotWriter::Finish() {
   RETURN_IF_ERROR(failure_);
   if (bytes_ % kSectorBytes != kSha256Bytes || digest_.Finish() != last_) {
     return absl::DataLossError(
-        fmt::format("{}.part: the {} bytes that came don't end with their digest: the snapshot is "
+        fmt::format("{}: the {} bytes that came don't end with their digest: the snapshot is "
                     "not whole; try again",
                     path_, bytes_));
   }
   RETURN_IF_ERROR(file_->SyncData());
   RETURN_IF_ERROR(env_->Rename(path_ + ".part", path_));
+  is_named_ = true;
   const size_t slash = path_.rfind('/');
   return env_->SyncDir(slash == std::string::npos ? "."
                        : slash == 0               ? "/"
@@ -173,34 +226,25 @@ absl::Status SnapshotWriter::Finish() {
 }
 
 absl::StatusOr<Restored> RestoreSnapshot(Env* env, const RestoreOptions& options) {
-  constexpr std::array<std::string_view, 2> kMembers = {"members", "members_removed"};
   if (!options.skip_hash_check) {
     RETURN_IF_ERROR(VerifyDigest(env, options.snapshot, options.progress).status());
   }
   ASSIGN_OR_RETURN(const OpenSnapshot snapshot,
                    OpenSnapshotFile(env, options.snapshot, options.progress));
   const absl::Status whole = mvcc::CheckKeyDigest(*snapshot.pages);
-  absl::StatusOr<int64_t> revision = LastRevision(*snapshot.pages);
+  const absl::StatusOr<int64_t> revision = LastRevision(*snapshot.pages);
   for (const absl::Status& status : {whole, revision.status()}) {
     RETURN_IF_ERROR(Annotate(status, options.snapshot));
   }
+  RETURN_IF_ERROR(Annotate(ExpectBump(std::max<int64_t>(*revision, 1), options.bump_revision),
+                           options.snapshot));
   ASSIGN_OR_RETURN(NewDirectory target, NewDirectory::Begin(env, options.target));
-  RETURN_IF_ERROR(WriteImage(*snapshot.pages, env, target.database_path(), options.progress));
-  const uint64_t member_id = MemberIdOf(options.peer_urls, options.cluster_token);
-  {
-    ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(env, target.database_path(), {}));
-    ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
-    RETURN_IF_ERROR(ForgetOwner(kMembers, *snapshot.pages, txn.get()));
-    RETURN_IF_ERROR(WriteMember(options, member_id, txn.get()));
-    if (options.bump_revision > 0) {
-      *revision = std::max<int64_t>(*revision, 1) + options.bump_revision;
-      RETURN_IF_ERROR(BumpRevision(*revision, txn.get()));
-    }
-    RETURN_IF_ERROR(txn->Commit());
+  absl::StatusOr<Restored> restored = Fill(env, options, *snapshot.pages, *revision, target);
+  if (!restored.ok()) {
+    return target.Explain(restored.status(), options.snapshot);
   }
   RETURN_IF_ERROR(target.Finish());
-  return Restored{
-      .revision = *revision, .member_id = member_id, .cluster_id = ClusterIdOf({member_id})};
+  return restored;
 }
 
 }  // namespace socle::server

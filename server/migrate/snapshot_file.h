@@ -2,7 +2,8 @@
 //
 //   a bbolt image of exactly its pages, then 32 bytes SHA-256 of them (not in a copied member/snap/db)
 //
-// Laws     1. What Save leaves under the name is whole and durable; it is written as PATH.part first.
+// Laws     1. What Save leaves under the name is whole and durable; it is written as PATH.part first, which does not
+//             outlive a failure.
 //          2. Restore makes a directory of one member, whole or not at all (image.h): the data, leases, users and alarms are
 //             those of the snapshot, the member is new.
 // Threads  one call at a time; SnapshotWriter: Add from one thread at a time.
@@ -36,7 +37,7 @@ struct SnapshotFigures {
   std::string version;       // storageVersion; empty before 3.6
 };
 
-// Verifies the file's structure, then reads all of it.
+// Verifies the file's digest, unless it is a database file that has none, and its structure; then reads all of it.
 absl::StatusOr<SnapshotFigures> ReadSnapshot(Env* env, const std::string& path,
                                              const MigrateProgress& progress);
 
@@ -54,12 +55,23 @@ absl::StatusOr<OpenSnapshot> OpenSnapshotFile(Env* env, const std::string& path,
 absl::StatusOr<std::string> VerifyDigest(Env* env, const std::string& path,
                                          const MigrateProgress& progress);
 
+// The newest revision that leaving some out may lead to: as many are left for writes.
+inline constexpr int64_t kBumpedRevisionMax = INT64_MAX / 2;
+
+// OK when `bump` revisions can be left out behind `revision`; InvalidArgument names the most that can.
+absl::Status ExpectBump(int64_t revision, int64_t bump);
+
 // One record without a key, at a revision that is compacted at once: what is left of revisions that are left out.
+// InvalidArgument behind kBumpedRevisionMax.
 absl::Status BumpRevision(int64_t revision, kv::WriteTxn* txn);
 
-// Writes the blobs of a Snapshot call.
+// Writes the blobs of a Snapshot call. Ends without PATH.part.
 class SnapshotWriter {
  public:
+  ~SnapshotWriter();
+  SnapshotWriter(const SnapshotWriter&) = delete;
+  SnapshotWriter& operator=(const SnapshotWriter&) = delete;
+
   static absl::StatusOr<std::unique_ptr<SnapshotWriter>> Begin(Env* env, const std::string& path);
 
   void Add(std::string_view blob);
@@ -79,6 +91,7 @@ class SnapshotWriter {
   std::string last_;  // the newest kSha256Bytes bytes, which may be the digest
   uint64_t bytes_ = 0;
   absl::Status failure_;
+  bool is_named_ = false;
 };
 
 struct RestoreOptions {

@@ -1,9 +1,12 @@
 // Snapshot files: written, looked at, restored, and refused when they are not whole.
 #include "server/migrate/snapshot_file.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,6 +91,36 @@ TEST_F(SnapshotFileTest, IsWrittenUnderItsNameOnlyWhenItIsWhole) {
   }
 }
 
+TEST_F(SnapshotFileTest, LeavesNoPartBehindThatFailed) {
+  struct Case {
+    const char* name;
+    std::function<void(FaultEnv*)> plant;
+    std::string bytes;
+  };
+
+  const std::vector<Case> cases = {
+      {"nothing came", [](FaultEnv*) {}, ""},
+      {"its end did not come", [](FaultEnv*) {}, bytes_.substr(0, bytes_.size() - 512)},
+      {"a full disk", [](FaultEnv* env) { env->SetDiskBytes(1'000); }, bytes_},
+      {"a broken disk", [](FaultEnv* env) { env->FailCall(CallKind::kSync, 1); }, bytes_},
+      {"no right to the name", [](FaultEnv* env) { env->FailCall(CallKind::kRename, 1); }, bytes_},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    FaultEnv env(1);
+    ASSERT_OK(env.CreateDirs("/d"));
+    c.plant(&env);
+    {
+      const auto writer = SnapshotWriter::Begin(&env, "/d/s.db");
+      ASSERT_OK(writer);
+      (*writer)->Add(c.bytes);
+      EXPECT_FALSE((*writer)->Finish().ok());
+    }
+    EXPECT_FALSE(env.Contents("/d/s.db.part").has_value());
+    EXPECT_FALSE(env.Contents("/d/s.db").has_value());
+  }
+}
+
 TEST_F(SnapshotFileTest, IsLookedAtAsEtcdDoes) {
   const auto figures = ReadSnapshot(env_, path_, nullptr);
   ASSERT_OK(figures);
@@ -137,22 +170,62 @@ TEST_F(SnapshotFileTest, LeavesRevisionsOutAndCompactsThem) {
   EXPECT_OK((*store)->Check());
 }
 
+TEST_F(SnapshotFileTest, LeavesOutNoMoreRevisionsThanLeaveRoomForWrites) {
+  constexpr int64_t kMost = kBumpedRevisionMax - 21;
+  for (const int64_t bump : {kMost + 1, INT64_MAX}) {
+    SCOPED_TRACE(bump);
+    const auto refused = Restore({.bump_revision = bump});
+    EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
+    EXPECT_THAT(std::string(refused.status().message()),
+                HasSubstr(fmt::format("largest --bump-revision possible is {}", kMost)));
+    for (const char* made : {"/restored", "/restored.unfinished"}) {
+      const auto exists = env_->Exists(dir_.path() + made);
+      ASSERT_OK(exists);
+      EXPECT_FALSE(*exists) << made;
+    }
+  }
+  ASSERT_OK(Restore({.bump_revision = kMost}));
+  const auto store = mvcc::Store::Open({.directory = dir_.path() + "/restored"});
+  ASSERT_OK(store);
+  const auto put = (*store)->Put({.key = "key1", .value = "next"});
+  ASSERT_OK(put);
+  EXPECT_EQ(put->revision, kBumpedRevisionMax + 1);
+}
+
+TEST_F(SnapshotFileTest, SaysWhereItIsWhenARestoreFails) {
+  FaultEnv env(1);
+  ASSERT_OK(env.CreateDirs("/d"));
+  env.SetContents("/d/s.db", bytes_);
+  env.SetDiskBytes(bytes_.size() + 5'000);
+  const auto restored = RestoreSnapshot(&env, {.snapshot = "/d/s.db", .target = "/d/new"});
+  EXPECT_TRUE(absl::IsResourceExhausted(restored.status())) << restored.status();
+  EXPECT_THAT(std::string(restored.status().message()),
+              HasSubstr("what was made of it so far is in /d/new.unfinished; remove it"));
+}
+
 TEST_F(SnapshotFileTest, IsRefusedWithoutItsDigestUnlessAskedTo) {
   Write(bytes_.substr(0, bytes_.size() - 32));
   const auto refused = Restore({});
   EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
   EXPECT_THAT(std::string(refused.status().message()),
               HasSubstr("snapshot missing hash but --skip-hash-check=false"));
+  EXPECT_OK(ReadSnapshot(env_, path_, nullptr)) << "a database file is no broken snapshot";
   EXPECT_OK(Restore({.skip_hash_check = true}));
 }
 
 TEST_F(SnapshotFileTest, IsRefusedWhenAByteIsWrong) {
-  std::string broken = bytes_;
-  broken[broken.size() / 2] = static_cast<char>(broken[broken.size() / 2] ^ 1);
-  Write(broken);
-  const auto refused = Restore({});
-  EXPECT_TRUE(absl::IsDataLoss(refused.status()));
-  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("expected sha256 "));
+  // One that no structure speaks of, one of the digest, and a digest that lost its end.
+  for (const size_t at : {bytes_.size() / 2, bytes_.size() - 1}) {
+    std::string broken = bytes_;
+    broken[at] = static_cast<char>(broken[at] ^ 1);
+    Write(broken);
+    const auto refused = Restore({});
+    EXPECT_TRUE(absl::IsDataLoss(refused.status()));
+    EXPECT_THAT(std::string(refused.status().message()), HasSubstr("expected sha256 "));
+    EXPECT_EQ(ReadSnapshot(env_, path_, nullptr).status(), refused.status());
+  }
+  Write(bytes_.substr(0, bytes_.size() - 1));
+  EXPECT_EQ(ReadSnapshot(env_, path_, nullptr).status(), Restore({}).status());
   const auto exists = env_->Exists(dir_.path() + "/restored");
   ASSERT_OK(exists);
   EXPECT_FALSE(*exists);

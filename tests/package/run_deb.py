@@ -7,6 +7,7 @@ Exit code 77: debhelper is not installed. systemd-analyze and lintian judge wher
 """
 
 import argparse
+import gzip
 import os
 import pathlib
 import re
@@ -25,7 +26,8 @@ from server import free_port  # noqa: E402
 PROGRAMS = ["socle-kv", "soclectl", "socle-bench", "socle-plane"]
 WANTED = {
     "socle": ["./etc/socle/socle-kv.yaml", "./lib/systemd/system/socle-kv.service", "./usr/lib/sysusers.d/socle.conf",
-              "./usr/share/doc/socle/changelog.gz", "./usr/share/doc/socle/copyright", "./usr/share/doc/socle/MIGRATION.md.gz",
+              "./usr/share/doc/socle/changelog.gz", "./usr/share/doc/socle/copyright", "./usr/share/doc/socle/README.md",
+              "./usr/share/doc/socle/server/MIGRATION.md", "./usr/share/doc/socle/server/backup/DESIGN.md",
               *(f"./usr/bin/{name}" for name in PROGRAMS), *(f"./usr/share/man/man1/{name}.1.gz" for name in PROGRAMS),
               *(f"./usr/share/bash-completion/completions/{name}" for name in PROGRAMS)],
     "libsocle-dev": ["./usr/include/socle/mvcc/store.h", "./usr/include/socle/lease/lease_store.h", "./usr/lib/libsocle_mvcc.a",
@@ -159,6 +161,17 @@ def check_programs(root):
         assert re.match(rf"{name} \d+\.\d+\.\d+\n", printed), printed
 
 
+def check_documents(root):
+    """Every document that a manual page refers to, and so every help, is in the package under that name."""
+    named = set()
+    for page in (root / "usr/share/man/man1").glob("*.gz"):
+        text = gzip.decompress(page.read_bytes()).decode().replace("\\", "")
+        named.update(re.findall(r"[\w/-]+\.md\b", text))
+    assert "server/MIGRATION.md" in named, named
+    missing = [name for name in named if not (root / "usr/share/doc/socle" / name).is_file()]
+    assert not missing, f"the manual refers to {missing}, which the package lacks"
+
+
 def check_lintian(packages):
     if shutil.which("lintian") is None:
         print("lintian is not installed: it was not asked")
@@ -185,6 +198,7 @@ def main():
         check_control(packages["socle"], scratch)
         check_unit(root, scratch)
         check_programs(root)
+        check_documents(root)
         check_service(root, scratch)
         check_commented_settings(root, scratch)
         check_installation(packages["socle"], scratch)

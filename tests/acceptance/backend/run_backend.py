@@ -65,7 +65,7 @@ def refuse_others(binary, backend, data_dir):
         done = subprocess.run([binary, "--log-level=error", f"--data-dir={data_dir}", f"--backend={other}", f"--listen-client-urls={url}",
                                f"--advertise-client-urls={url}"], capture_output=True, text=True, timeout=30, check=False)
         lines = done.stderr.splitlines()
-        wanted = (f"engine {backend}, not {other}", f"--backend={backend}", f"soclectl db convert --to {other}")
+        wanted = (f"engine {backend}, not {other}", f"--backend={backend}", f"soclectl db convert {data_dir} --to {other}")
         if done.returncode != 1 or len(lines) != 1 or not all(text in lines[0] for text in wanted):
             sys.exit(f"{backend} directory with --backend={other}: exit code {done.returncode}, {done.stderr}")
         if sorted(path.name for path in snap.iterdir()) != before:

@@ -239,6 +239,16 @@ def etcd_directory_with_its_log_elsewhere(bench):
     return etcd_directory(bench, elsewhere=True)
 
 
+def etcd_directory_whose_log_nobody_named(bench):
+    """A real one: only its database is there, without the entries that the kill left in the log."""
+    folder = bench.scratch / "etcd-nowhere"
+    with Server("etcd", [f"--wal-dir={bench.scratch / 'nowhere'}"], data_dir=folder) as etcd:
+        bench.etcdctl(etcd.endpoint, "put", "key", "value")
+        etcd.kill()
+    said = re.escape(f"'soclectl import {folder} --wal-dir DIR --data-dir {folder}.socle'")
+    return bench.refusal([], folder, mention=said) or bench.refusal([f"--wal-dir={bench.scratch / 'other'}"], folder, mention=said)
+
+
 def log_torn_at_its_end_is_repaired(bench):
     folder = bench.copy(bench.killed, "torn")
     path = bench.last_log_segment(folder)
@@ -269,6 +279,7 @@ CASES = [
     data_dir_is_a_file, data_dir_not_writable, locked_by_another_server, database_of_somebody_else, database_empty_text,
     database_both_checksums_wrong, database_of_a_newer_format, database_pages_broken, database_cut_short,
     log_broken_in_the_middle, log_torn_at_its_end_is_repaired, etcd_directory, etcd_directory_with_its_log_elsewhere,
+    etcd_directory_whose_log_nobody_named,
 ]
 
 

@@ -188,6 +188,19 @@ def scenario(row, tools, seed, scratch):
     print(f"ok     {name}: {done.stdout.splitlines()[0].split('; ')[-1]}; hash {theirs['hash'][0]} at revision {theirs['hash'][1]}", flush=True)
 
 
+def keys_of_the_v2_api(tools, scratch):
+    """They are in the log alone, and behind what the database has applied."""
+    with Server("etcd", ["--enable-v2", "--backend-batch-limit=1"]) as etcd:
+        put = urllib.request.Request(f"http://{etcd.endpoint}/v2/keys/foo", b"value=bar", method="PUT")
+        urllib.request.urlopen(put, timeout=30).close()
+        etcdctl(etcd, "put", "a", "1")
+        etcd.kill()
+        done = run(tools.soclectl, "import", str(etcd.data_dir), "--data-dir", str(scratch / "imported"))
+    if done.returncode != 2 or "PUT /1/foo changes the v2 store" not in done.stderr:
+        sys.exit(f"FAILED keys of the v2 API: code {done.returncode}:\n{done.stdout}{done.stderr}")
+    print(f"ok     keys of the v2 API are refused: {done.stderr.strip()}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--soclectl", required=True)
@@ -196,11 +209,13 @@ def main():
     parser.add_argument("--only", help="the name of one scenario")
     tools = parser.parse_args()
     print(f"seed {tools.seed}", flush=True)
-    for row in SCENARIOS:
-        if tools.only in (None, row[0]):
+    rows = {row[0]: lambda scratch, row=row: scenario(row, tools, tools.seed, scratch) for row in SCENARIOS}
+    rows["keys of the v2 API"] = lambda scratch: keys_of_the_v2_api(tools, scratch)
+    for name, check in rows.items():
+        if tools.only in (None, name):
             scratch = pathlib.Path(tempfile.mkdtemp(prefix="socle-import-"))
             try:
-                scenario(row, tools, tools.seed, scratch)
+                check(scratch)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 

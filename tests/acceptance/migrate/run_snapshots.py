@@ -67,6 +67,7 @@ def both_ways(tools, scratch):
         need(nobody.returncode == 2 and "user name is empty" in nobody.stderr and not (scratch / "c.db").exists(), "not without a user", nobody)
         stranger = run(soclectl, "snapshot", "save", str(scratch / "c.db"), f"--endpoints={etcd.endpoint}", "--user=user1:p1")
         need(stranger.returncode == 2 and "permission denied" in stranger.stderr, "not as somebody", stranger)
+        need(not list(scratch.glob("c.db*")), "what was refused leaves no file")
     for path in (by_etcdctl, by_soclectl):
         same_status(soclectl, path)
     need(True, "soclectl and etcdctl say the same of an etcd's snapshot, in every format")
@@ -127,6 +128,8 @@ def refused(tools, path, scratch):
         peer = run("etcdctl", "snapshot", "restore", str(file), f"--data-dir={scratch / ('peer-' + file.stem)}")
         need(done.returncode in (1, 2) and ours in done.stderr and theirs in peer.stderr and not (scratch / "r1").exists(),
              f"{file.name} is refused as etcdctl refuses it", done, peer)
+    status = run(tools.soclectl, "snapshot", "status", str(broken))
+    need(status.returncode == 1 and "expected sha256" in status.stderr, "status refuses it, too", status)
     done = run(tools.soclectl, "snapshot", "restore", str(bare), "--skip-hash-check", f"--data-dir={scratch / 'r3'}")
     need(done.returncode == 0, "a file without a digest is taken when asked to", done)
     done = run(tools.soclectl, "snapshot", "restore", str(bare), "--skip-hash-check", f"--data-dir={scratch / 'r3'}")
