@@ -218,6 +218,7 @@ bool WriteLoop::HasWork() const {
 
 bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
   MutexLock lock(&mu_);
+  queue_bytes_ -= std::exchange(taken_bytes_, 0);  // answered
   is_asleep_ = true;
   while (is_lent_ || !HasWork()) {
     // While the role is lent nothing that belongs to it may be looked at.
@@ -251,7 +252,7 @@ bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
     batch->push_back(std::move(queue_[taken++]));
   }
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
-  queue_bytes_ -= bytes + taken * kBytesPerWrite;
+  taken_bytes_ = bytes + taken * kBytesPerWrite;
   return !is_stopping_ || !batch->empty();
 }
 

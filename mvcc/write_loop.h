@@ -174,7 +174,8 @@ class WriteLoop {
   mutable Mutex mu_;
   CondVar changed_;
   std::vector<std::unique_ptr<Proposal>> queue_ ABSL_GUARDED_BY(mu_);
-  uint64_t queue_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t queue_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // with those of the batch that is being run
+  uint64_t taken_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // those
   std::vector<Waiter> new_commit_waiters_ ABSL_GUARDED_BY(mu_);
   std::vector<Waiter> new_compact_waiters_ ABSL_GUARDED_BY(mu_);
   bool commit_finished_ ABSL_GUARDED_BY(mu_) = false;
