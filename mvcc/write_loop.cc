@@ -119,6 +119,7 @@ void WriteLoop::RunLent(std::unique_ptr<Proposal> proposal) {
   PROBE("write loop: a patient thread does a write itself");
   std::vector<std::unique_ptr<Proposal>> batch;
   batch.push_back(std::move(proposal));
+  running_.store(1, std::memory_order_relaxed);
   RunBatch(batch);
   applier_->index()->Collect();
   MutexLock lock(&mu_);
@@ -253,6 +254,7 @@ bool WriteLoop::TakeWork(std::vector<std::unique_ptr<Proposal>>* batch) {
   }
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
   taken_bytes_ = bytes + taken * kBytesPerWrite;
+  running_.store(taken, std::memory_order_relaxed);
   return !is_stopping_ || !batch->empty();
 }
 
@@ -304,7 +306,6 @@ absl::Status WriteLoop::Apply(const std::vector<std::unique_ptr<Proposal>>& batc
 void WriteLoop::RunBatch(const std::vector<std::unique_ptr<Proposal>>& batch) {
   absl::Status failure = status();
   BatchTimes times;
-  running_.store(batch.size(), std::memory_order_relaxed);
   if (failure.ok()) {
     MakeRoom();
     failure = backend_->status();
