@@ -133,7 +133,7 @@ TEST(ConfigFile, DoesNotHideABadFlagOrAQuestion) {
 
 TEST(ConfigFile, WarnsAsFlagsDo) {
   const auto flags = ParseWith(
-      "initial-cluster: a=http://a:1,b=http://b:1\ninitial-cluster-state: ''\npre-vote: true\n"
+      "initial-cluster: a=http://a:1,a=http://b:1\ninitial-cluster-state: ''\npre-vote: true\n"
       "experimental-compaction-batch-limit: 50\npeer-transport-security:\n  auto-tls: true\n"
       "discovery-config:\n  endpoints: [a]\n  token: t\nproxy-failure-wait: 5000\n");
   ASSERT_TRUE(flags.ok()) << flags.status();

@@ -6,7 +6,10 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <vector>
 
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
 #include "kv/base/status_macros.h"
@@ -330,6 +333,32 @@ constexpr FlagKind KindOf(std::string_view default_text) {
   return FlagKind::kInteger;
 }
 
+// NAME=URL,… with every URL of a name under that name: one name is a server by itself.
+absl::Status JudgeInitialCluster(std::string_view text, Settings* /*settings*/) {
+  const std::vector<std::string> entries =
+      absl::StrSplit(std::string(text), ',', absl::SkipEmpty());
+  std::vector<std::string> names;
+  for (const std::string& entry : entries) {
+    const std::string name = entry.substr(0, entry.find('='));
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(name);
+    }
+  }
+  if (names.size() <= 1) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "{} members ({}): socle-kv is a server by itself, and each of them would go its own way with "
+      "writes of its own; name this one alone, or leave the flag out",
+      names.size(), absl::StrJoin(names, ", ")));
+}
+
+absl::Status JudgeClusterState(std::string_view text, Settings* /*settings*/) {
+  return text.empty() || text == "new" || text == "existing"
+             ? absl::OkStatus()
+             : absl::InvalidArgumentError(fmt::format("'{}' is neither new nor existing", text));
+}
+
 constexpr FlagRow NoEffect(std::string_view name, std::string_view default_text,
                            std::string_view why, std::string_view second_spelling = {}) {
   return {.name = name,
@@ -581,8 +610,8 @@ constexpr std::array kRows = {
                        &SetBool<&S::show_extensions>)),
 
     NoEffect("listen-peer-urls", "http://localhost:2380", kNoPeers),
-    NoEffect("initial-cluster", "", kNoPeers),
-    NoEffect("initial-cluster-state", "new", kNoPeers),
+    Judged(NoEffect("initial-cluster", "", kNoPeers), &JudgeInitialCluster),
+    Judged(NoEffect("initial-cluster-state", "new", kNoPeers), &JudgeClusterState),
     NoEffect("initial-election-tick-advance", "true", kNoRaft),
     NoEffect("strict-reconfig-check", "true", kNoPeers),
     NoEffect("pre-vote", "true", kNoRaft),
@@ -617,7 +646,7 @@ constexpr std::array kRows = {
     NoEffect("raft-write-timeout", "5s", kNoRaft),
     NoEffect("enable-v2", "false", kNoV2),
     NoEffect("experimental-enable-v2v3", "", kNoV2),
-    NoEffect("proxy", "off", kNoProxy),
+    Missing("proxy", "off", kNoProxy),
     NoEffect("proxy-failure-wait", "5000", kNoProxy),
     NoEffect("proxy-refresh-interval", "30000", kNoProxy),
     NoEffect("proxy-dial-timeout", "1000", kNoProxy),

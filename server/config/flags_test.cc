@@ -252,6 +252,29 @@ TEST(Flags, OfTlsAndListeningGoTogetherOrAreRefused) {
   }
 }
 
+TEST(Flags, RefuseToBeOneOfSeveralMembers) {
+  struct Case {
+    std::string_view flag;
+    std::string_view error;  // empty: taken
+  };
+
+  constexpr Case kCases[] = {
+      {"--initial-cluster=a=http://1:1,b=http://2:1,c=http://3:1", "3 members (a, b, c): socle-kv"},
+      {"--initial-cluster=a=http://1:1,a=http://2:1", ""},
+      {"--initial-cluster=", ""},
+      {"--initial-cluster-state=existing", ""},
+      {"--initial-cluster-state=bogus", "'bogus' is neither new nor existing"},
+      {"--proxy=on", "--proxy"},
+      {"--proxy=off", ""},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.flag);
+    const auto flags = Parse({std::string(c.flag)});
+    EXPECT_EQ(flags.ok(), c.error.empty()) << flags.status();
+    EXPECT_THAT(std::string(MessageOf(flags.status())), HasSubstr(std::string(c.error)));
+  }
+}
+
 TEST(Flags, WarnAboutWhatHasNoEffectAndAboutOldSpellings) {
   const auto flags =
       Parse({"--initial-cluster=default=http://localhost:2380", "--snapshot-count=5",
