@@ -3,10 +3,12 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
 
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
 #include "kv/base/probe.h"
+#include "mvcc/request.h"
 
 namespace socle::server::h2 {
 namespace {
@@ -90,6 +92,15 @@ size_t FrameInPlace(size_t start, std::string* out) {
   const size_t bytes = out->size() - start;
   WritePrefix(bytes - kPrefixBytes, out->data() + start);
   return bytes;
+}
+
+bool ParseDeep(std::string_view bytes, google::protobuf::MessageLite* message) {
+  constexpr int kLevelsPerTxn = 2;  // the transaction and the operation that holds it
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                            static_cast<int>(bytes.size()));
+  in.SetRecursionLimit(kLevelsPerTxn * (mvcc::kTxnDepthMax + 2));
+  message->Clear();
+  return message->ParseFromCodedStream(&in) && in.ConsumedEntireMessage();
 }
 
 std::string EncodeStatusText(std::string_view text) {

@@ -44,6 +44,9 @@ std::string MessagePrefix(size_t message_bytes);
 
 size_t FrameInPlace(size_t start, std::string* out);
 
+// What protobuf refuses as too deep, transactions in transactions, and the store judges. False: it is no such message.
+bool ParseDeep(std::string_view bytes, google::protobuf::MessageLite* message);
+
 // grpc-message: what is not printable ASCII, and '%', as '%' and two hex digits.
 std::string EncodeStatusText(std::string_view text);
 

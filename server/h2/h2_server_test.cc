@@ -158,6 +158,37 @@ TEST_F(H2ServerTest, AnswersBadCallsAsGrpcDoes) {
   EXPECT_EQ(client.stream(get).fields[":status"], "405");
 }
 
+// protobuf takes messages of a hundred levels by itself. Each level leaves fewer operations to those below.
+TEST_F(H2ServerTest, TakesTransactionsAsDeepAsEtcdDoes) {
+  struct Case {
+    int depth;
+    absl::StatusCode code;
+  };
+
+  constexpr Case kCases[] = {
+      {1, absl::StatusCode::kOk},
+      {49, absl::StatusCode::kOk},
+      {50, absl::StatusCode::kOk},
+      {64, absl::StatusCode::kOk},
+      {65, absl::StatusCode::kInvalidArgument},
+      {150, absl::StatusCode::kInvalidArgument},
+      {500, absl::StatusCode::kInternal},
+  };
+  for (const auto& [depth, code] : kCases) {
+    SCOPED_TRACE(depth);
+    pb::TxnRequest txn;
+    txn.add_compare()->set_key("a response as deep would be too deep for this client");
+    txn.mutable_compare(0)->set_version(1);
+    pb::TxnRequest* inner = &txn;
+    for (int i = 1; i <= depth; ++i) {
+      inner->add_success()->mutable_request_put()->set_key(fmt::format("{}/{}", depth, i));
+      inner = i < depth ? inner->add_success()->mutable_request_txn() : nullptr;
+    }
+    const absl::Status status = client_->Txn(txn).status();
+    EXPECT_EQ(status.code(), code) << status;
+  }
+}
+
 TEST_F(H2ServerTest, EndsAStreamAtItsDeadline) {
   http::Http2Client client(port());
   const int32_t id =

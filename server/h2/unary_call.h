@@ -63,7 +63,8 @@ class UnaryCall final : public GrpcCall,
     }
     request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
     observed_.Begin(services()->observer, *method(), bytes.size(), [this] { return Origin(); });
-    if (!request_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    if (!request_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+        !ParseDeep(bytes, request_)) {
       End(absl::InternalError("grpc: error unmarshalling request"));
     }
   }
