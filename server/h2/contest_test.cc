@@ -302,7 +302,8 @@ TEST_F(ContestTest, ObserversSeeEachLeaderAndEachValue) {
   ASSERT_TRUE(Eventually([&] { return KeysUnder("o/") == 2; }));
   EXPECT_EQ(seen.count(), 2U) << "a candidate is no leader";
   ASSERT_TRUE(Resign(first->leader()).ok());
-  next.Await(0);
+  const CampaignResponse won = next.Await(0);
+  EXPECT_EQ(won.header().revision(), won.leader().rev()) << "of its entry, not of its victory";
   EXPECT_EQ(seen.Await(2).kv().value(), "c");
 
   // One who comes later is told who leads now.

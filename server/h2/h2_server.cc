@@ -98,6 +98,10 @@ class EtcdHandler final : public http::Handler {
         h2::RefuseCall(exchange.get(), absl::InternalError("malformed grpc-timeout"));
         return nullptr;
       }
+      if (*timeout_nanos == 0) {
+        h2::RefuseCall(exchange.get(), absl::DeadlineExceededError("context deadline exceeded"));
+        return nullptr;
+      }
       deadline_nanos = exchange->loop()->now_nanos() + *timeout_nanos;
     }
     std::shared_ptr<h2::GrpcCall> call = row->make(services_, exchange);

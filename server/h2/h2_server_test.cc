@@ -140,6 +140,12 @@ TEST_F(H2ServerTest, AnswersBadCallsAsGrpcDoes) {
        {{"grpc-timeout", "1y"}},
        "13",
        "malformed grpc-timeout"},
+      {"no time at all",
+       "/etcdserverpb.KV/Range",
+       Framed(""),
+       {{"grpc-timeout", "0n"}},
+       "4",
+       "context deadline exceeded"},
   };
   http::Http2Client client(port());
   for (const Case& c : cases) {

@@ -76,13 +76,13 @@ void ClusterService::MemberUpdate(const Caller& caller, const pb::MemberUpdateRe
     done(may);
     return;
   }
-  if (!AreValid(request.peerurls())) {
-    done(WireStatus(EtcdError::kInvalidMemberUrls));
-    return;
-  }
   MemberRecord member = Current();
   if (request.id() != member.id) {
     done(WireStatus(EtcdError::kMemberNotFound));
+    return;
+  }
+  if (!AreValid(request.peerurls())) {
+    done(WireStatus(EtcdError::kInvalidMemberUrls));
     return;
   }
   member.peer_urls.assign(request.peerurls().begin(), request.peerurls().end());

@@ -196,7 +196,8 @@ absl::StatusOr<bool> Contender::IsOldest() {
     return WireStatus(older.status());
   }
   if (older->kvs.empty()) {
-    revision_ = old_watch == nullptr ? revision_ : older->revision;
+    // A lock tells the revision it was got at; a campaign that of its own entry, however long it waited (as etcd's).
+    revision_ = old_watch != nullptr && contest_.checks_key ? older->revision : revision_;
     return true;
   }
   watch_ = node_->store().NewWatchStream([weak = weak_from_this()] {
