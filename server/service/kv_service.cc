@@ -11,6 +11,7 @@
 #include "mvcc/validate.h"
 #include "server/service/convert.h"
 #include "server/service/error_table.h"
+#include "server/service/response_size.h"
 
 namespace socle::server {
 namespace {
@@ -65,6 +66,15 @@ int64_t CostOf(const Ops& ops) {
     }
   }
   return cost;
+}
+
+// For who notes what was done.
+void Summarise(const mvcc::TxnResult& result, pb::TxnResponse* response) {
+  response->set_succeeded(result.succeeded);
+}
+
+void Summarise(const mvcc::DeleteRangeResult& result, pb::DeleteRangeResponse* response) {
+  response->set_deleted(result.deleted);
 }
 
 }  // namespace
@@ -261,15 +271,11 @@ void KvService::DeleteRange(const Caller& caller, const pb::DeleteRangeRequest& 
   if (IsHeldUp(0, request, done)) {
     return;
   }
-  node_->store().DeleteRange(ToStore(request),
-                             [this, response, done = std::move(done)](
-                                 const absl::StatusOr<mvcc::DeleteRangeResult>& result) mutable {
-                               if (result.ok()) {
-                                 FromStore(*result, response);
-                                 node_->FillHeader(response->mutable_header());
-                               }
-                               done(WireStatus(result.status()));
-                             });
+  node_->store().DeleteRange(
+      ToStore(request), [this, response, done = std::move(done)](
+                            const absl::StatusOr<mvcc::DeleteRangeResult>& result) mutable {
+        done(result.ok() ? FillIn(*result, response) : WireStatus(result.status()));
+      });
 }
 
 void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::TxnResponse* response,
@@ -303,12 +309,23 @@ void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response,
   }
   node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
                                          const absl::StatusOr<mvcc::TxnResult>& result) mutable {
-    if (result.ok()) {
-      FromStore(*result, response);
-      node_->FillHeader(response->mutable_header());
-    }
-    done(WireStatus(result.status()));
+    done(result.ok() ? FillIn(*result, response) : WireStatus(result.status()));
   });
+}
+
+template <typename Result, typename Response>
+absl::Status KvService::FillIn(const Result& result, Response* response) const {
+  response->mutable_header()->set_revision(result.revision);
+  node_->FillHeader(response->mutable_header());
+  if (absl::Status fits =
+          CheckMessageBytes(ResponseBytes(response->header(), result), sent_bytes_max_);
+      !fits.ok()) [[unlikely]] {
+    PROBE("kv: an answer too large to be sent is not built");
+    Summarise(result, response);  // it is done all the same
+    return fits;
+  }
+  FromStore(result, response);
+  return absl::OkStatus();
 }
 
 void KvService::Compact(const Caller& caller, const pb::CompactionRequest& request,

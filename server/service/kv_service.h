@@ -9,6 +9,7 @@
 #ifndef SOCLE_SERVER_SERVICE_KV_SERVICE_H_
 #define SOCLE_SERVER_SERVICE_KV_SERVICE_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,7 @@
 #include "server/service/in_flight.h"
 #include "server/service/node.h"
 #include "server/service/range_answer.h"
+#include "server/service/range_encoder.h"
 #include "server/service/range_stream.h"
 
 namespace socle::server {
@@ -35,7 +37,9 @@ class KvService {
   static constexpr size_t kAnswerBytesMax = size_t{256} << 20U;
   static constexpr size_t kAnswersWaitingMax = 4'096;
 
-  explicit KvService(Node* node) : node_(node) {}
+  // A transaction or deletion whose answer is beyond `sent_bytes_max` is answered with that, before it is built.
+  explicit KvService(Node* node, size_t sent_bytes_max = kSentBytesMax)
+      : node_(node), sent_bytes_max_(sent_bytes_max) {}
 
   void Range(const Caller& caller, const etcdserverpb::RangeRequest& request, RangeAnswer* answer,
              Done done);
@@ -105,6 +109,9 @@ class KvService {
   // How many keys a range for a worker may give, at most, or about that many when it asks for an old revision.
   int64_t KeysOf(const etcdserverpb::RangeRequest& request) const;
   absl::Status RangeNow(const etcdserverpb::RangeRequest& request, RangeAnswer* answer) const;
+  // Fills in the response of a DeleteRange or Txn that was done, as far as it can be sent.
+  template <typename Result, typename Response>
+  absl::Status FillIn(const Result& result, Response* response) const;
   void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
               Done done);
 
@@ -113,6 +120,7 @@ class KvService {
   absl::Status GiveTtl(mvcc::TxnRequest* txn) const;
 
   Node* const node_;
+  const size_t sent_bytes_max_;
   InFlight answers_{kAnswerBytesMax, kAnswersWaitingMax};
 };
 
