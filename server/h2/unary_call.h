@@ -132,6 +132,9 @@ class UnaryCall final : public GrpcCall,
       outcome.revision = response_->header().revision();
     }
     outcome.count = CountOf(*method(), *response_);
+    if (status_.ok() || outcome.revision != 0) {
+      outcome.response = response_;
+    }
     if (status_.ok()) {
       outcome.response_bytes = response_->ByteSizeLong();
     }
