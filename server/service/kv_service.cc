@@ -288,15 +288,44 @@ void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::Txn
       TxnNow(request, response, std::move(done));
       return;
     }
-    node_->RunOnWorker(
-        [this, &request, response](Done answer) { TxnNow(request, response, std::move(answer)); },
-        std::move(done), WorkerPool::Weight::kLong);
+    ReadTxn(request, response, std::move(done));
     return;
   }
   if (IsHeldUp(CostOf(request), request, done)) {
     return;
   }
   TxnNow(request, response, std::move(done));
+}
+
+void KvService::ReadTxn(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
+  auto read = [this, &request, response](Done answer) {
+    TxnNow(request, response, std::move(answer));
+  };
+  const int64_t keys = std::max(KeysOf(request.success()), KeysOf(request.failure()));
+  if (keys <= kLongRangeKeys) {
+    node_->RunOnWorker(std::move(read), std::move(done), WorkerPool::Weight::kLong);
+    return;
+  }
+  answers_.Enter(
+      static_cast<size_t>(keys) * kBytesPerView,
+      [this, read, done = std::move(done)](absl::StatusOr<InFlight::Share> share) mutable {
+        if (!share.ok()) {
+          done(share.status());
+          return;
+        }
+        // Given back when the views are gone; the message is made then.
+        node_->RunOnWorker(
+            [read, share = *std::move(share)](Done answer) { read(std::move(answer)); },
+            std::move(done), WorkerPool::Weight::kLong);
+      });
+}
+
+int64_t KvService::KeysOf(const Ops& ranges) const {
+  int64_t keys = 0;
+  for (const pb::RequestOp& op : ranges) {
+    keys += op.request_range().range_end().empty() ? 1 : KeysOf(op.request_range());
+  }
+  return keys;
 }
 
 void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {

@@ -1,7 +1,8 @@
 // KvService: Range, Put, DeleteRange, Txn, Compact of etcdserverpb.KV, without transport.
 //
 // Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
-//             ones. What answers to long ranges hold of memory is bounded: the next ones wait.
+//             ones. What answers to long ranges, and to transactions of them that only read, hold of memory is bounded:
+//             the next ones wait.
 //          2. Order of refusals: quota, what is invalid, size, alarms. While authentication is on, validity and
 //             permission come before all of these: who may not write can't raise the alarm.
 // Threads  thread-safe; `done` runs on the caller, a worker or the store's write loop.
@@ -106,8 +107,13 @@ class KvService {
   absl::Status Validity(const etcdserverpb::DeleteRangeRequest& request) const;
   absl::Status Validity(const etcdserverpb::TxnRequest& request) const;
 
+  // A transaction of ranges, on a worker.
+  void ReadTxn(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
+               Done done);
   // How many keys a range for a worker may give, at most, or about that many when it asks for an old revision.
   int64_t KeysOf(const etcdserverpb::RangeRequest& request) const;
+  // The same of the operations of a transaction, which are ranges.
+  int64_t KeysOf(const google::protobuf::RepeatedPtrField<etcdserverpb::RequestOp>& ranges) const;
   absl::Status RangeNow(const etcdserverpb::RangeRequest& request, RangeAnswer* answer) const;
   // Fills in the response of a DeleteRange or Txn that was done, as far as it can be sent.
   template <typename Result, typename Response>
