@@ -322,18 +322,18 @@ class StoreImpl final : public Store {
   int64_t compact_revision() const override { return loop_->TakeView()->state().compact_revision; }
 
   StoreStats Stats() const override {
-    const kv::EngineSize size = backend_->engine()->Size();
+    const kv::BackendSize size = backend_->Size();
     const WatchStats watch = hub_->Stats();
     const ReadViewRef view = loop_->TakeView();
     return {.current_revision = view->state().revision,
             .compact_revision = view->state().compact_revision,
             .log_index = loop_->log_index(),
-            .db_size_bytes = size.total_bytes,
-            .db_in_use_bytes = size.in_use_bytes,
+            .db_size_bytes = size.pages.total_bytes,
+            .db_in_use_bytes = size.pages.in_use_bytes,
             .keys = static_cast<int64_t>(view->state().index.live),
             .commits = backend_->commits(),
             .wal_written_bytes = wal_->written_bytes(),
-            .pending_bytes = backend_->pending_bytes(),
+            .pending_bytes = size.pending_bytes,
             .watchers = watch.watchers,
             .watch_streams = watch.streams,
             .slow_watchers = watch.slow_watchers,

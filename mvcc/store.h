@@ -106,7 +106,7 @@ struct StoreStats {
   int64_t keys = 0;      // live keys
   uint64_t commits = 0;  // page-store commits since open
   uint64_t wal_written_bytes = 0;
-  uint64_t pending_bytes = 0;
+  uint64_t pending_bytes = 0;  // of changes that are not in the database yet; no change is in both
   int64_t watchers = 0;
   int64_t watch_streams = 0;
   int64_t slow_watchers = 0;

@@ -89,8 +89,8 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::Open(std::unique_ptr<Engine> e
   ASSIGN_OR_RETURN(std::shared_ptr<const ReadTxn> pages, backend->engine_->BeginRead());
   {
     MutexLock lock(&backend->mu_);
-    backend->schedule_.NoteCommit(backend->engine_->Size(),
-                                  backend->options_.clock->MonotonicNanos());
+    backend->size_ = backend->engine_->Size();
+    backend->schedule_.NoteCommit(backend->size_, backend->options_.clock->MonotonicNanos());
     backend->snapshot_ =
         std::make_shared<BackendSnapshot>(BackendSnapshot{.buckets = backend->buckets_,
                                                           .pages = pages,
@@ -243,9 +243,14 @@ absl::Status Backend::status() const {
   return status_;
 }
 
-uint64_t Backend::pending_bytes() const {
-  const auto current = snapshot();
-  return current->active->bytes() + (current->sealed == nullptr ? 0 : current->sealed->bytes());
+BackendSize Backend::Size() const {
+  MutexLock lock(&mu_);
+  const uint64_t active = snapshot_->active->entry_bytes();
+  if (snapshot_->sealed != nullptr) {
+    // The engine may have it already, and says so before the snapshot does.
+    return {.pages = size_, .pending_bytes = active + snapshot_->sealed->entry_bytes()};
+  }
+  return {.pages = engine_->Size(), .pending_bytes = active};
 }
 
 uint64_t Backend::commits() const {
@@ -334,6 +339,7 @@ void Backend::FinishCommit(const absl::Status& status) {
     next->sealed = nullptr;
     old = std::move(snapshot_);
     snapshot_ = std::move(next);
+    size_ = size;
     ++commits_;
     committed_seq_ = sealed_seq_;
     schedule_.NoteCommit(size, options_.clock->MonotonicNanos());
@@ -367,6 +373,7 @@ void Backend::ShrinkStep() {
   {
     MutexLock lock(&mu_);
     if (progress.ok()) {
+      size_ = size;
       schedule_.NoteStep(*progress, size, begin, end);
       if (pages != nullptr) {
         auto next = std::make_shared<BackendSnapshot>(*snapshot_);

@@ -63,6 +63,12 @@ struct BackendSnapshot {
 std::shared_ptr<const BackendSnapshot> ForOneReader(
     const std::shared_ptr<const BackendSnapshot>& snapshot);
 
+// What the page store takes, and what the changes that are on their way there take.
+struct BackendSize {
+  EngineSize pages;
+  uint64_t pending_bytes = 0;  // of entries
+};
+
 struct BackendOptions {
   std::vector<std::string> buckets;  // created when missing; BucketId counts them
   int64_t batch_interval_nanos = 100 * kNanosPerMilli;
@@ -127,7 +133,8 @@ class Backend {
   uint64_t committed_seq() const;
 
   absl::Status status() const;
-  uint64_t pending_bytes() const;
+  // At one moment: a change counts in one of the two, never in both and never in none.
+  BackendSize Size() const;
   uint64_t commits() const;
 
   Engine* engine() const { return engine_.get(); }
@@ -160,6 +167,7 @@ class Backend {
   CondVar changed_;
   std::shared_ptr<const BackendSnapshot> snapshot_ ABSL_GUARDED_BY(mu_);
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  EngineSize size_ ABSL_GUARDED_BY(mu_);  // of the pages of snapshot_
   uint64_t commits_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t sealed_seq_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t committed_seq_ ABSL_GUARDED_BY(mu_) = 0;

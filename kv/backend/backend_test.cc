@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -222,7 +223,7 @@ TEST_F(BackendTest, ScanAndGetMergePagesAndBothBuffersAsAModelDoes) {
       Open();
     }
   }
-  EXPECT_GT(backend_->pending_bytes(), 0U);
+  EXPECT_GT(backend_->Size().pending_bytes, 0U);
   EXPECT_THAT(backend_->engine()->Check(), IsOk());
 }
 
@@ -234,6 +235,61 @@ TEST_F(BackendTest, AsksForRoomBeyondHalfOfItsMemory) {
   backend_->Seal();
   EXPECT_FALSE(backend_->NeedsRoom());
   EXPECT_THAT(backend_->WaitForCommit(), IsOk());
+}
+
+// An engine that calls somebody as soon as a commit is done, before the backend knows.
+class TellingEngine : public Engine {
+ public:
+  TellingEngine(std::unique_ptr<Engine> engine, std::function<void()> on_read)
+      : engine_(std::move(engine)), on_read_(std::move(on_read)) {}
+
+  absl::StatusOr<std::unique_ptr<ReadTxn>> BeginRead() override {
+    on_read_();
+    return engine_->BeginRead();
+  }
+
+  absl::StatusOr<std::unique_ptr<WriteTxn>> BeginWrite() override { return engine_->BeginWrite(); }
+
+  EngineSize Size() const override { return engine_->Size(); }
+
+  uint64_t open_reads() const override { return engine_->open_reads(); }
+
+  absl::Status Check() override { return engine_->Check(); }
+
+ private:
+  const std::unique_ptr<Engine> engine_;
+  const std::function<void()> on_read_;
+};
+
+TEST_F(BackendTest, CountsAChangeOnceWhileItGetsIntoThePages) {
+  constexpr uint64_t kValueBytes = 100'000;
+  std::vector<BackendSize> seen;
+  auto engine = OpenBolt(&env_, "/s/other", {.map_size_bytes = uint64_t{64} << 20U});
+  ASSERT_THAT(engine, IsOk());
+  std::unique_ptr<Backend> backend;
+  auto opened = Backend::Open(std::make_unique<TellingEngine>(*std::move(engine),
+                                                              [&] {
+                                                                if (backend != nullptr) {
+                                                                  seen.push_back(backend->Size());
+                                                                }
+                                                              }),
+                              {.buckets = {"keys"}, .clock = &clock_});
+  ASSERT_THAT(opened, IsOk());
+  backend = *std::move(opened);
+  const BackendSize before = backend->Size();
+  EXPECT_EQ(before.pending_bytes, 0U);
+  backend->Put(kKeys, "a", std::string(kValueBytes, 'v'));
+  const BackendSize active = backend->Size();
+  backend->Seal();
+  ASSERT_THAT(backend->WaitForCommit(), IsOk());
+  const BackendSize after = backend->Size();
+  ASSERT_EQ(seen.size(), 1U);
+  for (const BackendSize& size : {active, seen[0], after}) {
+    const uint64_t bytes = size.pages.in_use_bytes + size.pending_bytes;
+    EXPECT_GE(bytes, kValueBytes);
+    EXPECT_LT(bytes, before.pages.in_use_bytes + kValueBytes * 3 / 2);
+  }
+  EXPECT_EQ(after.pending_bytes, 0U);
 }
 
 class BackendShrinkTest : public BackendTest {

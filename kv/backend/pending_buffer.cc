@@ -111,6 +111,8 @@ PendingEntry PendingBuffer::Add(BucketId bucket, const PendingEntry& entry) {
     InsertInside(list, node, height);
   }
   count_.fetch_add(1, std::memory_order_relaxed);
+  entry_bytes_.fetch_add(sizeof(PendingNode) + entry.key.size() + entry.value.size(),
+                         std::memory_order_relaxed);
   return EntryOf(*node);
 }
 

@@ -7,7 +7,7 @@
 //          2. For one key the entry of the higher seq comes first.
 // Threads  one writer; any number of readers at the same time, without locks. Bytes of entries stay
 //          where they are until the buffer dies: results may point into it.
-// Memory   an arena; bytes() counts it all.
+// Memory   an arena; bytes() counts it all, also what of its blocks is not in use yet.
 // Source   DESIGN 2 (law 2, 3); the skip list is Pugh's, its publication rule LevelDB's.
 #ifndef SOCLE_KV_BACKEND_PENDING_BUFFER_H_
 #define SOCLE_KV_BACKEND_PENDING_BUFFER_H_
@@ -72,6 +72,9 @@ class PendingBuffer {
 
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
+  // Of the entries alone: what they will take in pages, roughly.
+  uint64_t entry_bytes() const { return entry_bytes_.load(std::memory_order_relaxed); }
+
  private:
   static constexpr int kMaxHeight = 12;
 
@@ -95,6 +98,7 @@ class PendingBuffer {
   size_t block_left_ = 0;
   std::atomic<uint64_t> count_{0};  // writer writes, statistics read
   std::atomic<uint64_t> bytes_{0};
+  std::atomic<uint64_t> entry_bytes_{0};
 };
 
 }  // namespace socle::kv

@@ -35,6 +35,20 @@ TEST(PendingBuffer, FindsTheNewestChangeThatTheReaderMaySee) {
   EXPECT_EQ(buffer.count(), 4U);
 }
 
+TEST(PendingBuffer, CountsEntriesByTheirBytesAndMemoryByItsBlocks) {
+  PendingBuffer buffer(8);
+  EXPECT_EQ(buffer.entry_bytes(), 0U);
+  const std::string value(100'000, 'v');
+  uint64_t content = 0;
+  for (uint64_t seq = 1; seq <= 5; ++seq) {
+    buffer.Add(kFirst, {.key = "key", .value = value, .seq = seq});
+    content += 3 + value.size();
+    EXPECT_GE(buffer.entry_bytes(), content);
+    EXPECT_LT(buffer.entry_bytes(), content + seq * 100);
+    EXPECT_GE(buffer.bytes(), buffer.entry_bytes());
+  }
+}
+
 TEST(PendingBuffer, AgreesWithAModelAtEverySeq) {
   const uint64_t seed = TestSeed();
   SCOPED_TRACE(seed);

@@ -196,6 +196,34 @@ TEST_F(ExtensionsTest, TheAuditLogHasEveryWriteWithItsRevisionAndNoValue) {
   EXPECT_EQ(lines[2].at("error"), "etcdserver: key is not provided");
 }
 
+TEST_F(ExtensionsTest, TheAuditLogTellsAGuardedPutThatWasMadeFromOneThatWasNot) {
+  settings_.audit_log = dir_.path() + "/audit";
+  Start();
+  pb::TxnRequest txn;  // make it, if it is not there
+  txn.add_compare()->set_key("/lock");
+  txn.mutable_compare(0)->set_target(pb::Compare::VERSION);
+  txn.add_success()->mutable_request_put()->set_key("/lock");
+  txn.add_failure()->mutable_request_range()->set_key("/lock");
+  ASSERT_TRUE(client_->Txn(txn)->succeeded());
+  ASSERT_FALSE(client_->Txn(txn)->succeeded());
+  const auto lease = client_->LeaseGrant(60);
+  ASSERT_TRUE(lease.ok()) << lease.status();
+  Stop();
+
+  const std::vector<json::object> lines = Lines(settings_.audit_log);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[0].at("succeeded"), true);
+  EXPECT_EQ(lines[0].at("ranges").at(1).at("verb"), "put");
+  EXPECT_EQ(lines[1].at("succeeded"), false);
+  EXPECT_EQ(lines[1].at("ranges").at(1).at("verb"), "range");
+  for (const json::object& line : lines) {
+    EXPECT_EQ(line.contains("ranges") ? line.at("ranges").as_array().size() : 2, 2U);
+  }
+  EXPECT_FALSE(lines[2].contains("succeeded"));
+  EXPECT_EQ(lines[2].at("lease"), lease->id());
+  EXPECT_EQ(lines[2].at("ttl"), 60);
+}
+
 TEST_F(ExtensionsTest, TheAuditLogNamesUsersAndTheRefused) {
   settings_.audit_log = dir_.path() + "/audit";
   settings_.audit_level = "auth";

@@ -1,13 +1,18 @@
 #include "server/config/flags.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
@@ -293,24 +298,35 @@ void WarnOfIdle(const Settings& settings, std::vector<std::string>* warnings) {
         "hot-prefix-depth", "hot-prefixes");
 }
 
-// The folders that a path names one in the other, the root's first as "/": "a/./b//" and "a/c/../b" are one, links aside.
-std::vector<std::string_view> FoldersOf(std::string_view path) {
-  std::vector<std::string_view> folders;
-  if (path.starts_with('/')) {
-    folders.push_back(path.substr(0, 1));
+// An absolute path; as it is when nobody knows where this process is.
+std::string FromRoot(std::string_view path) {
+  std::array<char, PATH_MAX> here{};
+  if (path.starts_with('/') || ::getcwd(here.data(), here.size()) == nullptr) {
+    return std::string(path);
   }
-  for (const absl::string_view piece :
-       absl::StrSplit(absl::string_view(path.data(), path.size()), '/')) {
-    const std::string_view part(piece.data(), piece.size());
-    if (part == ".." && !folders.empty() && folders.back() != "..") {
-      if (folders.back() != "/") {
+  return fmt::format("{}/{}", here.data(), path);
+}
+
+// The folders that a path names one in the other: "a/./b//" and "a/c/../b" are one, links aside.
+std::vector<std::string> FoldersOf(std::string_view path) {
+  const std::string whole = FromRoot(path);
+  std::vector<std::string> folders;
+  for (const absl::string_view piece : absl::StrSplit(whole, '/')) {
+    if (piece == "..") {
+      if (!folders.empty()) {
         folders.pop_back();
       }
-    } else if (!part.empty() && part != ".") {
-      folders.push_back(part);
+    } else if (!piece.empty() && piece != ".") {
+      folders.emplace_back(piece);
     }
   }
   return folders;
+}
+
+bool LiesIn(std::string_view path, std::string_view folder) {
+  const std::vector<std::string> inner = FoldersOf(path);
+  const std::vector<std::string> outer = FoldersOf(folder);
+  return outer.size() <= inner.size() && std::equal(outer.begin(), outer.end(), inner.begin());
 }
 
 // A store would take the backup's files for its own, and who removes the one would remove the other.
@@ -318,14 +334,30 @@ absl::Status CheckBackupDirectory(const Settings& settings) {
   if (settings.backup_dir.empty()) {
     return absl::OkStatus();
   }
-  const std::vector<std::string_view> backup = FoldersOf(settings.backup_dir);
-  const std::vector<std::string_view> store = FoldersOf(settings.data_dir);
-  const size_t shorter = std::min(backup.size(), store.size());
-  if (std::equal(backup.begin(), backup.begin() + static_cast<ptrdiff_t>(shorter), store.begin())) {
+  if (LiesIn(settings.backup_dir, settings.data_dir) ||
+      LiesIn(settings.data_dir, settings.backup_dir)) {
     return absl::InvalidArgumentError(fmt::format(
         "--backup-dir {} and --data-dir {} are one folder, or one lies in the other: give the "
         "backup a folder of its own, best on another disk",
         settings.backup_dir, settings.data_dir));
+  }
+  return absl::OkStatus();
+}
+
+// Lines appended to the database or to a file of the log would be the end of the store. Beside them, in the data directory
+// itself, there is room: where the package lets the server write is nothing else.
+absl::Status CheckAuditFile(const Settings& settings) {
+  if (settings.audit_log.empty() || settings.audit_log == "stdout") {
+    return absl::OkStatus();
+  }
+  for (const std::string& folder :
+       {settings.data_dir + "/member", settings.data_dir + "/fixtures", settings.wal_dir}) {
+    if (!folder.empty() && LiesIn(settings.audit_log, folder)) {
+      return absl::InvalidArgumentError(
+          fmt::format("--audit-log {} lies in {}, where the server's own files are: give the audit "
+                      "log another path",
+                      settings.audit_log, folder));
+    }
   }
   return absl::OkStatus();
 }
@@ -384,6 +416,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(std::span<const std::string> arguments,
     settings.data_dir = settings.name + ".etcd";
   }
   RETURN_IF_ERROR(CheckBackupDirectory(settings));
+  RETURN_IF_ERROR(CheckAuditFile(settings));
   if (settings.advertise_client_urls.empty()) {
     settings.advertise_client_urls = settings.listen_client_urls;
   }

@@ -1,5 +1,9 @@
 #include "server/config/flags.h"
 
+#include <limits.h>
+#include <unistd.h>
+
+#include <array>
 #include <set>
 #include <sstream>
 #include <string>
@@ -435,6 +439,53 @@ TEST(Flags, ABackupAndAStoreDoNotLieInOneAnother) {
   for (const char* backup : {"db", "e", "/d", "../d"}) {
     SCOPED_TRACE(backup);
     EXPECT_TRUE(Parse({"--data-dir=d", fmt::format("--backup-dir={}", backup)}).ok());
+  }
+}
+
+TEST(Flags, KeepTheAuditLogOutOfTheStoresDirectories) {
+  struct Case {
+    const char* file;
+    const char* folder;  // nullptr: it may be
+  };
+
+  constexpr Case kCases[] = {
+      {"d/member/snap/db", "d/member"},
+      {"./d/member/audit.log", "d/member"},
+      {"e/../d//member/socle-wal/0", "d/member"},
+      {"d/member", "d/member"},
+      {"d/fixtures/client/cert.pem", "d/fixtures"},
+      {"w/0.wal", "lies in w,"},
+      {"stdout", nullptr},
+      {"d/audit.log", nullptr},
+      {"d/members.log", nullptr},
+      {"audit.log", nullptr},
+      {"/d/member/audit.log", nullptr},
+      {"../d/member/audit.log", nullptr},
+      {"d/member/../audit.log", nullptr},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.file);
+    const auto flags =
+        Parse({"--data-dir=d", "--wal-dir=w", fmt::format("--audit-log={}", c.file)});
+    EXPECT_EQ(flags.ok(), c.folder == nullptr);
+    if (c.folder != nullptr) {
+      const std::string text(MessageOf(flags.status()));
+      EXPECT_THAT(text, HasSubstr("--audit-log"));
+      EXPECT_THAT(text, HasSubstr(c.folder));
+    }
+  }
+  EXPECT_FALSE(Parse({"--audit-log=default.etcd/member/a"}).ok()) << "the store's, if nobody says";
+}
+
+TEST(Flags, TakeARelativePathAndAnAbsoluteOneForTheSame) {
+  std::array<char, PATH_MAX> here{};
+  ASSERT_NE(::getcwd(here.data(), here.size()), nullptr);
+  for (const char* flag : {"--audit-log={}/d/member/audit.log", "--backup-dir={}/d/backup"}) {
+    SCOPED_TRACE(flag);
+    EXPECT_FALSE(Parse({"--data-dir=d", fmt::format(fmt::runtime(flag), here.data())}).ok());
+    EXPECT_FALSE(
+        Parse({fmt::format("--data-dir={}/d", here.data()), fmt::format(fmt::runtime(flag), ".")})
+            .ok());
   }
 }
 

@@ -35,7 +35,8 @@ H2Server::Web WebOf(const WebOptions& options) {
 
 class WebFrontTest : public H2ServerTest {
  protected:
-  explicit WebFrontTest(const WebOptions& options = {}) : H2ServerTest(WebOf(options)) {}
+  explicit WebFrontTest(const WebOptions& options = {}, const H2Options& h2 = {})
+      : H2ServerTest(WebOf(options), h2) {}
 
   // One request over HTTP/1.1, all of the answer.
   std::string Ask(std::string_view line, std::string_view body,
@@ -71,6 +72,21 @@ TEST_F(WebFrontTest, AnswersCallsAndPagesOverBothProtocols) {
   EXPECT_EQ(client.Await(client.Request("GET", "/page?x")).body, "page /page x");
   EXPECT_THAT(Ask("GET /page?x", ""), EndsWith("\r\n\r\npage /page x"));
   EXPECT_EQ(meter_.counts(static_cast<size_t>(RpcMethod::kRange)).handled[0].load(), 1U);
+}
+
+class ShortAnswers : public WebFrontTest {
+ protected:
+  ShortAnswers() : WebFrontTest({}, {.sent_bytes_max = 10'000}) {}
+};
+
+TEST_F(ShortAnswers, AreAllThatIsSentAndALongerOneIsRefusedAsTheCallWouldBe) {
+  ASSERT_TRUE(store_->Put({.key = "k", .value = std::string(5'000, 'v')}).ok());
+  constexpr std::string_view kGet = R"({"requestRange":{"key":"aw=="}})";
+  const std::string twice = fmt::format(R"({{"success":[{0},{0}]}})", kGet);
+  const std::string answer = Ask("POST /v3/kv/txn", twice);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 429 "));
+  EXPECT_THAT(answer, HasSubstr(R"("message":"trying to send message larger than max (10)"));
+  EXPECT_THAT(Ask("POST /v3/kv/range", R"({"key":"aw=="})"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(WebFrontTest, FollowsAWatchWhoseClientGoesOnTalking) {

@@ -183,18 +183,21 @@ void GrpcCall::SendMessage(const Message& message) {
   if (is_over_) {
     return;
   }
-  if (!has_head_) {
-    WriteHead();
+  if (const absl::Status sent = TrySend(message); !sent.ok()) [[unlikely]] {
+    End(sent);
   }
-  if (dialect_ == nullptr) [[likely]] {
-    AddedMessages(1, AppendFramed(message, exchange_->buffer()));
-    return;
-  }
+}
+
+template <typename Message>
+absl::Status GrpcCall::TrySend(const Message& message) {
   std::string* const out = exchange_->buffer();
   const size_t start = out->size();
-  AppendFramed(message, out);
-  dialect_->Translate(start, out);
+  RETURN_IF_ERROR(AppendFramed(message, services_->sent_bytes_max, out).status());
+  if (dialect_ != nullptr) [[unlikely]] {
+    dialect_->Translate(start, out);
+  }
   AddedMessages(1, out->size() - start);
+  return absl::OkStatus();
 }
 
 template void GrpcCall::SendMessage(const std::string_view& message);
@@ -210,12 +213,17 @@ void GrpcCall::AddedMessages(uint64_t messages, size_t bytes) {
   exchange_->DataAdded(bytes);
 }
 
-void GrpcCall::EndWith(const google::protobuf::MessageLite& message) {
+absl::Status GrpcCall::EndWith(const google::protobuf::MessageLite& message) {
   if (is_over_) {
-    return;
+    return absl::OkStatus();
   }
-  SendMessage(message);
+  if (absl::Status sent = TrySend(message); !sent.ok()) [[unlikely]] {
+    PROBE("grpc: an answer too large to be sent");
+    End(sent);
+    return sent;
+  }
   EndAnswered();
+  return absl::OkStatus();
 }
 
 void GrpcCall::EndWithSource(std::unique_ptr<http::BodySource> source) {

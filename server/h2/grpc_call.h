@@ -4,6 +4,7 @@
 //          2. A call that is busy with a message gets the next one when it says so; its client is held
 //             back by flow control meanwhile.
 //          3. Every call that was counted as started is counted as handled.
+//          4. A message beyond what may be sent is not: the call ends with that instead.
 // Threads  all of it on the exchange's loop.
 // Memory   shared by the exchange and by answers under way; the exchange lets go when it is closed.
 #ifndef SOCLE_SERVER_H2_GRPC_CALL_H_
@@ -77,6 +78,7 @@ class GrpcCall : public http::Receiver {
     std::string* const out = exchange_->buffer();
     const size_t before = out->size();
     uint64_t messages = 0;
+    absl::Status framed;
     while (!is_over_ && exchange_->CanWrite()) {
       const size_t start = out->size();
       AppendPrefixRoom(out);
@@ -84,42 +86,45 @@ class GrpcCall : public http::Receiver {
         out->resize(start);
         break;
       }
-      if (dialect_ == nullptr) [[likely]] {
-        FrameInPlace(start, out);
-      } else {
-        dialect_->Translate(start, out);
+      framed = Frame(start, out);
+      if (!framed.ok()) [[unlikely]] {
+        break;
       }
       ++messages;
     }
     if (messages > 0) {
       AddedMessages(messages, out->size() - before);
     }
+    if (!framed.ok()) [[unlikely]] {
+      End(framed);
+    }
   }
 
   void End(const absl::Status& status);
-  // The unary answer: head, message and OK in one go.
-  void EndWith(const google::protobuf::MessageLite& message);
+  // The unary answer: head, message and OK in one go. Returns what the call ended with.
+  absl::Status EndWith(const google::protobuf::MessageLite& message);
 
   // The same, of what `append(std::string*)` appends to the buffer.
   template <typename Append>
-  void EndWithAppended(const Append& append) {
+  absl::Status EndWithAppended(const Append& append) {
     if (is_over_) {
-      return;
+      return absl::OkStatus();
     }
     std::string* const out = exchange_->buffer();
     const size_t start = out->size();
     AppendPrefixRoom(out);
     append(out);
-    if (dialect_ == nullptr) [[likely]] {
-      FrameInPlace(start, out);
-    } else {
-      dialect_->Translate(start, out);
+    absl::Status framed = Frame(start, out);
+    if (!framed.ok()) [[unlikely]] {
+      End(framed);
+      return framed;
     }
     AddedMessages(1, out->size() - start);
     EndAnswered();
+    return framed;
   }
 
-  // The same, of one that makes prefix and message. Requires: no dialect.
+  // The same, of one that makes prefix and message. Requires: no dialect; a message that may be sent.
   void EndWithSource(std::unique_ptr<http::BodySource> source);
 
   bool has_dialect() const { return dialect_ != nullptr; }
@@ -163,6 +168,17 @@ class GrpcCall : public http::Receiver {
   const std::shared_ptr<http::Exchange>& shared_exchange() const { return exchange_; }
 
  private:
+  // What lies in `out` from `start`, behind its prefix's room, as it is sent; or why it is not.
+  absl::Status Frame(size_t start, std::string* out) {
+    absl::Status framed = FrameInPlace(start, services_->sent_bytes_max, out);
+    if (dialect_ != nullptr && framed.ok()) [[unlikely]] {
+      dialect_->Translate(start, out);
+    }
+    return framed;
+  }
+
+  template <typename Message>
+  absl::Status TrySend(const Message& message);
   absl::StatusOr<std::optional<std::string_view>> NextMessage(std::string_view* bytes);
   void WriteHead();
   void TakeMessages(std::string_view* bytes);

@@ -8,7 +8,9 @@
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
 #include "kv/base/probe.h"
+#include "kv/base/status_macros.h"
 #include "mvcc/request.h"
+#include "server/service/range_encoder.h"
 
 namespace socle::server::h2 {
 namespace {
@@ -64,8 +66,10 @@ absl::StatusOr<std::optional<std::string_view>> TakeMessage(std::string_view* in
   return message;
 }
 
-size_t AppendFramed(const google::protobuf::MessageLite& message, std::string* out) {
+absl::StatusOr<size_t> AppendFramed(const google::protobuf::MessageLite& message,
+                                    size_t message_bytes_max, std::string* out) {
   const size_t size = message.ByteSizeLong();
+  RETURN_IF_ERROR(CheckMessageBytes(size, message_bytes_max));
   const size_t start = out->size();
   out->resize(start + kPrefixBytes + size);
   WritePrefix(size, out->data() + start);
@@ -74,7 +78,9 @@ size_t AppendFramed(const google::protobuf::MessageLite& message, std::string* o
   return kPrefixBytes + size;
 }
 
-size_t AppendFramed(std::string_view message, std::string* out) {
+absl::StatusOr<size_t> AppendFramed(std::string_view message, size_t message_bytes_max,
+                                    std::string* out) {
+  RETURN_IF_ERROR(CheckMessageBytes(message.size(), message_bytes_max));
   char prefix[kPrefixBytes];
   WritePrefix(message.size(), prefix);
   out->append(prefix, sizeof(prefix));
@@ -82,16 +88,20 @@ size_t AppendFramed(std::string_view message, std::string* out) {
   return kPrefixBytes + message.size();
 }
 
+absl::Status FrameInPlace(size_t start, size_t message_bytes_max, std::string* out) {
+  const size_t bytes = out->size() - start - kPrefixBytes;
+  if (absl::Status fits = CheckMessageBytes(bytes, message_bytes_max); !fits.ok()) [[unlikely]] {
+    out->resize(start);
+    return fits;
+  }
+  WritePrefix(bytes, out->data() + start);
+  return absl::OkStatus();
+}
+
 std::string MessagePrefix(size_t message_bytes) {
   std::string prefix(kPrefixBytes, '\0');
   WritePrefix(message_bytes, prefix.data());
   return prefix;
-}
-
-size_t FrameInPlace(size_t start, std::string* out) {
-  const size_t bytes = out->size() - start;
-  WritePrefix(bytes - kPrefixBytes, out->data() + start);
-  return bytes;
 }
 
 bool ParseDeep(std::string_view bytes, google::protobuf::MessageLite* message) {

@@ -29,20 +29,23 @@ absl::StatusOr<std::optional<std::string_view>> TakeMessage(std::string_view* in
                                                             size_t message_bytes_max,
                                                             std::string_view encoding);
 
-// Appends the framed message; returns the bytes added. Requires: under 2 GiB.
-size_t AppendFramed(const google::protobuf::MessageLite& message, std::string* out);
-size_t AppendFramed(std::string_view message, std::string* out);
+// Appends the framed message; returns the bytes added. Nothing is added of one beyond `message_bytes_max`, which is under
+// 2 GiB.
+absl::StatusOr<size_t> AppendFramed(const google::protobuf::MessageLite& message,
+                                    size_t message_bytes_max, std::string* out);
+absl::StatusOr<size_t> AppendFramed(std::string_view message, size_t message_bytes_max,
+                                    std::string* out);
 
 // For a message that is appended in place: room for the prefix, then the message, then the prefix over
-// the room at `start`; returns the bytes of both.
+// the room at `start`. `out` ends at `start` when the message is beyond `message_bytes_max`, which is under 2 GiB.
 inline void AppendPrefixRoom(std::string* out) {
   out->append(kPrefixBytes, '\0');
 }
 
+absl::Status FrameInPlace(size_t start, size_t message_bytes_max, std::string* out);
+
 // What stands before a message of so many bytes. Requires: under 2 GiB.
 std::string MessagePrefix(size_t message_bytes);
-
-size_t FrameInPlace(size_t start, std::string* out);
 
 // What protobuf refuses as too deep, transactions in transactions, and the store judges. False: it is no such message.
 bool ParseDeep(std::string_view bytes, google::protobuf::MessageLite* message);

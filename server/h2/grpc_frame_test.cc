@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kv/base/bytes.h"
 #include "kv/base/clock.h"
 
 namespace socle::server::h2 {
@@ -10,9 +11,9 @@ namespace {
 
 TEST(GrpcFrame, TakesMessagesOneByOneAndWaitsForTheRest) {
   std::string bytes;
-  AppendFramed(std::string_view("one"), &bytes);
-  AppendFramed(std::string_view(""), &bytes);
-  AppendFramed(std::string_view("three"), &bytes);
+  EXPECT_EQ(AppendFramed(std::string_view("one"), 5, &bytes).value(), 8U);
+  EXPECT_EQ(AppendFramed(std::string_view(""), 5, &bytes).value(), 5U);
+  EXPECT_EQ(AppendFramed(std::string_view("three"), 5, &bytes).value(), 10U);
   for (size_t cut = 0; cut < 8; ++cut) {
     std::string_view part = std::string_view(bytes).substr(0, cut);
     EXPECT_EQ(TakeMessage(&part, 10, "").value(), std::nullopt) << cut;
@@ -30,6 +31,18 @@ TEST(GrpcFrame, RefusesALargeMessageBeforeItHasArrived) {
   EXPECT_TRUE(absl::IsResourceExhausted(TakeMessage(&head, 10, "").status()));
   std::string_view huge("\0\xff\xff\xff\xff", 5);
   EXPECT_TRUE(absl::IsResourceExhausted(TakeMessage(&huge, 10, "").status()));
+}
+
+TEST(GrpcFrame, AppendsNothingOfAMessageThatIsTooLargeToSend) {
+  constexpr std::string_view kText = "trying to send message larger than max (6 vs. 5)";
+  std::string bytes = "before";
+  const auto appended = AppendFramed(std::string_view("sixsix"), 5, &bytes);
+  EXPECT_EQ(appended.status(), absl::ResourceExhaustedError(AbslView(kText)));
+  EXPECT_EQ(bytes, "before");
+  AppendPrefixRoom(&bytes);
+  bytes += "sixsix";
+  EXPECT_EQ(FrameInPlace(6, 5, &bytes), absl::ResourceExhaustedError(AbslView(kText)));
+  EXPECT_EQ(bytes, "before");
 }
 
 TEST(GrpcFrame, EscapesWhatAHeaderCannotCarry) {

@@ -96,14 +96,15 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
     }
     const size_t bytes = RangeResponseBytes(answer_.parts());
     const CallOutcome outcome = OutcomeOf(bytes);
-    status_ = CheckMessageBytes(bytes);
+    status_ = CheckMessageBytes(bytes, services()->sent_bytes_max);
     if (!status_.ok()) {
       End(status_);
     } else if (bytes > kAtOnceBytes && !has_dialect()) {
       EndWithSource(std::make_unique<RangeBody>(MessagePrefix(bytes), std::move(answer_), bytes,
                                                 services()->kv.answers()));
     } else {
-      EndWithAppended([this](std::string* out) { AppendRangeResponse(answer_.parts(), out); });
+      status_ =
+          EndWithAppended([this](std::string* out) { AppendRangeResponse(answer_.parts(), out); });
     }
     answer_ = {};  // lets go of the store
     if (observed_.is_untold()) [[unlikely]] {

@@ -184,5 +184,39 @@ TEST_F(LargeRange, ThatNobodyWaitsForAnyMoreIsNotRead) {
   }
 }
 
+// The same number of views as a long list: 75 lists in a transaction are 75 times that.
+TEST_F(LargeRange, OfATransactionWaitsForTheMemoryOfAnswersAsAListDoes) {
+  Fill(150, 10);
+  KvService kv(&*node_);
+  for (const int lists : {1, 2}) {
+    SCOPED_TRACE(lists);
+    InFlight::Share full = kv.answers()->TryEnter(2 * KvService::kAnswerBytesMax);
+    ASSERT_GT(full.bytes(), 0U);
+    std::atomic<bool> is_answered{false};
+    pb::TxnRequest request;
+    for (int i = 0; i < lists; ++i) {
+      *request.add_success()->mutable_request_range() = All();
+    }
+    pb::TxnResponse response;
+    kv.Txn({}, request, &response, [&](const absl::Status& answered) {
+      EXPECT_TRUE(answered.ok()) << answered;
+      is_answered = true;
+    });
+    const bool is_short = lists == 1;  // 150 of 256 keys
+    if (is_short) {
+      EXPECT_TRUE(http::Eventually([&] { return is_answered.load(); }));
+    } else {
+      EXPECT_FALSE(is_answered) << "there is no room";
+    }
+    full = {};
+    ASSERT_TRUE(http::Eventually([&] { return is_answered.load(); }));
+    EXPECT_EQ(response.responses_size(), lists);
+    EXPECT_EQ(response.responses(lists - 1).response_range().kvs_size(), 150);
+    // Given back with the worker's task, which is about to go.
+    EXPECT_TRUE(http::Eventually(
+        [&] { return kv.answers()->TryEnter(2 * KvService::kAnswerBytesMax).bytes() > 0; }));
+  }
+}
+
 }  // namespace
 }  // namespace socle::server

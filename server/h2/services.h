@@ -21,12 +21,14 @@
 namespace socle::server::h2 {
 
 struct Services {
-  Services(Node* node_in, RpcMeter* meter_in, const CallObserver* observer_in = nullptr)
+  Services(Node* node_in, RpcMeter* meter_in, const CallObserver* observer_in = nullptr,
+           size_t sent_bytes_max_in = kSentBytesMax)
       : node(node_in),
         meter(meter_in),
         observer(observer_in),
         message_bytes_max(static_cast<size_t>(node_in->request_bytes_max() + kGrpcOverheadBytes)),
-        kv(node_in),
+        sent_bytes_max(sent_bytes_max_in),
+        kv(node_in, sent_bytes_max_in),
         lease(node_in),
         maintenance(node_in),
         cluster(node_in),
@@ -37,7 +39,8 @@ struct Services {
   Node* const node;
   RpcMeter* const meter;
   const CallObserver* const observer;  // null: nobody wants to know of calls
-  const size_t message_bytes_max;
+  const size_t message_bytes_max;      // of one that is received
+  const size_t sent_bytes_max;         // of one that is sent; under 2 GiB
   KvService kv;
   LeaseService lease;
   MaintenanceService maintenance;

@@ -116,7 +116,7 @@ class UnaryCall final : public GrpcCall,
 
   void Finish() {
     if (status_.ok()) {
-      EndWith(*response_);
+      status_ = EndWith(*response_);
     } else {
       End(status_);
     }
@@ -130,11 +130,15 @@ class UnaryCall final : public GrpcCall,
   // Requires that the service has answered, and the observer.
   void Tell() {
     CallOutcome outcome;
+    // What can't be sent may have been done.
+    if constexpr (requires { response_->header().revision(); }) {
+      outcome.revision = response_->header().revision();
+    }
+    outcome.count = CountOf(*method(), *response_);
+    if (status_.ok() || outcome.revision != 0) {
+      outcome.response = response_;
+    }
     if (status_.ok()) {
-      if constexpr (requires { response_->header().revision(); }) {
-        outcome.revision = response_->header().revision();
-      }
-      outcome.count = CountOf(*method(), *response_);
       outcome.response_bytes = response_->ByteSizeLong();
     }
     observed_.Told(*request_, outcome, status_);

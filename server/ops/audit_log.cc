@@ -83,7 +83,11 @@ std::string FormatAuditLine(const AuditEvent& event, const CallSubject& subject)
   }
   AppendNumber("revision", event.revision, &line);
   AppendNumber("count", event.count, &line);
+  if (subject.succeeded.has_value()) {
+    line += fmt::format(R"(,"succeeded":{})", *subject.succeeded);
+  }
   AppendNumber("lease", subject.lease, &line);
+  AppendNumber("ttl", subject.ttl, &line);
   AppendNumber("compact_revision", subject.revision, &line);
   AppendText("about_user", subject.user, &line);
   AppendText("about_role", subject.role, &line);

@@ -3,6 +3,13 @@
 //   {"time":"2026-11-26T10:00:00.123456Z","method":"Put","user":"alice","certificate":"","remote":"10.0.0.7:41220",
 //    "code":"OK","revision":42,"ranges":[{"verb":"put","key":"/app/a","bytes":17}]}
 //
+//   of all         time method user certificate remote code
+//   where it has   error (code is not OK); gateway (true: by JSON); revision of the answer; count of keys deleted, or of
+//                  operations done; lease; ttl (LeaseGrant: as granted, like its lease); compact_revision; about_user, about_role;
+//                  action; ranges (at most kRangesMax), ranges_left_out
+//   of a Txn       succeeded: what its compares came to. Its ranges are the compares and what the branch taken did; of one that
+//                  was not done there is no `succeeded`, and the ranges are those of both branches
+//
 // Laws     1. Values, passwords and tokens are never written. A key that is not UTF-8 stands as `key_escaped`
 //             (range_end likewise), with \xNN for its bytes.
 //          2. Refusals (who it is, or what that one may) are written on every level.

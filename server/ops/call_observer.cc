@@ -54,7 +54,7 @@ void CallObserver::Told(CallNote* note, const google::protobuf::MessageLite& req
   if (parts_.audit == nullptr && !note->is_sample) {
     return;
   }
-  const CallSubject subject = SubjectOf(note->method, request);
+  const CallSubject subject = SubjectOf(note->method, request, outcome.response);
   if (note->is_sample && status.ok()) {
     Sample(*note, subject);
   }

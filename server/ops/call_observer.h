@@ -38,6 +38,7 @@ struct CallOutcome {
   int64_t revision = 0;  // in the header of the answer; 0: it has none
   int64_t count = 0;     // of keys found or deleted
   size_t response_bytes = 0;
+  const google::protobuf::MessageLite* response = nullptr;  // null: it was not done, or is none
 };
 
 class CallObserver {

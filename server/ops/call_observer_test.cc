@@ -115,16 +115,64 @@ pb::TxnRequest SampleTxn() {
   return txn;
 }
 
-TEST(CallSubject, OfATransactionHasBothBranchesAndWhatIsNested) {
-  const pb::TxnRequest txn = SampleTxn();
-  const CallSubject subject = SubjectOf(RpcMethod::kTxn, txn);
+std::string VerbsOf(const CallSubject& subject) {
   std::string verbs;
   for (const CallRange& range : subject.ranges) {
     verbs += std::string(NameOf(range.verb)) + ":" + std::string(range.key) + " ";
   }
-  EXPECT_EQ(verbs, "compare:c put:p delete:d range:r ");
+  return verbs;
+}
+
+TEST(CallSubject, OfATransactionHasBothBranchesAndWhatIsNested) {
+  const pb::TxnRequest txn = SampleTxn();
+  const CallSubject subject = SubjectOf(RpcMethod::kTxn, txn);
+  EXPECT_EQ(VerbsOf(subject), "compare:c put:p delete:d range:r ");
   EXPECT_TRUE(subject.writes);
+  EXPECT_EQ(subject.succeeded, std::nullopt);
   EXPECT_EQ(subject.ranges[1].value_bytes, 12U);
+}
+
+TEST(CallSubject, OfATransactionThatWasDoneHasTheBranchesTaken) {
+  struct Case {
+    const char* name;
+    bool succeeded;
+    bool nested_succeeded;
+    const char* verbs;
+  };
+
+  constexpr Case kCases[] = {
+      {"success", true, false, "compare:c put:p "},
+      {"failure", false, true, "compare:c delete:d range:r "},
+      {"failure, and of the nested one", false, false, "compare:c delete:d "},
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.name);
+    pb::TxnResponse response;
+    response.set_succeeded(c.succeeded);
+    response.add_responses();
+    if (!c.succeeded) {
+      response.add_responses()->mutable_response_txn()->set_succeeded(c.nested_succeeded);
+    }
+    const pb::TxnRequest txn = SampleTxn();
+    const CallSubject subject = SubjectOf(RpcMethod::kTxn, txn, &response);
+    EXPECT_EQ(VerbsOf(subject), c.verbs);
+    EXPECT_EQ(subject.succeeded, c.succeeded);
+    EXPECT_TRUE(subject.writes) << "it may, whatever it did";
+  }
+}
+
+TEST(CallSubject, OfAGrantHasTheLeaseThatThereIs) {
+  pb::LeaseGrantRequest request;
+  request.set_ttl(1);
+  pb::LeaseGrantResponse response;
+  response.set_id(77);
+  response.set_ttl(2);
+  const CallSubject asked = SubjectOf(RpcMethod::kLeaseGrant, request);
+  EXPECT_EQ(asked.lease, 0);
+  EXPECT_EQ(asked.ttl, 1);
+  const CallSubject granted = SubjectOf(RpcMethod::kLeaseGrant, request, &response);
+  EXPECT_EQ(granted.lease, 77);
+  EXPECT_EQ(granted.ttl, 2);
 }
 
 TEST(CallSubject, KeepsABoundedNumberOfRangesAndCountsAll) {

@@ -44,25 +44,63 @@ void AddDelete(const pb::DeleteRangeRequest& erase, CallSubject* subject) {
   subject->writes = true;
 }
 
+using Ops = google::protobuf::RepeatedPtrField<pb::RequestOp>;
+
 // How deep was judged when the message was parsed, and is judged again by the store.
-void AddTxn(const pb::TxnRequest& txn, CallSubject* subject) {
+bool HasWrites(const Ops& ops) {
+  return std::any_of(ops.begin(), ops.end(), [](const pb::RequestOp& op) {
+    return op.has_request_put() || op.has_request_delete_range() ||
+           (op.has_request_txn() &&
+            (HasWrites(op.request_txn().success()) || HasWrites(op.request_txn().failure())));
+  });
+}
+
+void AddTxn(const pb::TxnRequest& txn, const pb::TxnResponse* response, CallSubject* subject);
+
+// `response`: of the transaction they are of, whose branch they are; null: not known.
+void AddOps(const Ops& ops, const pb::TxnResponse* response, CallSubject* subject) {
+  for (int i = 0; i < ops.size(); ++i) {
+    const pb::RequestOp& op = ops[i];
+    if (op.has_request_range()) {
+      AddRange(op.request_range(), subject);
+    } else if (op.has_request_put()) {
+      AddPut(op.request_put(), subject);
+    } else if (op.has_request_delete_range()) {
+      AddDelete(op.request_delete_range(), subject);
+    } else if (op.has_request_txn()) {
+      const bool is_known = response != nullptr && i < response->responses_size();
+      AddTxn(op.request_txn(), is_known ? &response->responses(i).response_txn() : nullptr,
+             subject);
+    }
+  }
+}
+
+void AddTxn(const pb::TxnRequest& txn, const pb::TxnResponse* response, CallSubject* subject) {
   for (const pb::Compare& compare : txn.compare()) {
     Add({.verb = CallVerb::kCompare, .key = compare.key(), .range_end = compare.range_end()},
         subject);
   }
-  for (const auto* const ops : {&txn.success(), &txn.failure()}) {
-    for (const pb::RequestOp& op : *ops) {
-      if (op.has_request_range()) {
-        AddRange(op.request_range(), subject);
-      } else if (op.has_request_put()) {
-        AddPut(op.request_put(), subject);
-      } else if (op.has_request_delete_range()) {
-        AddDelete(op.request_delete_range(), subject);
-      } else if (op.has_request_txn()) {
-        AddTxn(op.request_txn(), subject);
-      }
-    }
+  if (response == nullptr || response->succeeded()) {
+    AddOps(txn.success(), response, subject);
   }
+  if (response == nullptr || !response->succeeded()) {
+    AddOps(txn.failure(), response, subject);
+  }
+}
+
+void AddWholeTxn(const pb::TxnRequest& txn, const pb::TxnResponse* response, CallSubject* subject) {
+  AddTxn(txn, response, subject);
+  subject->writes = HasWrites(txn.success()) || HasWrites(txn.failure());
+  if (response != nullptr) {
+    subject->succeeded = response->succeeded();
+  }
+}
+
+// Without an id in the request the server picks one, and may make the time longer.
+void AddGrant(const pb::LeaseGrantRequest& request, const pb::LeaseGrantResponse* response,
+              CallSubject* subject) {
+  subject->lease = response != nullptr ? response->id() : request.id();
+  subject->ttl = response != nullptr ? response->ttl() : request.ttl();
 }
 
 void AddAuth(RpcMethod method, const google::protobuf::MessageLite& request, CallSubject* subject) {
@@ -191,7 +229,8 @@ bool AlwaysWrites(RpcMethod method) {
           method != RpcMethod::kRoleGet);
 }
 
-CallSubject SubjectOf(RpcMethod method, const google::protobuf::MessageLite& request) {
+CallSubject SubjectOf(RpcMethod method, const google::protobuf::MessageLite& request,
+                      const google::protobuf::MessageLite* response) {
   CallSubject subject;
   switch (method) {
     case RpcMethod::kRange:
@@ -205,7 +244,8 @@ CallSubject SubjectOf(RpcMethod method, const google::protobuf::MessageLite& req
       AddDelete(As<pb::DeleteRangeRequest>(request), &subject);
       break;
     case RpcMethod::kTxn:
-      AddTxn(As<pb::TxnRequest>(request), &subject);
+      AddWholeTxn(As<pb::TxnRequest>(request), static_cast<const pb::TxnResponse*>(response),
+                  &subject);
       break;
     case RpcMethod::kCompact:
       subject.revision = As<pb::CompactionRequest>(request).revision();
@@ -214,7 +254,8 @@ CallSubject SubjectOf(RpcMethod method, const google::protobuf::MessageLite& req
       AddWatch(As<pb::WatchRequest>(request), &subject);
       break;
     case RpcMethod::kLeaseGrant:
-      subject.lease = As<pb::LeaseGrantRequest>(request).id();
+      AddGrant(As<pb::LeaseGrantRequest>(request),
+               static_cast<const pb::LeaseGrantResponse*>(response), &subject);
       break;
     case RpcMethod::kLeaseRevoke:
       subject.lease = As<pb::LeaseRevokeRequest>(request).id();

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -32,18 +33,23 @@ struct CallRange {
 struct CallSubject {
   static constexpr size_t kRangesMax = 128;  // --max-txn-ops by default
 
-  std::vector<CallRange> ranges;  // of both branches of a transaction
+  std::vector<CallRange>
+      ranges;  // of a transaction: of the branches taken; of both while none is known to be
   size_t ranges_total = 0;
-  bool writes = false;      // changes something, whatever it is
-  int64_t lease = 0;        // 0: none
-  int64_t revision = 0;     // of a compaction
-  std::string_view user;    // of a change of users
-  std::string_view role;    // of a change of users or roles
-  std::string_view action;  // of an alarm or a downgrade
+  bool writes =
+      false;  // changes something, whatever it is; of a transaction: may change, in either branch
+  std::optional<bool> succeeded;  // of a transaction that was done: its compares
+  int64_t lease = 0;              // 0: none
+  int64_t ttl = 0;                // seconds, of a lease that is granted
+  int64_t revision = 0;           // of a compaction
+  std::string_view user;          // of a change of users
+  std::string_view role;          // of a change of users or roles
+  std::string_view action;        // of an alarm or a downgrade
 };
 
-// `request` is what the method takes.
-CallSubject SubjectOf(RpcMethod method, const google::protobuf::MessageLite& request);
+// `request` is what the method takes, `response` what it was answered; null: it was not done, or not yet.
+CallSubject SubjectOf(RpcMethod method, const google::protobuf::MessageLite& request,
+                      const google::protobuf::MessageLite* response = nullptr);
 
 // Whether a call of the method changes something whatever it says; transactions, alarms and downgrades say it themselves.
 bool AlwaysWrites(RpcMethod method);

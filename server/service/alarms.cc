@@ -64,12 +64,9 @@ void Alarms::Activate(const Alarm& alarm, Done done) {
   store_->WriteSystem(
       {{.bucket = "alarm", .key = KeyOf(alarm), .value = {}}},
       [this, alarm, done = std::move(done)](const absl::StatusOr<uint64_t>& written) mutable {
-        if (written.ok()) {
+        if (written.ok() && Add(alarm)) {
           LogWarning("alarm raised", {{"alarm", etcdserverpb::AlarmType_Name(alarm.type)},
                                       {"member-id", fmt::format("{:x}", alarm.member_id)}});
-          MutexLock lock(&mu_);
-          active_.insert(alarm);
-          Publish();
         }
         done(written.status());
       });
@@ -88,15 +85,26 @@ void Alarms::Deactivate(const Alarm& alarm, Done done) {
   store_->WriteSystem(
       {{.bucket = "alarm", .key = KeyOf(alarm), .value = {}, .is_delete = true}},
       [this, alarm, done = std::move(done)](const absl::StatusOr<uint64_t>& written) mutable {
-        if (written.ok()) {
+        if (written.ok() && Remove(alarm)) {
           LogInfo("alarm disarmed", {{"alarm", etcdserverpb::AlarmType_Name(alarm.type)},
                                      {"member-id", fmt::format("{:x}", alarm.member_id)}});
-          MutexLock lock(&mu_);
-          active_.erase(alarm);
-          Publish();
         }
         done(written.status());
       });
+}
+
+bool Alarms::Add(const Alarm& alarm) {
+  MutexLock lock(&mu_);
+  const bool is_new = active_.insert(alarm).second;
+  Publish();
+  return is_new;
+}
+
+bool Alarms::Remove(const Alarm& alarm) {
+  MutexLock lock(&mu_);
+  const bool was_there = active_.erase(alarm) > 0;
+  Publish();
+  return was_there;
 }
 
 void Alarms::StoreAgain(etcdserverpb::AlarmType type) {

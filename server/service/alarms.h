@@ -7,7 +7,8 @@
 //             bytes.
 //          3. An active NOSPACE refuses every write that may grow the store until it is disarmed by
 //             hand.
-//          4. With --quota-recover both are otherwise: live bytes are compared; a reserve stays free for deletes and
+//          4. The log says once that an alarm was raised or disarmed, however many asked for it together.
+//          5. With --quota-recover both are otherwise: live bytes are compared; a reserve stays free for deletes and
 //             compactions, the half of it for small writes too, such as a client needs to compact; the alarm goes
 //             by itself (service/space_recovery.h).
 // Threads  thread-safe; `done` runs on the store's write loop or at once.
@@ -57,6 +58,9 @@ class Alarms {
   void StoreAgain(etcdserverpb::AlarmType type);
 
  private:
+  // Whether that changed anything.
+  bool Add(const Alarm& alarm);
+  bool Remove(const Alarm& alarm);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mvcc::Store* const store_;

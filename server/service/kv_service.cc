@@ -11,6 +11,7 @@
 #include "mvcc/validate.h"
 #include "server/service/convert.h"
 #include "server/service/error_table.h"
+#include "server/service/response_size.h"
 
 namespace socle::server {
 namespace {
@@ -65,6 +66,15 @@ int64_t CostOf(const Ops& ops) {
     }
   }
   return cost;
+}
+
+// For who notes what was done.
+void Summarise(const mvcc::TxnResult& result, pb::TxnResponse* response) {
+  response->set_succeeded(result.succeeded);
+}
+
+void Summarise(const mvcc::DeleteRangeResult& result, pb::DeleteRangeResponse* response) {
+  response->set_deleted(result.deleted);
 }
 
 }  // namespace
@@ -261,15 +271,11 @@ void KvService::DeleteRange(const Caller& caller, const pb::DeleteRangeRequest& 
   if (IsHeldUp(0, request, done)) {
     return;
   }
-  node_->store().DeleteRange(ToStore(request),
-                             [this, response, done = std::move(done)](
-                                 const absl::StatusOr<mvcc::DeleteRangeResult>& result) mutable {
-                               if (result.ok()) {
-                                 FromStore(*result, response);
-                                 node_->FillHeader(response->mutable_header());
-                               }
-                               done(WireStatus(result.status()));
-                             });
+  node_->store().DeleteRange(
+      ToStore(request), [this, response, done = std::move(done)](
+                            const absl::StatusOr<mvcc::DeleteRangeResult>& result) mutable {
+        done(result.ok() ? FillIn(*result, response) : WireStatus(result.status()));
+      });
 }
 
 void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::TxnResponse* response,
@@ -282,15 +288,44 @@ void KvService::Txn(const Caller& caller, const pb::TxnRequest& request, pb::Txn
       TxnNow(request, response, std::move(done));
       return;
     }
-    node_->RunOnWorker(
-        [this, &request, response](Done answer) { TxnNow(request, response, std::move(answer)); },
-        std::move(done), WorkerPool::Weight::kLong);
+    ReadTxn(request, response, std::move(done));
     return;
   }
   if (IsHeldUp(CostOf(request), request, done)) {
     return;
   }
   TxnNow(request, response, std::move(done));
+}
+
+void KvService::ReadTxn(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
+  auto read = [this, &request, response](Done answer) {
+    TxnNow(request, response, std::move(answer));
+  };
+  const int64_t keys = std::max(KeysOf(request.success()), KeysOf(request.failure()));
+  if (keys <= kLongRangeKeys) {
+    node_->RunOnWorker(std::move(read), std::move(done), WorkerPool::Weight::kLong);
+    return;
+  }
+  answers_.Enter(
+      static_cast<size_t>(keys) * kBytesPerView,
+      [this, read, done = std::move(done)](absl::StatusOr<InFlight::Share> share) mutable {
+        if (!share.ok()) {
+          done(share.status());
+          return;
+        }
+        // Given back when the views are gone; the message is made then.
+        node_->RunOnWorker(
+            [read, share = *std::move(share)](Done answer) { read(std::move(answer)); },
+            std::move(done), WorkerPool::Weight::kLong);
+      });
+}
+
+int64_t KvService::KeysOf(const Ops& ranges) const {
+  int64_t keys = 0;
+  for (const pb::RequestOp& op : ranges) {
+    keys += op.request_range().range_end().empty() ? 1 : KeysOf(op.request_range());
+  }
+  return keys;
 }
 
 void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response, Done done) {
@@ -303,12 +338,23 @@ void KvService::TxnNow(const pb::TxnRequest& request, pb::TxnResponse* response,
   }
   node_->store().Txn(std::move(txn), [this, response, done = std::move(done)](
                                          const absl::StatusOr<mvcc::TxnResult>& result) mutable {
-    if (result.ok()) {
-      FromStore(*result, response);
-      node_->FillHeader(response->mutable_header());
-    }
-    done(WireStatus(result.status()));
+    done(result.ok() ? FillIn(*result, response) : WireStatus(result.status()));
   });
+}
+
+template <typename Result, typename Response>
+absl::Status KvService::FillIn(const Result& result, Response* response) const {
+  response->mutable_header()->set_revision(result.revision);
+  node_->FillHeader(response->mutable_header());
+  if (absl::Status fits =
+          CheckMessageBytes(ResponseBytes(response->header(), result), sent_bytes_max_);
+      !fits.ok()) [[unlikely]] {
+    PROBE("kv: an answer too large to be sent is not built");
+    Summarise(result, response);  // it is done all the same
+    return fits;
+  }
+  FromStore(result, response);
+  return absl::OkStatus();
 }
 
 void KvService::Compact(const Caller& caller, const pb::CompactionRequest& request,

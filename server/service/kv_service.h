@@ -1,7 +1,8 @@
 // KvService: Range, Put, DeleteRange, Txn, Compact of etcdserverpb.KV, without transport.
 //
 // Laws     1. A read that may be long runs on the worker pool; a transport thread only does short
-//             ones. What answers to long ranges hold of memory is bounded: the next ones wait.
+//             ones. What answers to long ranges, and to transactions of them that only read, hold of memory is bounded:
+//             the next ones wait.
 //          2. Order of refusals: quota, what is invalid, size, alarms. While authentication is on, validity and
 //             permission come before all of these: who may not write can't raise the alarm.
 // Threads  thread-safe; `done` runs on the caller, a worker or the store's write loop.
@@ -9,6 +10,7 @@
 #ifndef SOCLE_SERVER_SERVICE_KV_SERVICE_H_
 #define SOCLE_SERVER_SERVICE_KV_SERVICE_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -19,6 +21,7 @@
 #include "server/service/in_flight.h"
 #include "server/service/node.h"
 #include "server/service/range_answer.h"
+#include "server/service/range_encoder.h"
 #include "server/service/range_stream.h"
 
 namespace socle::server {
@@ -35,7 +38,9 @@ class KvService {
   static constexpr size_t kAnswerBytesMax = size_t{256} << 20U;
   static constexpr size_t kAnswersWaitingMax = 4'096;
 
-  explicit KvService(Node* node) : node_(node) {}
+  // A transaction or deletion whose answer is beyond `sent_bytes_max` is answered with that, before it is built.
+  explicit KvService(Node* node, size_t sent_bytes_max = kSentBytesMax)
+      : node_(node), sent_bytes_max_(sent_bytes_max) {}
 
   void Range(const Caller& caller, const etcdserverpb::RangeRequest& request, RangeAnswer* answer,
              Done done);
@@ -102,9 +107,17 @@ class KvService {
   absl::Status Validity(const etcdserverpb::DeleteRangeRequest& request) const;
   absl::Status Validity(const etcdserverpb::TxnRequest& request) const;
 
+  // A transaction of ranges, on a worker.
+  void ReadTxn(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
+               Done done);
   // How many keys a range for a worker may give, at most, or about that many when it asks for an old revision.
   int64_t KeysOf(const etcdserverpb::RangeRequest& request) const;
+  // The same of the operations of a transaction, which are ranges.
+  int64_t KeysOf(const google::protobuf::RepeatedPtrField<etcdserverpb::RequestOp>& ranges) const;
   absl::Status RangeNow(const etcdserverpb::RangeRequest& request, RangeAnswer* answer) const;
+  // Fills in the response of a DeleteRange or Txn that was done, as far as it can be sent.
+  template <typename Result, typename Response>
+  absl::Status FillIn(const Result& result, Response* response) const;
   void TxnNow(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse* response,
               Done done);
 
@@ -113,6 +126,7 @@ class KvService {
   absl::Status GiveTtl(mvcc::TxnRequest* txn) const;
 
   Node* const node_;
+  const size_t sent_bytes_max_;
   InFlight answers_{kAnswerBytesMax, kAnswersWaitingMax};
 };
 

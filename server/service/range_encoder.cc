@@ -22,15 +22,6 @@ size_t VarintBytes(uint64_t number) {
   return bytes;
 }
 
-// Fields of numbers below 16 have tags of one byte.
-size_t NumberBytes(int64_t number) {
-  return number == 0 ? 0 : 1 + VarintBytes(static_cast<uint64_t>(number));
-}
-
-size_t LengthPrefixedBytes(size_t bytes) {
-  return 1 + VarintBytes(bytes) + bytes;
-}
-
 size_t RecordBytes(const mvcc::KeyValueView& kv) {
   return (kv.key.empty() ? 0 : LengthPrefixedBytes(kv.key.size())) +
          NumberBytes(kv.create_revision) + NumberBytes(kv.mod_revision) + NumberBytes(kv.version) +
@@ -39,6 +30,15 @@ size_t RecordBytes(const mvcc::KeyValueView& kv) {
 }
 
 }  // namespace
+
+// Fields of numbers below 16 have tags of one byte.
+size_t LengthPrefixedBytes(size_t bytes) {
+  return 1 + VarintBytes(bytes) + bytes;
+}
+
+size_t NumberBytes(int64_t number) {
+  return number == 0 ? 0 : 1 + VarintBytes(static_cast<uint64_t>(number));
+}
 
 size_t FieldBytes(const mvcc::KeyValueView& kv) {
   return LengthPrefixedBytes(RecordBytes(kv));
@@ -55,13 +55,12 @@ size_t RangeResponseBytes(const RangeParts& parts) {
   return bytes + (parts.more ? 2 : 0) + NumberBytes(parts.count);
 }
 
-absl::Status CheckMessageBytes(size_t bytes) {
-  constexpr size_t kMessageBytesMax = INT32_MAX;
-  if (bytes <= kMessageBytesMax) {
+absl::Status CheckMessageBytes(size_t bytes, size_t bytes_max) {
+  if (bytes <= bytes_max) [[likely]] {
     return absl::OkStatus();
   }
   return absl::ResourceExhaustedError(
-      fmt::format("trying to send message larger than max ({} vs. {})", bytes, kMessageBytesMax));
+      fmt::format("trying to send message larger than max ({} vs. {})", bytes, bytes_max));
 }
 
 void AppendRecordHead(size_t record_bytes, std::string* out) {

@@ -30,12 +30,17 @@ struct RangeParts {
   int64_t count = 0;
 };
 
-// Of one KeyValue as a field of a response.
+// Of fields: tag, length and so many bytes; a number, nothing of 0; one KeyValue.
+size_t LengthPrefixedBytes(size_t bytes);
+size_t NumberBytes(int64_t number);
 size_t FieldBytes(const mvcc::KeyValueView& kv);
 size_t RangeResponseBytes(const RangeParts& parts);
 
-// ResourceExhausted beyond etcd's send limit, in grpc-go's words.
-absl::Status CheckMessageBytes(size_t bytes);
+// etcd's send limit, which is also the most that protobuf can write.
+inline constexpr size_t kSentBytesMax = INT32_MAX;
+
+// ResourceExhausted beyond the limit, in grpc-go's words.
+absl::Status CheckMessageBytes(size_t bytes, size_t bytes_max = kSentBytesMax);
 
 // What stands before a stored record of so many bytes.
 void AppendRecordHead(size_t record_bytes, std::string* out);

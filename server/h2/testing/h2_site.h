@@ -34,7 +34,9 @@ class H2Site {
  public:
   H2Site() : H2Site(&EchoHead) {}
 
-  explicit H2Site(H2Server::Web web) : web_(std::move(web)) { Start({}); }
+  explicit H2Site(H2Server::Web web, const H2Options& options = {}) : web_(std::move(web)) {
+    Start(options);
+  }
 
   // Answers what it was asked.
   static std::shared_ptr<http::Receiver> EchoHead(h2::Services* /*services*/,
@@ -50,7 +52,7 @@ class H2Site {
   H2Site(const H2Site&) = delete;
   H2Site& operator=(const H2Site&) = delete;
 
-  void Start(H2Options options) {
+  void Start(const H2Options& options) {
     mvcc::StoreOptions store_options;
     store_options.directory = dir_.path() + "/data";
     store_options.lease_hook = &lessor_;
