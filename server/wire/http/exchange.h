@@ -95,7 +95,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   Exchange& operator=(const Exchange&) = delete;
 
   // Any thread.
-  // Head, whole body and end at once: with a content-length on HTTP/1.1, or trailers on HTTP/2.
+  // Head, whole body and end at once: with a content-length, which is not among `fields`, or trailers on HTTP/2.
   void Respond(int status, Fields fields, std::string body, Fields trailers = {});
   void SendHead(int status, Fields fields);
   void SendData(std::string bytes);
@@ -172,6 +172,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
     size_t body_unconsumed = 0;  // received while paused
   };
 
+  void SayAll(int status, Fields fields, std::string body, Fields trailers);
   void Post(Answer answer);
   void MarkReady();
   // By the loop, for what other threads asked.
