@@ -64,7 +64,7 @@ std::string ErrorOfAnswer(const absl::Status& status) {
   AppendJsonString(MessageOf(status), &body);
   body += ",\"message\":";
   AppendJsonString(MessageOf(status), &body);
-  body += fmt::format(",\"code\":{}}}", static_cast<int>(status.code()));
+  body += fmt::format(",\"code\":{},\"details\":[]}}", static_cast<int>(status.code()));
   return body;
 }
 

@@ -1,6 +1,6 @@
 // JsonDialect: a call in the gateway's JSON, both ways.
 //
-//   one answer      {…}                                   errors  {"error":"…","message":"…","code":n}, status by code
+//   one answer      {…}                                   errors  {"error":"…","message":"…","code":n,"details":[]}, status by code
 //   a stream        {"result":{…}} a line for each        errors  {"error":{"grpc_code":n,"http_code":n,"message":"…",
 //                                                                  "http_status":"…"}}, in place of a line
 //

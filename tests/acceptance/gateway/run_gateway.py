@@ -41,6 +41,7 @@ NORMAL = [
     (r'"token":"[\w.]+"', '"token":"<token>"'),
     (r'"etcdserver":"[\d.]+","etcdcluster":"[\d.]+"(,"storage":"[\d.]+")?', '"<versions>"'),
     (r',"reason":"[^"]*"', ''),
+    (r'("code":\d+),"details":\[\]', r'\1'),  # of etcd 3.6
     (r'"TTL":"9\d"', '"TTL":"<left>"'),
 ]
 
