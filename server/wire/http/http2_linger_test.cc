@@ -185,9 +185,12 @@ TEST_F(Http2Linger, StreamsAreForgottenWhenTheirClientsHaveEndedThem) {
   const std::string end_of_body = Data(1, 3, /*is_end=*/true);
   const std::vector<Case> cases = {
       {"the body ends", Data(1, 10'000, false) + end_of_body, {}},
+      {"a body that takes all of the window",
+       Flood(1, limits_.stream_window_bytes - 3) + end_of_body,
+       {}},
       {"trailers", Frame(http2::FrameType::kHeaders, 5, 1, std::string("\0\1t\1v", 5)), {}},
       {"a reset", Reset(1), {}},
-      {"a body that does not end", Flood(1, LingeringStreams::kBytesMax), {"reset 1 NO_ERROR"}},
+      {"a body that does not end", Flood(1, limits_.stream_window_bytes + 1), {"reset 1 NO_ERROR"}},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -230,7 +233,7 @@ TEST_F(Http2Linger, AClientWithoutWindowGetsSome) {
   RunTalk([](Talk* talk) {
     EXPECT_THAT(talk->Say(Head(1)),
                 ElementsAre("head 1", "data 1 no end",
-                            fmt::format("window 1 {}", LingeringStreams::kBytesMax - 100)));
+                            fmt::format("window 1 {}", LingeringStreams::kWindowMin - 100)));
   });
 }
 

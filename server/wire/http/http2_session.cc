@@ -303,13 +303,17 @@ void Http2Session::FinishStream(Exchange* exchange) {
   CloseStream(exchange);
 }
 
-// Its client may say the rest, as much as may be on its way; nobody hears it.
+// Its client may say the rest, as much as its window has; nobody hears it.
 void Http2Session::Linger(const Exchange::Stream& stream) {
   PROBE("http2: answered before the request has ended");
-  if (const int64_t missing = LingeringStreams::kBytesMax - stream.receive_window; missing > 0) {
+  int64_t window = std::max(stream.receive_window, LingeringStreams::kWindowMin);
+  if (const int64_t missing = window - stream.receive_window; missing > 0) {
     http2::AppendWindowUpdate(stream.id, static_cast<uint32_t>(missing), out_);
   }
-  ResetUnwanted(lingering_.Add(stream.id, host_->loop()->now_nanos()));
+  if (!are_settings_known_) {
+    window += limits_->stream_window_bytes;  // more than it will grow by
+  }
+  ResetUnwanted(lingering_.Add(stream.id, window, host_->loop()->now_nanos()));
 }
 
 // What is left of a request that was answered (RFC 9113 8.1).

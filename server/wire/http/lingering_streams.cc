@@ -11,7 +11,7 @@ int64_t LingeringStreams::due_nanos() const {
   return by_age_.empty() ? Loop::kNever : by_age_.front()->due_nanos;
 }
 
-uint32_t LingeringStreams::Add(uint32_t id, int64_t now_nanos) {
+uint32_t LingeringStreams::Add(uint32_t id, int64_t window_bytes, int64_t now_nanos) {
   uint32_t too_many = 0;
   if (streams_.size() >= kStreamsMax) {
     PROBE("http2: too many streams linger");
@@ -19,6 +19,7 @@ uint32_t LingeringStreams::Add(uint32_t id, int64_t now_nanos) {
   }
   auto stream = std::make_unique<Stream>();
   stream->id = id;
+  stream->window = window_bytes;
   stream->due_nanos = now_nanos + timeout_nanos_;
   by_age_.PushBack(stream.get());
   streams_.insert_or_assign(id, std::move(stream));
@@ -30,8 +31,8 @@ uint32_t LingeringStreams::TakeData(uint32_t id, size_t bytes) {
   if (it == streams_.end()) {
     return 0;
   }
-  it->second->bytes_left -= static_cast<int64_t>(bytes);
-  if (it->second->bytes_left > 0) {
+  it->second->window -= static_cast<int64_t>(bytes);
+  if (it->second->window >= 0) {
     return 0;
   }
   PROBE("http2: too much is sent that nobody wants");

@@ -2,7 +2,8 @@
 // over, until it ends or becomes too much.
 //
 //   answered ──► lingers ──► forgotten: its client ends or resets it
-//                       └──► forgotten, to be reset: kBytesMax came, or its time is over, or kStreamsMax others came after it
+//                       └──► forgotten, to be reset: its time is over, or kStreamsMax others came after it, or its client sends more than
+//                            its window, which does not grow any more
 //
 // Telling the client at once that its rest is not wanted (RFC 9113 8.1) loses the answer for clients that take any reset for a failure:
 // curl 7.88 does.
@@ -25,8 +26,8 @@ namespace socle::server::http {
 
 class LingeringStreams {
  public:
-  // Of one stream: what every client may send before it knows of larger windows.
-  static constexpr int64_t kBytesMax = http2::kWindowDefault;
+  // What a client's window should have at the least: it may have to say the rest before it listens.
+  static constexpr int64_t kWindowMin = http2::kWindowDefault;
   static constexpr size_t kStreamsMax = 1'000;
 
   explicit LingeringStreams(int64_t timeout_nanos) : timeout_nanos_(timeout_nanos) {}
@@ -37,7 +38,7 @@ class LingeringStreams {
   int64_t due_nanos() const;
 
   // The next three say which stream was forgotten and is to be reset; 0: none.
-  uint32_t Add(uint32_t id, int64_t now_nanos);
+  uint32_t Add(uint32_t id, int64_t window_bytes, int64_t now_nanos);
   uint32_t TakeData(uint32_t id, size_t bytes);
   uint32_t TakeOverdue(int64_t now_nanos);
 
@@ -50,7 +51,7 @@ class LingeringStreams {
     ~Stream() { Unlink(); }
 
     uint32_t id = 0;
-    int64_t bytes_left = kBytesMax;
+    int64_t window = 0;  // bytes
     int64_t due_nanos = 0;
   };
 
