@@ -222,7 +222,7 @@ void Exchange::SendSource(std::unique_ptr<BodySource> source) {
   if (!std::exchange(is_waiting_, true)) {
     session_->AddBacklog(kWaitingBytes);
   }
-  source_seen_left_ = source_->bytes_left();
+  source_taken_ = 0;
   source_moved_nanos_ = loop_->now_nanos();
   loop_->SetTimer(this, source_moved_nanos_ + session_->limits_->source_patience_nanos);
   session_->DataReady(this);
@@ -239,8 +239,7 @@ void Exchange::DropSource() {
 // The timer of a source.
 void Exchange::WatchSource() {
   const int64_t now = loop_->now_nanos();
-  const size_t taken = source_seen_left_ - source_->bytes_left();
-  source_seen_left_ -= taken;
+  const size_t taken = std::exchange(source_taken_, 0);
   if (taken > 0) {
     source_moved_nanos_ = now;
   }
@@ -274,6 +273,7 @@ void Exchange::Take(size_t bytes, std::string* out) {
     Sent(of_body);
   }
   if (bytes > of_body) {
+    source_taken_ += bytes - of_body;
     source_->Take(bytes - of_body, out);
     if (source_->bytes_left() == 0) {
       DropSource();

@@ -250,7 +250,7 @@ void Http2Session::SendSome(Exchange* exchange) {
   }
   const size_t size =
       http2::SendableBytes(waiting, send_frame_bytes_, stream.send_window, send_window_);
-  const bool is_last = size == waiting && exchange->is_finished_;
+  const bool is_last = size == waiting && exchange->is_all_made();
   const bool has_trailers =
       is_last && (!exchange->trailers_.empty() || !exchange->constant_trailers_.empty());
   if (size > 0 || (is_last && !has_trailers)) {
@@ -274,7 +274,7 @@ void Http2Session::SendSome(Exchange* exchange) {
     FinishStream(exchange);
     return;
   }
-  if (size < waiting) {
+  if (exchange->unsent_bytes() > 0) {
     sending_.PushBack(exchange);
   }
   if (exchange->wants_writable_ && exchange->unsent_bytes() < Exchange::kBacklogLow) {
