@@ -119,10 +119,11 @@ class GrpcCall : public http::Receiver {
     EndAnswered();
   }
 
-  // The same, of one that makes prefix and message. Requires: no dialect.
+  // The same, of one that makes prefix and message, or what the dialect has instead.
   void EndWithSource(std::unique_ptr<http::BodySource> source);
 
-  bool has_dialect() const { return dialect_ != nullptr; }
+  // Null: gRPC's own frames.
+  Dialect* dialect() const { return dialect_.get(); }
 
   bool is_over() const { return is_over_; }
 
