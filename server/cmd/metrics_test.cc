@@ -238,6 +238,17 @@ TEST_P(MetricsTest, CountWhatWasDone) {
       1);
 }
 
+TEST_P(MetricsTest, CountTheBytesOfAnswersThatAreSentInPieces) {
+  Start();
+  constexpr int kValueBytes = 1'000'000;
+  ASSERT_TRUE(client_->Put("large", std::string(kValueBytes, 'v')).ok());
+  Fetch();
+  const double sent = Value("etcd_network_client_grpc_sent_bytes_total");
+  ASSERT_TRUE(client_->Get("large").ok());
+  Fetch();
+  EXPECT_GE(Value("etcd_network_client_grpc_sent_bytes_total") - sent, kValueBytes);
+}
+
 TEST_P(MetricsTest, ShowHowLongCallsTookWhenAskedTo) {
   settings_.metrics = "extensive";
   Start();

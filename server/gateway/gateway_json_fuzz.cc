@@ -48,7 +48,7 @@ std::unique_ptr<Message> RequestOf(const MethodDescriptor* method) {
 
 // The requests that the body is taken for, one after the other, and the error at the end.
 std::string Taken(const MethodDescriptor* method, std::string_view body, size_t cut) {
-  JsonDialect dialect(method, kMessageBytesMax, {});
+  JsonDialect dialect(method, kMessageBytesMax, {}, nullptr);
   std::string requests;
   std::string kept;
   for (const bool is_end : {false, true}) {

@@ -64,7 +64,7 @@ std::string ErrorOfAnswer(const absl::Status& status) {
   AppendJsonString(MessageOf(status), &body);
   body += ",\"message\":";
   AppendJsonString(MessageOf(status), &body);
-  body += fmt::format(",\"code\":{}}}", static_cast<int>(status.code()));
+  body += fmt::format(",\"code\":{},\"details\":[]}}", static_cast<int>(status.code()));
   return body;
 }
 
@@ -122,10 +122,12 @@ void RefuseInJson(const absl::Status& status, const CorsOrigin& cors, http::Exch
   Respond(HttpStatusOf(status.code()), ErrorOfAnswer(status), cors, exchange);
 }
 
-JsonDialect::JsonDialect(const MethodDescriptor* method, size_t message_bytes_max, CorsOrigin cors)
+JsonDialect::JsonDialect(const MethodDescriptor* method, size_t message_bytes_max, CorsOrigin cors,
+                         RangeWriter* range_writer)
     : method_(method),
       message_bytes_max_(message_bytes_max),
       cors_(std::move(cors)),
+      range_writer_(range_writer),
       request_(MakeMessage(method->input_type())),
       response_(MakeMessage(method->output_type())) {}
 

@@ -1,6 +1,6 @@
 // JsonDialect: a call in the gateway's JSON, both ways.
 //
-//   one answer      {…}                                   errors  {"error":"…","message":"…","code":n}, status by code
+//   one answer      {…}                                   errors  {"error":"…","message":"…","code":n,"details":[]}, status by code
 //   a stream        {"result":{…}} a line for each        errors  {"error":{"grpc_code":n,"http_code":n,"message":"…",
 //                                                                  "http_status":"…"}}, in place of a line
 //
@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
@@ -35,13 +36,21 @@ void RefuseInJson(const absl::Status& status, const CorsOrigin& cors, http::Exch
 
 class JsonDialect final : public h2::Dialect {
  public:
+  // As h2::Dialect::RangeBody: what it needs of the services is not linked into who needs JSON alone.
+  using RangeWriter = std::unique_ptr<http::BodySource>(RangeAnswer&& answer, InFlight* room);
+
   JsonDialect(const google::protobuf::MethodDescriptor* method, size_t message_bytes_max,
-              CorsOrigin cors);
+              CorsOrigin cors, RangeWriter* range_writer);
 
   absl::StatusOr<std::optional<std::string_view>> Take(std::string_view* in,
                                                        bool has_ended) override;
   void SendHead(http::Exchange* exchange) override;
   void Translate(size_t start, std::string* out) override;
+
+  std::unique_ptr<http::BodySource> RangeBody(RangeAnswer&& answer, InFlight* room) override {
+    return range_writer_(std::move(answer), room);
+  }
+
   void End(const absl::Status& status, bool has_head, http::Exchange* exchange) override;
 
   // Of one value, as it lies in the body: base64 and the names around it fit in.
@@ -55,6 +64,7 @@ class JsonDialect final : public h2::Dialect {
   const google::protobuf::MethodDescriptor* const method_;
   const size_t message_bytes_max_;
   const CorsOrigin cors_;
+  RangeWriter* const range_writer_;
   JsonScanner scanner_;
   size_t scanned_ = 0;       // of the value under way
   size_t taken_ = 0;         // messages

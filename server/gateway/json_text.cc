@@ -269,12 +269,15 @@ void AppendBase64(std::string_view bytes, std::string* out) {
   const auto at = [bytes](size_t i) {
     return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
   };
+  const size_t start = out->size();
+  out->resize(start + (bytes.size() + 2) / 3 * 4);
+  char* to = out->data() + start;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     const uint32_t group = (at(i) << 16U) | (at(i + 1) << 8U) | at(i + 2);
-    *out += kBase64[group >> 18U];
-    *out += kBase64[(group >> 12U) & 63U];
-    *out += i + 1 < bytes.size() ? kBase64[(group >> 6U) & 63U] : '=';
-    *out += i + 2 < bytes.size() ? kBase64[group & 63U] : '=';
+    *to++ = kBase64[group >> 18U];
+    *to++ = kBase64[(group >> 12U) & 63U];
+    *to++ = i + 1 < bytes.size() ? kBase64[(group >> 6U) & 63U] : '=';
+    *to++ = i + 2 < bytes.size() ? kBase64[group & 63U] : '=';
   }
 }
 

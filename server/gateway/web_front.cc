@@ -8,6 +8,7 @@
 #include "kv/base/probe.h"
 #include "server/gateway/json_dialect.h"
 #include "server/gateway/paths.h"
+#include "server/gateway/range_json.h"
 #include "server/h2/grpc_frame.h"
 #include "server/wire/http/collect_body.h"
 
@@ -115,7 +116,8 @@ std::shared_ptr<http::Receiver> WebFront::BeginCall(
   std::shared_ptr<h2::GrpcCall> call = method->row->make(services, exchange);
   call->CountClient({});  // etcd's gateway says none
   call->Begin(CallerOf(request), {}, deadline_nanos,
-              std::make_unique<JsonDialect>(method->types, services->message_bytes_max, cors));
+              std::make_unique<JsonDialect>(method->types, services->message_bytes_max, cors,
+                                            MakeRangeJson));
   return call;
 }
 

@@ -67,6 +67,7 @@ TEST_F(WebFrontTest, AnswersCallsAndPagesOverBothProtocols) {
   EXPECT_THAT(range.body, HasSubstr(R"("kvs":[{"key":"YQ==","create_revision":"2",)"));
   const auto& wrong = client.Await(client.Request("POST", "/v3/kv/range", "x"));
   EXPECT_EQ(wrong.fields.at(":status"), "400");
+  EXPECT_THAT(wrong.body, EndsWith(R"(,"code":3,"details":[]})"));
   EXPECT_EQ(client.Await(client.Request("GET", "/v3/kv/range")).fields.at(":status"), "405");
   EXPECT_EQ(client.Await(client.Request("GET", "/v3/nothing")).body, "Not Found\n");
   EXPECT_EQ(client.Await(client.Request("GET", "/page?x")).body, "page /page x");

@@ -8,6 +8,7 @@
 #define SOCLE_SERVER_H2_DIALECT_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,11 @@
 #include <absl/status/statusor.h>
 
 #include "server/wire/http/exchange.h"
+
+namespace socle::server {
+class InFlight;
+struct RangeAnswer;
+}  // namespace socle::server
 
 namespace socle::server::h2 {
 
@@ -29,6 +35,8 @@ class Dialect {
   virtual void SendHead(http::Exchange* exchange) = 0;
   // What lies in `out` from `start`: room of kPrefixBytes and a protobuf message; instead of them, what is sent.
   virtual void Translate(size_t start, std::string* out) = 0;
+  // The response to a Range that found much, made as the client takes it; never empty. `room` as RangeBytes::Detach.
+  virtual std::unique_ptr<http::BodySource> RangeBody(RangeAnswer&& answer, InFlight* room) = 0;
   // The end of the response, and all of it when there was no head.
   virtual void End(const absl::Status& status, bool has_head, http::Exchange* exchange) = 0;
 };

@@ -226,11 +226,16 @@ absl::Status GrpcCall::EndWith(const google::protobuf::MessageLite& message) {
   return absl::OkStatus();
 }
 
-void GrpcCall::EndWithSource(std::unique_ptr<http::BodySource> source) {
+void GrpcCall::EndWithSource(std::unique_ptr<http::BodySource> source, size_t message_bytes) {
   if (is_over_) {
     return;
   }
-  AddedMessages(1, 0);
+  if (method_.has_value()) {
+    services_->meter->Sent(*method_, 1, message_bytes);
+  }
+  if (!has_head_) {
+    WriteHead();
+  }
   exchange_->SendSource(std::move(source));
   EndAnswered();
 }

@@ -124,10 +124,12 @@ class GrpcCall : public http::Receiver {
     return framed;
   }
 
-  // The same, of one that makes prefix and message. Requires: no dialect; a message that may be sent.
-  void EndWithSource(std::unique_ptr<http::BodySource> source);
+  // The same, of one that makes prefix and message, which may be sent; or what the dialect has instead.
+  // `message_bytes`: of gRPC's message, for the meter.
+  void EndWithSource(std::unique_ptr<http::BodySource> source, size_t message_bytes);
 
-  bool has_dialect() const { return dialect_ != nullptr; }
+  // Null: gRPC's own frames.
+  Dialect* dialect() const { return dialect_.get(); }
 
   bool is_over() const { return is_over_; }
 

@@ -1,6 +1,7 @@
 #include "server/h2/range_call.h"
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,9 +100,8 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
     status_ = CheckMessageBytes(bytes, services()->sent_bytes_max);
     if (!status_.ok()) {
       End(status_);
-    } else if (bytes > kAtOnceBytes && !has_dialect()) {
-      EndWithSource(std::make_unique<RangeBody>(MessagePrefix(bytes), std::move(answer_), bytes,
-                                                services()->kv.answers()));
+    } else if (bytes > kAtOnceBytes) {
+      EndWithSource(MakeBody(bytes), bytes);
     } else {
       status_ =
           EndWithAppended([this](std::string* out) { AppendRangeResponse(answer_.parts(), out); });
@@ -110,6 +110,14 @@ class RangeCall final : public GrpcCall, public std::enable_shared_from_this<Ran
     if (observed_.is_untold()) [[unlikely]] {
       observed_.Told(request_, outcome, status_);
     }
+  }
+
+  std::unique_ptr<http::BodySource> MakeBody(size_t bytes) {
+    InFlight* const room = services()->kv.answers();
+    if (dialect() != nullptr) {
+      return dialect()->RangeBody(std::move(answer_), room);
+    }
+    return std::make_unique<RangeBody>(MessagePrefix(bytes), std::move(answer_), bytes, room);
   }
 
   void OnEnd() override { has_ended_.store(true, std::memory_order_release); }

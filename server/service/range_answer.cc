@@ -1,10 +1,12 @@
 #include "server/service/range_answer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "kv/base/check.h"
 #include "kv/base/probe.h"
+#include "mvcc/record.h"
 
 namespace socle::server {
 namespace {
@@ -12,7 +14,50 @@ namespace {
 // What is left of an answer is copied on the loop, at once: some milliseconds at most.
 constexpr size_t kCopyBytesMax = size_t{16} << 20U;
 
+template <typename Visit>
+void VisitViews(size_t first, mvcc::RangeResult* result, const Visit& visit) {
+  for (size_t i = first; i < result->records.size(); ++i) {
+    visit(&result->records[i]);
+  }
+  for (size_t i = first; i < result->kvs.size(); ++i) {
+    visit(&result->kvs[i].key);
+    visit(&result->kvs[i].value);
+  }
+}
+
 }  // namespace
+
+mvcc::KeyValueView RangeAnswer::EntryAt(size_t index) const {
+  if (result.records.empty()) {
+    return result.kvs[index];
+  }
+  const std::optional<mvcc::KeyValueView> kv = mvcc::DecodeRecord(result.records[index]);
+  CHECK(kv.has_value());  // the store has read it before
+  return *kv;
+}
+
+void RangeAnswer::Detach(size_t first, InFlight* room) {
+  if (result.pin == nullptr) {
+    return;
+  }
+  share = {};  // whoever waits for room does not wait for a slow client
+  size_t left = 0;
+  VisitViews(first, &result, [&left](std::string_view* view) { left += view->size(); });
+  InFlight::Share mine =
+      left <= kCopyBytesMax ? room->TryEnter(left + held_bytes()) : InFlight::Share();
+  if (mine.bytes() == 0) {
+    PROBE("range answer: no room for a copy");
+    return;
+  }
+  PROBE("range answer: what is left is copied");
+  copied.reserve(left);
+  VisitViews(first, &result, [this](std::string_view* view) {
+    copied.append(*view);
+    *view = std::string_view(copied).substr(copied.size() - view->size());
+  });
+  result.pin = {};
+  share = std::move(mine);
+}
 
 RangeBytes::RangeBytes(std::string prefix, RangeAnswer answer, size_t response_bytes)
     : answer_(std::move(answer)), left_(prefix.size() + response_bytes), made_(std::move(prefix)) {}

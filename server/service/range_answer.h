@@ -28,6 +28,7 @@ struct RangeAnswer {
   InFlight::Share share;  // of the memory for answers; empty for short ones
   // By who asks: set once nobody waits for it any more. A long one that has not begun yet is then not read.
   const std::atomic<bool>* is_unwanted = nullptr;
+  std::string copied;  // what the entries view, once it is detached
 
   bool has_been_left() const {
     return is_unwanted != nullptr && is_unwanted->load(std::memory_order_acquire);
@@ -40,6 +41,14 @@ struct RangeAnswer {
             .more = result.more,
             .count = result.count};
   }
+
+  size_t entries() const { return result.kvs.size() + result.records.size(); }
+
+  mvcc::KeyValueView EntryAt(size_t index) const;
+
+  // For who gives entries out one by one to a client that turns out to be slow: gives the share back; copies what is left from entry
+  // `first` on and lets go of the store, if that is not much and there is room for it.
+  void Detach(size_t first, InFlight* room);
 
   // Memory of its views.
   size_t held_bytes() const {

@@ -1,4 +1,5 @@
 #include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
@@ -19,10 +20,13 @@ std::string WholeBody() {
 TEST(BodySource, IsTakenWholeOverHttp2) {
   TestSite site;
   Http2Client client(site.port());
-  const auto& stream = client.Await(client.Request("GET", "/source"));
-  EXPECT_EQ(stream.error, 0U);
-  EXPECT_TRUE(stream.body == WholeBody()) << stream.body.size();
-  EXPECT_TRUE(Eventually([&] { return site.sources() == 0; }));
+  for (const char* const page : {"/source", "/pieces"}) {
+    SCOPED_TRACE(page);
+    const auto& stream = client.Await(client.Request("GET", page));
+    EXPECT_EQ(stream.error, 0U);
+    EXPECT_TRUE(stream.body == WholeBody()) << stream.body.size();
+    EXPECT_TRUE(Eventually([&] { return site.sources() == 0; }));
+  }
   EXPECT_EQ(site.slow_calls(), 0);
 }
 
@@ -33,6 +37,34 @@ TEST(BodySource, IsTakenWholeOverHttp1WithItsLengthInTheHead) {
   const std::string answer = client.ReadToEnd();
   EXPECT_NE(answer.find("content-length: 3000005\r\n"), std::string::npos) << answer.substr(0, 300);
   EXPECT_TRUE(answer.ends_with("\r\n\r\n" + WholeBody())) << answer.size();
+}
+
+// What the chunks hold, which is all that comes after the head.
+std::string Unchunked(std::string_view chunks) {
+  std::string whole;
+  for (size_t size = 1; size > 0;) {
+    const size_t line = chunks.find("\r\n");
+    size = std::stoul(std::string(chunks.substr(0, line)), nullptr, 16);
+    whole += chunks.substr(line + 2, size);
+    EXPECT_EQ(chunks.substr(line + 2 + size, 2), "\r\n");
+    chunks.remove_prefix(line + 2 + size + 2);
+  }
+  EXPECT_EQ(chunks, "");
+  return whole;
+}
+
+TEST(BodySource, ThatDoesNotSayItsLengthComesInChunksOverHttp1AndUntilTheEndOverItsElder) {
+  TestSite site;
+  const RawClient client(site.port());
+  client.Send("GET /pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string answer = client.ReadToEnd();
+  EXPECT_NE(answer.find("transfer-encoding: chunked\r\n"), std::string::npos)
+      << answer.substr(0, 300);
+  const size_t body = answer.find("\r\n\r\n") + 4;
+  EXPECT_TRUE(Unchunked(std::string_view(answer).substr(body)) == WholeBody()) << answer.size();
+  const RawClient elder(site.port());
+  elder.Send("GET /pieces HTTP/1.0\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(elder.ReadToEnd().ends_with("\r\n\r\n" + WholeBody()));
 }
 
 TEST(BodySource, IsNotTakenForARequestThatAsksForTheHeadAlone) {

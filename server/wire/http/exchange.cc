@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "kv/base/check.h"
 #include "kv/base/probe.h"
 #include "server/wire/http/session.h"
@@ -11,6 +13,7 @@ namespace {
 
 // Who takes less of a source between two looks is slow.
 constexpr size_t kSlowBytes = size_t{1} << 20U;
+constexpr int kErrorsBegin = 400;  // of the statuses
 
 std::vector<std::pair<std::string, std::string>> Copied(Fields fields) {
   std::vector<std::pair<std::string, std::string>> copies;
@@ -32,7 +35,20 @@ std::vector<Field> Viewed(const std::vector<std::pair<std::string, std::string>>
 
 }  // namespace
 
+// HTTP/2 would do without the length, but a client that was answered before it had said all may wait for ever for the end of the stream
+// when it does not know that it has everything: curl 7.88 does.
 void Exchange::Respond(int status, Fields fields, std::string body, Fields trailers) {
+  if (!trailers.empty() || (body.empty() && status < kErrorsBegin)) {
+    SayAll(status, fields, std::move(body), trailers);
+    return;
+  }
+  const std::string length = fmt::format("{}", body.size());
+  std::vector<Field> with_length(fields.begin(), fields.end());
+  with_length.push_back({"content-length", length});
+  SayAll(status, with_length, std::move(body), {});
+}
+
+void Exchange::SayAll(int status, Fields fields, std::string body, Fields trailers) {
   if (loop_->IsLoopThread() && session_ != nullptr && !has_head_ && body.empty() &&
       trailers.empty()) {
     has_head_ = true;
@@ -206,7 +222,7 @@ void Exchange::SendSource(std::unique_ptr<BodySource> source) {
   if (!std::exchange(is_waiting_, true)) {
     session_->AddBacklog(kWaitingBytes);
   }
-  source_seen_left_ = source_->bytes_left();
+  source_taken_ = 0;
   source_moved_nanos_ = loop_->now_nanos();
   loop_->SetTimer(this, source_moved_nanos_ + session_->limits_->source_patience_nanos);
   session_->DataReady(this);
@@ -223,8 +239,7 @@ void Exchange::DropSource() {
 // The timer of a source.
 void Exchange::WatchSource() {
   const int64_t now = loop_->now_nanos();
-  const size_t taken = source_seen_left_ - source_->bytes_left();
-  source_seen_left_ -= taken;
+  const size_t taken = std::exchange(source_taken_, 0);
   if (taken > 0) {
     source_moved_nanos_ = now;
   }
@@ -258,6 +273,7 @@ void Exchange::Take(size_t bytes, std::string* out) {
     Sent(of_body);
   }
   if (bytes > of_body) {
+    source_taken_ += bytes - of_body;
     source_->Take(bytes - of_body, out);
     if (source_->bytes_left() == 0) {
       DropSource();

@@ -66,8 +66,12 @@ inline constexpr uint32_t kResetEnhanceYourCalm =
 class BodySource {
  public:
   virtual ~BodySource() = default;
-  // Not yet taken; known from the start.
+  // Not yet taken; known from the start, or of what has_more says.
   virtual size_t bytes_left() const = 0;
+
+  // Once these are taken there will be others: they are made then, some at least. What is not known is how many.
+  virtual bool has_more() const { return false; }
+
   // Appends the next `bytes`, at most bytes_left.
   virtual void Take(size_t bytes, std::string* out) = 0;
   // Memory that it holds meanwhile; asked once.
@@ -95,7 +99,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   Exchange& operator=(const Exchange&) = delete;
 
   // Any thread.
-  // Head, whole body and end at once: with a content-length on HTTP/1.1, or trailers on HTTP/2.
+  // Head, whole body and end at once: with a content-length, which is not among `fields`, or trailers on HTTP/2.
   void Respond(int status, Fields fields, std::string body, Fields trailers = {});
   void SendHead(int status, Fields fields);
   void SendData(std::string bytes);
@@ -132,6 +136,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   size_t unsent_bytes() const {
     return body_.size() - body_sent_ + (source_ == nullptr ? 0 : source_->bytes_left());
   }
+
+  // No byte comes after those.
+  bool is_all_made() const { return is_finished_ && (source_ == nullptr || !source_->has_more()); }
 
   // Between them the client is held back after at most one stream window (HTTP/2) or what was read.
   void PauseBody();
@@ -172,6 +179,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
     size_t body_unconsumed = 0;  // received while paused
   };
 
+  void SayAll(int status, Fields fields, std::string body, Fields trailers);
   void Post(Answer answer);
   void MarkReady();
   // By the loop, for what other threads asked.
@@ -209,8 +217,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   size_t body_sent_ = 0;
   std::unique_ptr<BodySource> source_;  // the rest of the body
   size_t source_held_bytes_ = 0;
-  size_t source_seen_left_ = 0;  // at source_moved_nanos_, the last time that it had become less
-  int64_t source_moved_nanos_ = 0;
+  size_t source_taken_ = 0;         // since it was last looked at
+  int64_t source_moved_nanos_ = 0;  // the last look that found something taken
   std::vector<std::pair<std::string, std::string>> trailers_;
   std::vector<Field> constant_trailers_;
   bool has_head_ = false;

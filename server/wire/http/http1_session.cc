@@ -316,7 +316,7 @@ void Http1Session::WriteHead(std::string* out) {
     framing_ = Framing::kNoBody;
   } else if (has_length_field_) {
     framing_ = Framing::kLength;
-  } else if (exchange->is_finished_ && !has_trailers) {
+  } else if (exchange->is_all_made() && !has_trailers) {
     framing_ = Framing::kLength;
     *out += fmt::format("content-length: {}\r\n", exchange->unsent_bytes());
   } else if (is_new) {

@@ -49,7 +49,8 @@ http2::ConnectionError Http2Session::TakeRequest(uint32_t stream, std::string_vi
 
 void Http2Session::BeginExchange(uint32_t stream, RequestHead::Verdict verdict,
                                  bool has_body_ended) {
-  if (is_stopping_ || streams_.size() >= limits_->streams_max || has_too_much_backlog()) {
+  if (is_stopping_ || streams_.size() + lingering_.size() >= limits_->streams_max ||
+      has_too_much_backlog()) {
     PROBE("http2: a stream is refused");
     http2::AppendReset(stream, ErrorCode::kRefusedStream, Say());
     return;
@@ -90,7 +91,7 @@ http2::ConnectionError Http2Session::TakeTrailers(uint32_t stream, std::string_v
   }
   Exchange* const exchange = Find(stream);
   if (exchange == nullptr) {
-    return {};
+    return PassOver(stream, 0, is_end);
   }
   if (exchange->has_body_ended_) {
     return {ErrorCode::kStreamClosed, "a head after the end of its stream"};
@@ -126,7 +127,7 @@ http2::ConnectionError Http2Session::OnData(uint32_t stream, std::string_view by
   Exchange* const exchange = Find(stream);
   if (exchange == nullptr) {
     return IsIdle(stream) ? ConnectionError{ErrorCode::kProtocolError, "data before a head"}
-                          : ConnectionError();
+                          : PassOver(stream, flow_bytes, is_end);
   }
   if (exchange->has_body_ended_) {
     return {ErrorCode::kStreamClosed, "data after the end of its stream"};
@@ -160,12 +161,22 @@ http2::ConnectionError Http2Session::OnData(uint32_t stream, std::string_view by
   return {};
 }
 
+http2::ConnectionError Http2Session::PassOver(uint32_t stream, size_t bytes, bool is_end) {
+  if (is_end) {
+    lingering_.Forget(stream);
+  } else {
+    ResetUnwanted(lingering_.TakeData(stream, bytes));
+  }
+  return {};
+}
+
 http2::ConnectionError Http2Session::OnReset(uint32_t stream, ErrorCode /*code*/) {
   if (IsIdle(stream)) {
     return {ErrorCode::kProtocolError, "a reset before a head"};
   }
   Exchange* const exchange = Find(stream);
   if (exchange == nullptr) {
+    lingering_.Forget(stream);
     return {};  // it was over: nothing was done in vain
   }
   CloseStream(exchange);

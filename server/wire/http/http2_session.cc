@@ -21,7 +21,8 @@ Http2Session::Http2Session(SessionHost* host, Handler* handler, const Limits* li
       head_(limits),
       receive_window_(std::max<int64_t>(limits->connection_window_bytes, http2::kWindowDefault)),
       head_since_nanos_(host->loop()->now_nanos()),
-      last_heard_nanos_(head_since_nanos_) {
+      last_heard_nanos_(head_since_nanos_),
+      lingering_(limits->linger_timeout_nanos) {
   const std::array settings = {
       http2::Setting{http2::SettingId::kMaxConcurrentStreams, limits->streams_max},
       http2::Setting{http2::SettingId::kInitialWindowSize, limits->stream_window_bytes},
@@ -127,28 +128,39 @@ void Http2Session::BeginStop() {
   StopReceivers();
 }
 
+int64_t Http2Session::head_due_nanos() const {
+  return head_since_nanos_ == Loop::kNever || is_held_back_
+             ? Loop::kNever
+             : head_since_nanos_ + limits_->head_timeout_nanos;
+}
+
+int64_t Http2Session::keepalive_due_nanos() const {
+  if (limits_->keepalive_interval_nanos == 0) {
+    return Loop::kNever;
+  }
+  return keepalive_sent_nanos_ != Loop::kNever
+             ? keepalive_sent_nanos_ + limits_->keepalive_timeout_nanos
+             : last_heard_nanos_ + limits_->keepalive_interval_nanos;
+}
+
 int64_t Http2Session::next_time_nanos() const {
-  int64_t due = Loop::kNever;
-  if (head_since_nanos_ != Loop::kNever && !is_held_back_) {
-    due = head_since_nanos_ + limits_->head_timeout_nanos;
-  }
-  if (limits_->keepalive_interval_nanos > 0) {
-    due = std::min(due, keepalive_sent_nanos_ != Loop::kNever
-                            ? keepalive_sent_nanos_ + limits_->keepalive_timeout_nanos
-                            : last_heard_nanos_ + limits_->keepalive_interval_nanos);
-  }
-  return due;
+  return std::min({head_due_nanos(), keepalive_due_nanos(), lingering_.due_nanos()});
 }
 
 bool Http2Session::OnTime(int64_t now_nanos) {
-  if (head_since_nanos_ != Loop::kNever && !is_held_back_ &&
-      now_nanos >= head_since_nanos_ + limits_->head_timeout_nanos) {
+  while (const uint32_t overdue = lingering_.TakeOverdue(now_nanos)) {
+    ResetUnwanted(overdue);
+  }
+  if (now_nanos >= head_due_nanos()) {
     PROBE("http2: a head that does not end is cut off");
     return false;
   }
+  if (now_nanos < keepalive_due_nanos()) {
+    return true;
+  }
   if (keepalive_sent_nanos_ != Loop::kNever) {
     PROBE("http2: a client that does not answer a ping is cut off");
-    return now_nanos < keepalive_sent_nanos_ + limits_->keepalive_timeout_nanos;
+    return false;
   }
   keepalive_sent_nanos_ = now_nanos;
   http2::AppendPing(kPingPayload, /*is_ack=*/false, Say());
@@ -238,7 +250,7 @@ void Http2Session::SendSome(Exchange* exchange) {
   }
   const size_t size =
       http2::SendableBytes(waiting, send_frame_bytes_, stream.send_window, send_window_);
-  const bool is_last = size == waiting && exchange->is_finished_;
+  const bool is_last = size == waiting && exchange->is_all_made();
   const bool has_trailers =
       is_last && (!exchange->trailers_.empty() || !exchange->constant_trailers_.empty());
   if (size > 0 || (is_last && !has_trailers)) {
@@ -262,7 +274,7 @@ void Http2Session::SendSome(Exchange* exchange) {
     FinishStream(exchange);
     return;
   }
-  if (size < waiting) {
+  if (exchange->unsent_bytes() > 0) {
     sending_.PushBack(exchange);
   }
   if (exchange->wants_writable_ && exchange->unsent_bytes() < Exchange::kBacklogLow) {
@@ -286,10 +298,29 @@ void Http2Session::SayTrailers(Exchange* exchange) {
 // All is said.
 void Http2Session::FinishStream(Exchange* exchange) {
   if (!exchange->has_body_ended_ && !exchange->stream_.is_reset) {
-    // Answered before the request had ended: its rest is not wanted (RFC 9113 8.1).
-    http2::AppendReset(exchange->stream_.id, ErrorCode::kNoError, out_);
+    Linger(exchange->stream_);
   }
   CloseStream(exchange);
+}
+
+// Its client may say the rest, as much as its window has; nobody hears it.
+void Http2Session::Linger(const Exchange::Stream& stream) {
+  PROBE("http2: answered before the request has ended");
+  int64_t window = std::max(stream.receive_window, LingeringStreams::kWindowMin);
+  if (const int64_t missing = window - stream.receive_window; missing > 0) {
+    http2::AppendWindowUpdate(stream.id, static_cast<uint32_t>(missing), out_);
+  }
+  if (!are_settings_known_) {
+    window += limits_->stream_window_bytes;  // more than it will grow by
+  }
+  ResetUnwanted(lingering_.Add(stream.id, window, host_->loop()->now_nanos()));
+}
+
+// What is left of a request that was answered (RFC 9113 8.1).
+void Http2Session::ResetUnwanted(uint32_t stream) {
+  if (stream != 0) {
+    http2::AppendReset(stream, ErrorCode::kNoError, Say());
+  }
 }
 
 void Http2Session::CloseStream(Exchange* exchange) {

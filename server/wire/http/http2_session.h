@@ -8,7 +8,8 @@
 //             the client.
 //          4. What a stream's client does wrong costs it the stream; what breaks the frames or the windows of all, the
 //             connection, with a GOAWAY that says why.
-//          5. Frames for streams that are gone are ignored: they may have been on their way.
+//          5. Frames for streams that are gone are ignored: they may have been on their way. One that is answered before its client has
+//             said all lingers: the rest is passed over (lingering_streams.h).
 // Threads  confined to the connection's loop.
 // Source   RFC 9113; spec etcd 1.2 (keepalive enforcement).
 #ifndef SOCLE_SERVER_WIRE_HTTP_HTTP2_SESSION_H_
@@ -24,6 +25,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "server/wire/http/http2_head.h"
+#include "server/wire/http/lingering_streams.h"
 #include "server/wire/http/linked_list.h"
 #include "server/wire/http/session.h"
 #include "server/wire/http2/frame_reader.h"
@@ -90,10 +92,16 @@ class Http2Session final : public Session, private http2::FrameSink {
   void SendSome(Exchange* exchange);
   void SayTrailers(Exchange* exchange);
   void FinishStream(Exchange* exchange);
+  void Linger(const Exchange::Stream& stream);
+  void ResetUnwanted(uint32_t stream);
+  // Of a stream that is not there any more, or never was.
+  ConnectionError PassOver(uint32_t stream, size_t bytes, bool is_end);
   // What costs the server more than its client.
   ConnectionError NoteWaste();
   ConnectionError NotePing();
   void NoteTime(uint64_t units_before);
+  int64_t head_due_nanos() const;
+  int64_t keepalive_due_nanos() const;
 
   http2::FrameReader reader_;
   http2::HeadDecoder decoder_;
@@ -116,6 +124,7 @@ class Http2Session final : public Session, private http2::FrameSink {
   uint32_t unreported_ = 0;   // bytes received that the client does not know of
   int64_t head_since_nanos_;  // the preface's or a header block's first byte; kNever: none is open
   int64_t last_heard_nanos_;
+  LingeringStreams lingering_;
   int64_t keepalive_sent_nanos_ = Loop::kNever;
   int64_t last_ping_nanos_ = 0;
   int ping_strikes_ = 0;

@@ -90,12 +90,18 @@ TEST(Http2, AnswersHeadWithoutABody) {
   EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
 }
 
-TEST(Http2, TellsAClientToStopUploadingWhenItWasAnsweredEarly) {
+TEST(Http2, TellsAClientThatWasAnsweredEarlyToStopAfterAWhile) {
   TestSite site;
   Http2Client client(site.port());
   const int32_t id = client.Request("POST", "/early", "abc", {}, true);
-  const Http2Client::Stream& stream = client.Await(id);
-  EXPECT_EQ(stream.body, "no");
+  const Http2Client::Stream& stream = client.stream(id);
+  ASSERT_TRUE(client.RunUntil([&] { return stream.body == "no"; }));
+  EXPECT_EQ(stream.fields.at("content-length"), "2") << "so that it need not wait for more";
+  EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+  client.SendBody(id, std::string(100'000, 'd'), false);
+  EXPECT_EQ(client.Await(client.Request("GET", "/echo")).body, "GET /echo ");
+  EXPECT_FALSE(stream.is_closed);
+  client.Await(id);
   EXPECT_TRUE(stream.is_closed);
   EXPECT_EQ(stream.error, 0U);
 }

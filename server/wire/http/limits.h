@@ -33,6 +33,8 @@ struct Limits {
   int64_t head_timeout_nanos = 10 * kNanosPerSecond;  // from first byte to the end of the head
   int64_t body_timeout_nanos =
       30 * kNanosPerSecond;  // HTTP/1.1: between two reads of a body not yet answered
+  // HTTP/2: for the rest of a request that was answered before its end. Short: some clients say no more and wait.
+  int64_t linger_timeout_nanos = kNanosPerSecond;
   int64_t idle_timeout_nanos = 120 * kNanosPerSecond;  // HTTP/1.1: between two requests
   int64_t stall_timeout_nanos =
       120 * kNanosPerSecond;  // the socket takes nothing at all, or a stream nothing of a source

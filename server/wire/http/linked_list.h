@@ -46,6 +46,8 @@ class LinkedList {
   // Requires: not empty.
   T* front() { return static_cast<T*>(head_.next); }
 
+  const T* front() const { return static_cast<const T*>(head_.next); }
+
   // Takes the element out of the list of this Tag it is in, if any.
   void PushBack(T* element) {
     Link* link = element;

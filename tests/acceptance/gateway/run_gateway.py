@@ -41,6 +41,7 @@ NORMAL = [
     (r'"token":"[\w.]+"', '"token":"<token>"'),
     (r'"etcdserver":"[\d.]+","etcdcluster":"[\d.]+"(,"storage":"[\d.]+")?', '"<versions>"'),
     (r',"reason":"[^"]*"', ''),
+    (r'("code":\d+),"details":\[\]', r'\1'),  # of etcd 3.6
     (r'"TTL":"9\d"', '"TTL":"<left>"'),
 ]
 
@@ -157,6 +158,21 @@ def check_readme(binary):
     return len(steps)
 
 
+def check_early_refusals(binary):
+    """curl over HTTP/2 sees the refusals that are said before its request has ended."""
+    cases = [([], "/v3/kv/nope", "404"), (["-X", "PUT"], "/v3/kv/range", "405"), (["-H", "Grpc-Timeout: x"], "/v3/kv/range", "400")]
+    line = ["curl", "-s", "--max-time", str(SECONDS), "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}/%{exitcode}"]
+    with Server(binary, ["--log-level=error"]) as server:
+        for flags, path, status in cases:
+            for size in (2, 50_000, 3_000_000):
+                for _ in range(8):
+                    command = [*line, *flags, f"http://{server.endpoint}{path}", "--data-binary", "@-"]
+                    answer = subprocess.run(command, input=b"{" + b" " * (size - 2) + b"}", capture_output=True, timeout=2 * SECONDS, check=False).stdout.decode()
+                    if answer != f"{status}/0":
+                        sys.exit(f"curl {' '.join(flags)} {path} with {size} bytes over HTTP/2: {answer}, not {status}/0")
+    return len(cases)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True, help="the socle-kv binary")
@@ -177,7 +193,8 @@ def main():
     elif failed:
         sys.exit(f"{failed} of {asked} answers differ from etcd's")
     else:
-        print(f"{asked} requests were answered as etcd answers them, {check_readme(options.server)} as README says")
+        print(f"{asked} requests were answered as etcd answers them, {check_readme(options.server)} as README says; "
+              f"{check_early_refusals(options.server)} refusals reach curl over HTTP/2")
 
 
 if __name__ == "__main__":

@@ -173,6 +173,14 @@ def matrix(lab):
                 server.stop()
 
 
+def gateway_refuses_names(lab, server):
+    """A refusal that is there before the body: curl must see it every time."""
+    certificate, key = lab.people["alice"]
+    for _ in range(8):
+        found = curl(f"{server.url}/v3/kv/range", "--http2", "--cacert", lab.ours.certificate, "--cert", certificate, "--key", key, "-d", "{}")
+        expect(found.splitlines()[-1], "400 2", "the gateway, asked with a certificate that has a name")
+
+
 def snapshots_need_root(lab, server):
     """soclectl snapshot save: by certificate, by token, by the variables of etcdctl; and what it says otherwise."""
     expect(snapshot(lab, server, *lab.as_("root")), OK, "snapshot by root's certificate")
@@ -207,6 +215,7 @@ def certificate_is_the_user(lab):
         expect(etcdctl(server, *root, "user", "list"), "alice\nroot\n", "root asks for the users")
         if not lab.is_etcd:
             snapshots_need_root(lab, server)
+            gateway_refuses_names(lab, server)
         server.stop()
     # Asked for by the authorities alone, a certificate names nobody.
     with lab.server("https", lab.mutual[:2] + lab.mutual[3:], data_dir) as server:

@@ -1,5 +1,6 @@
 #include "server/wire/http/testing/test_site.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -75,17 +76,22 @@ class SiteReceiver final : public Receiver {
 
 class SiteSource final : public BodySource {
  public:
-  explicit SiteSource(TestSite* site) : site_(site) { ++site_->sources_; }
+  SiteSource(TestSite* site, size_t piece_bytes) : site_(site), piece_bytes_(piece_bytes) {
+    ++site_->sources_;
+  }
 
   ~SiteSource() override { --site_->sources_; }
 
-  size_t bytes_left() const override { return TestSite::kSourceBytes - at_; }
+  size_t bytes_left() const override { return std::min(all_left(), piece_bytes_ - piece_taken_); }
+
+  bool has_more() const override { return bytes_left() < all_left(); }
 
   void Take(size_t bytes, std::string* out) override {
     CHECK(bytes <= bytes_left());
     for (const size_t end = at_ + bytes; at_ < end; ++at_) {
       out->push_back(TestSite::SourceByte(at_));
     }
+    piece_taken_ = (piece_taken_ + bytes) % piece_bytes_;
   }
 
   size_t held_bytes() const override { return 100; }
@@ -93,8 +99,12 @@ class SiteSource final : public BodySource {
   void OnSlow() override { ++site_->slow_calls_; }
 
  private:
+  size_t all_left() const { return TestSite::kSourceBytes - at_; }
+
   TestSite* const site_;
+  const size_t piece_bytes_;
   size_t at_ = 0;
+  size_t piece_taken_ = 0;
 };
 
 TestSite::TestSite(ServerOptions options) {
@@ -155,10 +165,12 @@ std::shared_ptr<Receiver> TestSite::Begin(const Request& request,
     exchange->Respond(200, kText, fmt::format("you are '{}'", exchange->peer_name()));
     return nullptr;
   }
-  if (page == "/source") {
+  if (page == "/source" || page == "/pieces") {
+    constexpr size_t kPieceBytes = 10'007;
     exchange->SendHead(200, kText);
     exchange->SendData("head ");
-    exchange->SendSource(std::make_unique<SiteSource>(this));
+    exchange->SendSource(
+        std::make_unique<SiteSource>(this, page == "/source" ? kSourceBytes : kPieceBytes));
     exchange->Finish();
     return nullptr;
   }

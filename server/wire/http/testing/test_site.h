@@ -4,6 +4,7 @@
 //   /chunks  three pieces from another thread, trailers    /early   403 before the body
 //   /flood   endless bytes, pulled                         /open    head, then nothing
 //   /whoami  the name in the client's certificate          /source  kSourceBytes of a source
+//   /pieces  the same of one that does not say how many
 //   /stop    open until the server stops, then "bye"       /held    takes one chunk and holds the rest back
 //
 // Threads  the counters are thread-safe.
