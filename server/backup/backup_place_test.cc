@@ -1,5 +1,6 @@
 // The directory is removed, moved or replaced under a running server: nothing counts as saved that is not in it.
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/testing/status_matchers.h"
+#include "kv/testing/temp_dir.h"
 #include "server/backup/backup_check.h"
 #include "server/backup/backup_directory.h"
 #include "server/backup/backup_writer.h"
@@ -16,6 +18,7 @@
 namespace socle::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -204,6 +207,15 @@ TEST_F(BackupPlace, WhatIsSavedIsKnownBeforeTheFirstSaveOfALife) {
   env_.SetDiskBytes(0);
   EXPECT_FALSE(writer_->Save().ok());
   EXPECT_EQ(writer_->figures().saved_revision, saved);
+}
+
+TEST_F(BackupPlace, AFileIsRefusedByWhatIsWanted) {
+  const TempDir dir;
+  std::ofstream(dir.PathOf("file")) << "something";
+  EXPECT_THAT(
+      BackupWriter::Open(recorded_.store(), {.directory = dir.PathOf("file")}).status(),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               AllOf(HasSubstr(dir.PathOf("file")), HasSubstr("a backup wants a directory"))));
 }
 
 }  // namespace

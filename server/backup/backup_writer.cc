@@ -23,7 +23,12 @@ absl::StatusOr<std::unique_ptr<BackupWriter>> BackupWriter::Open(mvcc::Store* st
                                                                  BackupOptions options) {
   std::unique_ptr<BackupWriter> writer(new BackupWriter(store, std::move(options)));
   const std::string& path = writer->options_.directory;
-  RETURN_IF_ERROR(writer->env_->CreateDirs(path));
+  const absl::Status made = writer->env_->CreateDirs(path);
+  if (absl::IsAlreadyExists(made)) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: is a file; a backup wants a directory", path));
+  }
+  RETURN_IF_ERROR(made);
   ASSIGN_OR_RETURN(writer->lock_, writer->env_->Lock(writer->PathOf(kLockName)));
   ASSIGN_OR_RETURN(const BackupDirectory directory, ReadBackupDirectory(writer->env_, path));
   RETURN_IF_ERROR(writer->CheckOwner(directory));
