@@ -37,10 +37,17 @@ absl::Status ExpectFollows(const PieceFigures& before, const PieceFigures& piece
     return absl::DataLossError(
         fmt::format("{}: is not closed, and {} follows it", before.name, piece.name));
   }
-  if (piece.head.first_index != before.last_index + 1) {
-    return absl::DataLossError(fmt::format(
-        "{}: begins with entry {}, but {} ends with entry {}: a piece is missing between them",
-        piece.name, piece.head.first_index, before.name, before.last_index));
+  if (piece.head.first_index > before.last_index + 1) {
+    return absl::DataLossError(
+        fmt::format("{}: begins with entry {}, but {} ends with entry {}: entries {} to {} are not "
+                    "there, a piece is missing between them",
+                    piece.name, piece.head.first_index, before.name, before.last_index,
+                    before.last_index + 1, piece.head.first_index - 1));
+  }
+  if (piece.head.first_index <= before.last_index) {
+    return absl::DataLossError(
+        fmt::format("{}: begins with entry {}, but {} ends with entry {}: they overlap", piece.name,
+                    piece.head.first_index, before.name, before.last_index));
   }
   if (piece.head.link != before.link) {
     return absl::DataLossError(
@@ -108,8 +115,11 @@ class DirectoryReader {
       if (!parts.empty()) {
         follows = ExpectFollows(parts.back().pieces.back(), piece);
       }
+      if (!follows.ok()) {
+        parts.back().behind = follows;
+      }
       if (parts.empty() || !follows.ok()) {
-        parts.push_back({.number = whole.number, .bases = {}, .pieces = {}});
+        parts.push_back({.number = whole.number, .bases = {}, .pieces = {}, .behind = {}});
       }
       if (!follows.ok()) {
         PROBE("backup: a chain is broken");
@@ -124,25 +134,40 @@ class DirectoryReader {
       if (part != parts.end()) {
         part->bases.push_back(std::move(base));
       } else {
-        parts.push_back({.number = whole.number, .bases = {std::move(base)}, .pieces = {}});
+        parts.push_back(
+            {.number = whole.number, .bases = {std::move(base)}, .pieces = {}, .behind = {}});
       }
     }
     std::stable_sort(parts.begin(), parts.end(), [](const BackupChain& a, const BackupChain& b) {
       return BeginOf(a) < BeginOf(b);
     });
-    NoteGaps(parts);
+    NoteGaps(&parts);
     std::move(parts.begin(), parts.end(), std::back_inserter(found_.chains));
   }
 
-  void NoteGaps(const std::vector<BackupChain>& parts) {
-    for (size_t i = 0; i < parts.size(); ++i) {
+  void NoteGaps(std::vector<BackupChain>* parts) {
+    for (size_t i = 0; i < parts->size(); ++i) {
+      BackupChain& part = (*parts)[i];
       const absl::Status reaches =
-          ExpectReaches(parts[i], i + 1 < parts.size() ? &parts[i + 1] : nullptr);
+          ExpectReaches(part, i + 1 < parts->size() ? &(*parts)[i + 1] : nullptr);
       if (!reaches.ok()) {
         PROBE("backup: a piece behind a base is missing");
         found_.damage.push_back(reaches);
+        part.behind.Update(reaches);
+      }
+      part.behind.Update(ExpectReadBehind(part));
+    }
+  }
+
+  // OK unless what follows the part is a piece that can't be read.
+  absl::Status ExpectReadBehind(const BackupChain& part) const {
+    for (const std::string& name : found_.unread) {
+      if (ParseBackupName(name)->index == part.last_index() + 1) {
+        return absl::DataLossError(fmt::format("{}: is damaged, entries from {} on are lost", name,
+                                               part.last_index() + 1));
       }
     }
+    return absl::OkStatus();
   }
 
   // Remembers damage; other errors end the reading.
@@ -174,6 +199,7 @@ class DirectoryReader {
     } else if (parsed.suffix == kPieceSuffix || parsed.suffix == kPartSuffix) {
       absl::StatusOr<PieceFigures> piece = ReadPieceFigures(env_, path_, name);
       if (!piece.ok()) {
+        found_.unread.push_back(name);
         return Note(piece.status());
       }
       if (piece->head.first_index == 0) {

@@ -195,5 +195,122 @@ TEST_F(BackupGaps, ARestoreSaysWhenItPassesOverAChainWithoutABase) {
                                         HasSubstr(fmt::format("entry {}", store->log_index())))));
 }
 
+// Pieces of one chain, the base at its beginning, and times between them.
+TEST_F(BackupGaps, AMomentOrRevisionInALossIsRefusedByWhatIsMissing) {
+  OpenWriter();
+  ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "0"}));
+  ASSERT_OK(writer_->Save());
+  ASSERT_OK(writer_->MakeBase(Nothing));
+  std::vector<int64_t> times;
+  std::vector<int64_t> revisions;
+  std::vector<uint64_t> ends;
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(kNanosPerSecond);
+    ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "1"}));
+    ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "2"}));
+    ASSERT_OK(writer_->Save());
+    ASSERT_OK(writer_->Close());
+    times.push_back(clock_.WallNanos());
+    revisions.push_back(recorded_.store()->current_revision());
+    ends.push_back(recorded_.store()->log_index());
+  }
+  writer_.reset();
+  Lose([&](const PieceFigures& piece) { return piece.last_index == ends[1]; });
+  const auto is_told =
+      StatusIs(absl::StatusCode::kDataLoss,
+               AllOf(HasSubstr(fmt::format("entries {} to {} are not there", ends[0] + 1, ends[1])),
+                     HasSubstr("a piece is missing")));
+  const int64_t moment = kNanosPerSecond / 2;
+  EXPECT_THAT(Restore({.to_wall_nanos = times[0] + moment}), is_told);
+  EXPECT_THAT(Restore({.to_wall_nanos = times[1] + moment}), is_told);
+  EXPECT_THAT(Restore({.to_wall_nanos = times[2] + moment}), is_told);
+  EXPECT_THAT(Restore({.to_revision = revisions[1]}), is_told);
+  EXPECT_THAT(Restore({.to_revision = revisions[2]}), is_told);
+  EXPECT_THAT(Restore({.from_base = Files(kImageSuffix).back()}), is_told);
+  ASSERT_OK_AND_ASSIGN(const BackupRestored before, Restore({.to_wall_nanos = times[0]}));
+  EXPECT_EQ(before.last_index, ends[0]);
+  ASSERT_OK_AND_ASSIGN(const BackupRestored at, Restore({.to_revision = revisions[0]}));
+  EXPECT_EQ(at.revision, revisions[0]);
+}
+
+TEST_F(BackupGaps, ATimeBehindTheEndIsToldOf) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 3));
+  ASSERT_OK(writer_->Close());
+  const int64_t end = clock_.WallNanos();
+  ASSERT_OK_AND_ASSIGN(const BackupRestored at, Restore({.to_wall_nanos = end}));
+  EXPECT_THAT(at.notes, IsEmpty());
+  ASSERT_OK_AND_ASSIGN(const BackupRestored later,
+                       Restore({.to_wall_nanos = end + 1'000 * kNanosPerSecond}));
+  EXPECT_EQ(later.last_index, recorded_.store()->log_index());
+  EXPECT_THAT(later.notes, ::testing::ElementsAre(
+                               HasSubstr(fmt::format("that was saved is of {}", WallText(end)))));
+}
+
+// A store that went on from an older copy: two histories, and revisions that both have.
+TEST_F(BackupGaps, ARevisionOfTwoChainsIsToldOf) {
+  OpenWriter();
+  ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "0"}));
+  ASSERT_OK(writer_->Save());
+  ASSERT_OK(writer_->MakeBase(Nothing));
+  const std::string first = Files(kImageSuffix).back();
+  const auto copy = store_env_.AfterPowerCut(DurabilityLoss::kNone, 1);
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "one"}));
+  }
+  ASSERT_OK(writer_->Close());
+  writer_.reset();
+  const int64_t end = recorded_.store()->current_revision();
+
+  mvcc::StoreOptions options = StoreOptionsOf(copy.get());
+  lease::Lessor lessor;
+  options.lease_hook = &lessor;
+  ASSERT_OK_AND_ASSIGN(const auto store, mvcc::Store::Open(options));
+  ASSERT_OK_AND_ASSIGN(const auto writer,
+                       BackupWriter::Open(store.get(), BackupOptionsOf(&env_, &clock_)));
+  ASSERT_OK(writer->Save());
+  ASSERT_TRUE(writer->IsBaseDue());
+  ASSERT_OK(writer->MakeBase(Nothing));
+  const std::string second = Files(kImageSuffix).back();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(store->Put({.key = "k", .value = "other"}));
+  }
+  ASSERT_OK(writer->Close());
+  const int64_t both = store->current_revision();
+  ASSERT_LT(both, end);
+
+  EXPECT_THAT(Restore({.to_revision = end}),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr("was not saved"), HasSubstr("--from-base " + first))));
+  ASSERT_OK_AND_ASSIGN(const BackupRestored of_first,
+                       Restore({.to_revision = end, .from_base = first}));
+  EXPECT_EQ(of_first.revision, end);
+  ASSERT_OK_AND_ASSIGN(const BackupRestored newest, Restore({.to_revision = both}));
+  EXPECT_EQ(newest.base, second);
+  EXPECT_THAT(newest.notes, ::testing::ElementsAre(HasSubstr("--from-base " + first)));
+  ASSERT_OK_AND_ASSIGN(const BackupRestored asked,
+                       Restore({.to_revision = both, .from_base = first}));
+  EXPECT_EQ(asked.base, first);
+  EXPECT_THAT(asked.notes, IsEmpty());
+}
+
+TEST_F(BackupGaps, WhatLiesBehindALaterBaseIsRestoredFromIt) {
+  OpenWriter();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 3));
+  ASSERT_OK(writer_->Close());
+  const std::string broken = Files(kPieceSuffix).front();
+  ASSERT_OK(Live(&recorded_, writer_.get(), &clock_, 14));
+  ASSERT_OK(writer_->Close());
+  const std::string newest = Files(kImageSuffix).back();
+  std::string bytes = *env_.Contents("/backup/" + broken);
+  bytes[20] = static_cast<char>(bytes[20] ^ 1);
+  env_.SetContents("/backup/" + broken, bytes);
+  EXPECT_THAT(Restore({}), StatusIs(absl::StatusCode::kDataLoss,
+                                    AllOf(HasSubstr(broken), HasSubstr("--from-base " + newest))));
+  ASSERT_OK_AND_ASSIGN(const BackupRestored restored, Restore({.from_base = newest}));
+  EXPECT_EQ(restored.last_index, recorded_.store()->log_index());
+  EXPECT_THAT(restored.notes, ::testing::Contains(HasSubstr(broken)));
+}
+
 }  // namespace
 }  // namespace socle::server
