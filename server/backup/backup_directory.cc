@@ -85,7 +85,8 @@ bool Covers(const BackupChain& chain, uint64_t index) {
 
 class DirectoryReader {
  public:
-  DirectoryReader(Env* env, const std::string& path) : env_(env), path_(path) {}
+  DirectoryReader(Env* env, const std::string& path, ReadFor purpose)
+      : env_(env), path_(path), needed_from_(purpose == ReadFor::kRestore ? UINT64_MAX : 0) {}
 
   absl::StatusOr<BackupDirectory> Read() {
     ASSIGN_OR_RETURN(const std::vector<std::string> list, env_->List(path_));
@@ -197,11 +198,12 @@ class DirectoryReader {
       BackupChain& chain = ChainOf(record.chain);
       chain.bases.push_back(*std::move(base));
     } else if (parsed.suffix == kPieceSuffix || parsed.suffix == kPartSuffix) {
-      absl::StatusOr<PieceFigures> piece = ReadPieceFigures(env_, path_, name);
+      absl::StatusOr<PieceFigures> piece = ReadPieceFigures(env_, path_, name, needed_from_);
       if (!piece.ok()) {
         found_.unread.push_back(name);
         return Note(piece.status());
       }
+      RETURN_IF_ERROR(Note(piece->skipped));
       if (piece->head.first_index == 0) {
         found_.leftovers.push_back(name);  // nothing was written to it
         return absl::OkStatus();
@@ -235,6 +237,7 @@ class DirectoryReader {
 
   Env* const env_;
   const std::string& path_;
+  const uint64_t needed_from_;
   std::set<std::string> names_;
   std::map<uint64_t, BackupChain> chains_;
   BackupDirectory found_;
@@ -251,11 +254,12 @@ uint64_t BackupChain::promised_index() const {
   return bases.empty() ? 0 : bases.back().record.saved_index;
 }
 
-absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path) {
+absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path,
+                                                    ReadFor purpose) {
   // Files come, get their final names, and go while a server works here.
   constexpr int kTries = 3;
   for (int i = 1;; ++i) {
-    absl::StatusOr<BackupDirectory> found = DirectoryReader(env, path).Read();
+    absl::StatusOr<BackupDirectory> found = DirectoryReader(env, path, purpose).Read();
     if (found.ok() || !absl::IsNotFound(found.status()) || i == kTries) {
       return found.ok() ? std::move(found) : Annotate(found.status(), path);
     }

@@ -58,7 +58,12 @@ struct BackupDirectory {
   bool is_empty() const { return chains.empty(); }
 };
 
-absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path);
+// To go on with it, a piece that was being written and is damaged is in no chain; to restore from it, it is in its chain, as
+// well as in `damage`: what is whole of it may be all that is needed.
+enum class ReadFor { kGoingOn, kRestore };
+
+absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path,
+                                                    ReadFor purpose = ReadFor::kGoingOn);
 
 }  // namespace socle::server
 

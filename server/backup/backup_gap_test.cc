@@ -24,6 +24,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class BackupGaps : public BackupFaults {
@@ -310,6 +311,85 @@ TEST_F(BackupGaps, WhatLiesBehindALaterBaseIsRestoredFromIt) {
   ASSERT_OK_AND_ASSIGN(const BackupRestored restored, Restore({.from_base = newest}));
   EXPECT_EQ(restored.last_index, recorded_.store()->log_index());
   EXPECT_THAT(restored.notes, ::testing::Contains(HasSubstr(broken)));
+}
+
+TEST_F(BackupGaps, ABaseIsRestoredPastADamagedByteBeforeItInTheSamePiece) {
+  struct Case {
+    const char* what;
+    bool is_closed;
+    bool is_behind;  // the newest base
+  };
+
+  const Case kCases[] = {{"closed", true, false},
+                         {"being written", false, false},
+                         {"closed, behind the base", true, true},
+                         {"being written, behind the base", false, true}};
+  const auto put = [this] {
+    ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "v"}));
+    clock_.Advance(kNanosPerSecond);
+    ASSERT_OK(writer_->Save());
+  };
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.what);
+    if (env_.Exists("/backup").value()) {
+      for (const std::string& name : Files("")) {
+        ASSERT_OK(env_.Remove("/backup/" + name));
+      }
+    }
+    OpenWriter();
+    ASSERT_OK(writer_->Save());
+    ASSERT_OK(writer_->MakeBase(Nothing));
+    const std::string first = Files(kImageSuffix).back();
+    put();
+    put();
+    ASSERT_OK(writer_->MakeBase(Nothing));
+    const std::string second = Files(kImageSuffix).back();
+    put();
+    put();
+    if (c.is_closed) {
+      ASSERT_OK(writer_->Close());
+    }
+    writer_.reset();
+    const std::string piece = Files(c.is_closed ? kPieceSuffix : kPartSuffix).back();
+    // In the first frame's body, or in that of the one behind the base.
+    const std::string whole = *env_.Contents("/backup/" + piece);
+    std::vector<uint64_t> frames;
+    ASSERT_OK(ScanPiece(piece, whole, [&](const Frame& frame) {
+                frames.push_back(frame.offset);
+                return absl::OkStatus();
+              }).status());
+    ASSERT_EQ(frames.size(), 4U);
+    std::string bytes = whole;
+    bytes[frames[c.is_behind ? 2 : 0] + sizeof(FrameHeader) + 8] ^= 1;
+    env_.SetContents("/backup/" + piece, bytes);
+
+    const auto is_damaged = StatusIs(absl::StatusCode::kDataLoss, HasSubstr(piece));
+    EXPECT_THAT(Restore({.from_base = first}), is_damaged);
+    const auto restored = Restore({.from_base = second});
+    const auto newest = Restore({});
+    if (c.is_behind) {
+      EXPECT_THAT(restored, is_damaged);
+      EXPECT_THAT(
+          newest,
+          AllOf(is_damaged, Not(StatusIs(absl::StatusCode::kDataLoss, HasSubstr("--from-base")))));
+      continue;
+    }
+    ASSERT_OK(restored);
+    EXPECT_EQ(restored->last_index, recorded_.store()->log_index());
+    EXPECT_THAT(restored->notes, ::testing::Contains(HasSubstr(piece)));
+    // A closed piece shows its damage only to who reads it.
+    if (c.is_closed) {
+      EXPECT_THAT(newest, IsOk());
+    } else {
+      EXPECT_THAT(newest,
+                  StatusIs(absl::StatusCode::kDataLoss, HasSubstr("--from-base " + second)));
+    }
+    ASSERT_OK_AND_ASSIGN(const BackupRestored timed,
+                         Restore({.to_wall_nanos = clock_.WallNanos()}));
+    EXPECT_EQ(timed.last_index, recorded_.store()->log_index());
+    ASSERT_OK_AND_ASSIGN(const BackupChecked checked, Check(&env_));
+    EXPECT_FALSE(checked.damage.empty());
+  }
 }
 
 }  // namespace

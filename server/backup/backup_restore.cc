@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -48,13 +49,23 @@ absl::Status NoBase(const BackupRestoreOptions& options) {
   return absl::NotFoundError(fmt::format("{}: no base is there yet", options.directory));
 }
 
+// As far as it is known by heads and ends.
+bool IsWholeBehind(const BackupChain& chain, const BaseFigures& base) {
+  return chain.behind.ok() &&
+         std::all_of(chain.pieces.begin(), chain.pieces.end(), [&](const PieceFigures& piece) {
+           return piece.last_index <= base.record.index ||
+                  piece.whole_from <= base.record.index + 1;
+         });
+}
+
 // Damage is refused, unless what was asked for lies clear of it.
 absl::Status RefuseDamage(const BackupRestoreOptions& options, const BackupDirectory& directory) {
   PROBE("backup: a restore of a damaged directory is refused");
   const auto newest = std::find_if(directory.chains.rbegin(), directory.chains.rend(),
                                    [](const BackupChain& chain) { return !chain.bases.empty(); });
   std::string cure = "with --to-time or --to-revision what whole files lead to can be restored";
-  if (options.from_base.empty() && newest != directory.chains.rend() && newest->behind.ok()) {
+  if (options.from_base.empty() && newest != directory.chains.rend() &&
+      IsWholeBehind(*newest, newest->bases.back())) {
     cure = fmt::format(
         "with --from-base {} what lies behind that base can be restored, which is whole",
         newest->bases.back().image);
@@ -168,12 +179,16 @@ absl::StatusOr<TimeMark> LastEntryBy(Env* env, const std::string& directory,
       continue;  // its first mark is later
     }
     TimeMark of_piece;
-    RETURN_IF_ERROR(ReadPiece(env, directory, piece->name, [&](const Frame& frame) {
-                      for (const TimeMark& mark : frame.marks) {
-                        of_piece = mark.wall_nanos <= wall_nanos ? mark : of_piece;
-                      }
-                      return absl::OkStatus();
-                    }).status());
+    RETURN_IF_ERROR(ReadPiece(
+                        env, directory, piece->name,
+                        [&](const Frame& frame) {
+                          for (const TimeMark& mark : frame.marks) {
+                            of_piece = mark.wall_nanos <= wall_nanos ? mark : of_piece;
+                          }
+                          return absl::OkStatus();
+                        },
+                        last.index + 1)
+                        .status());
     if (of_piece.index != 0) {
       take(of_piece);
       return last;
@@ -326,6 +341,9 @@ absl::StatusOr<BackupRestored> Fill(Env* env, const BackupRestoreOptions& option
   result.last_index = rebuild.last_index();
   result.entries = rebuild.last_index() - plan.base->record.index;
   result.wall_nanos = rebuild.wall_nanos();
+  for (const absl::Status& skipped : rebuild.skipped()) {
+    result.notes.emplace_back(StdView(skipped.message()));
+  }
   if (options.bump_revision > 0) {
     result.revision += options.bump_revision;
     RETURN_IF_ERROR(LeaveOut(env, target.database_path(), result.revision));
@@ -382,7 +400,8 @@ absl::StatusOr<RestorePlan> PlanRestore(Env* env, const BackupRestoreOptions& op
 }
 
 absl::StatusOr<BackupRestored> RestoreBackup(Env* env, const BackupRestoreOptions& options) {
-  ASSIGN_OR_RETURN(const BackupDirectory directory, ReadBackupDirectory(env, options.directory));
+  ASSIGN_OR_RETURN(const BackupDirectory directory,
+                   ReadBackupDirectory(env, options.directory, ReadFor::kRestore));
   ASSIGN_OR_RETURN(const RestorePlan plan, PlanRestore(env, options, directory));
   ASSIGN_OR_RETURN(NewDirectory target, NewDirectory::Begin(env, options.target));
   absl::StatusOr<BackupRestored> restored = Fill(env, options, directory, plan, target);
@@ -391,9 +410,11 @@ absl::StatusOr<BackupRestored> RestoreBackup(Env* env, const BackupRestoreOption
                     fmt::format("{} (what was made of it so far is in {}; remove it)",
                                 options.directory, target.path()));
   }
+  std::set<std::string> notes(restored->notes.begin(), restored->notes.end());
   for (const absl::Status& damage : directory.damage) {
-    restored->notes.emplace_back(StdView(damage.message()));
+    notes.emplace(StdView(damage.message()));
   }
+  restored->notes.assign(notes.begin(), notes.end());
   if (std::string note = NoteOnPlan(options, plan, directory, *restored); !note.empty()) {
     restored->notes.push_back(std::move(note));
   }
