@@ -27,7 +27,8 @@ namespace {
 // Keys of `meta` that tell of the pages rather than of the store.
 bool IsOfPages(std::string_view key) {
   return (key.starts_with(mvcc::kOwnKeyPrefix) && key != mvcc::kPrefixQuotaKey) ||
-         key == mvcc::kConsistentIndexKey || key == mvcc::kFinishedCompactKey;
+         key == mvcc::kConsistentIndexKey || key == mvcc::kFinishedCompactKey ||
+         key == "confState";  // of the member: ForgetOwner
 }
 
 absl::Status RemoveTree(Env* env, const std::string& directory) {
