@@ -91,6 +91,7 @@ absl::Status BackupWriter::MakeBase(const std::function<absl::Status()>& keep_up
     // A disk that is full gets its space back. What can't be removed is found again later.
     env_->Remove(PathOf(base_under_way_ + ".db.tmp")).IgnoreError();
     is_recovered_ = false;
+    is_lock_sure_ = false;
     piece_.reset();
   }
   base_under_way_.clear();
@@ -118,6 +119,7 @@ absl::Status BackupWriter::TryMakeBase(const std::function<absl::Status()>& keep
     ASSIGN_OR_RETURN(record.revision, RevisionOf(*pages, restored));
     base_under_way_ = MakeBackupName(record.sequence, record.index, "");
     RETURN_IF_ERROR(WriteBaseImage(*pages, base_under_way_, keep_up, &record));
+    witness_ = has_base_ ? witness_ : base_under_way_ + std::string(kImageSuffix);
     std::optional<absl::StatusOr<mvcc::KvHash>> found;
     while (!(found = hash.Wait()).has_value()) {
       RETURN_IF_ERROR(keep_up());
@@ -136,7 +138,9 @@ absl::Status BackupWriter::TryMakeBase(const std::function<absl::Status()>& keep
   RETURN_IF_ERROR(
       WriteDurably(base_under_way_ + std::string(kBaseSuffix), EncodeBaseRecord(record)));
   has_base_ = true;
+  witness_ = base_under_way_ + std::string(kBaseSuffix);
   had_files_ = true;
+  is_gone_ = false;
   base_index_ = record.index;
   base_wall_nanos_ = record.wall_nanos;
   base_bytes_ = record.image_bytes;

@@ -16,6 +16,7 @@
 #include "mvcc/schema.h"
 #include "mvcc/store.h"
 #include "server/backup/backup_directory.h"
+#include "server/backup/backup_restore.h"
 #include "server/backup/rebuild.h"
 #include "server/migrate/image.h"
 #include "server/migrate/snapshot_file.h"
@@ -26,7 +27,8 @@ namespace {
 // Keys of `meta` that tell of the pages rather than of the store.
 bool IsOfPages(std::string_view key) {
   return (key.starts_with(mvcc::kOwnKeyPrefix) && key != mvcc::kPrefixQuotaKey) ||
-         key == mvcc::kConsistentIndexKey || key == mvcc::kFinishedCompactKey;
+         key == mvcc::kConsistentIndexKey || key == mvcc::kFinishedCompactKey ||
+         key == "confState";  // of the member: ForgetOwner
 }
 
 absl::Status RemoveTree(Env* env, const std::string& directory) {
@@ -51,7 +53,12 @@ class Checker {
     ASSIGN_OR_RETURN(const BackupDirectory directory,
                      ReadBackupDirectory(env_, options_.directory));
     result_.damage = directory.damage;
+    const BackupChain* before = nullptr;  // that can be restored
     for (const BackupChain& chain : directory.chains) {
+      if (std::string gap = GapText(before, chain); !gap.empty()) {
+        result_.notes.push_back(std::move(gap));
+      }
+      before = chain.bases.empty() ? before : &chain;
       RETURN_IF_ERROR(CheckPieces(chain));
       RETURN_IF_ERROR(CheckBases(chain));
       if (!options_.without_rebuild) {
@@ -263,6 +270,21 @@ class Checker {
 };
 
 }  // namespace
+
+std::string GapText(const BackupChain* before, const BackupChain& chain) {
+  if (before == nullptr || chain.bases.empty() || before->number == chain.number) {
+    return {};
+  }
+  const int64_t end = before->pieces.empty() ? before->bases.back().record.wall_nanos
+                                             : before->pieces.back().wall_nanos;
+  const BaseRecord& base = chain.bases.front().record;
+  return fmt::format(
+      "chain {} was begun anew: no moment can be restored between {} (chain {}, up to entry {}) "
+      "and "
+      "{} (its first base, entry {})",
+      chain.number, WallText(end), before->number, before->last_index(), WallText(base.wall_nanos),
+      base.index);
+}
 
 absl::StatusOr<BackupChecked> CheckBackup(Env* env, const BackupCheckOptions& options) {
   if (!options.without_rebuild) {

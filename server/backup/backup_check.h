@@ -19,6 +19,7 @@
 #include <absl/status/statusor.h>
 
 #include "kv/env/env.h"
+#include "server/backup/backup_directory.h"
 #include "server/migrate/etcd_directory.h"
 
 namespace socle::server {
@@ -39,6 +40,9 @@ struct BackupChecked {
   uint64_t entries = 0;
   uint64_t hashes_compared = 0;
 };
+
+// Which moments can't be restored because another chain was begun; empty: `chain` is none, or nothing comes before it.
+std::string GapText(const BackupChain* before, const BackupChain& chain);
 
 absl::StatusOr<BackupChecked> CheckBackup(Env* env, const BackupCheckOptions& options);
 

@@ -277,7 +277,6 @@ TEST_F(BackupFaults, GoesOnWhenALostDirectoryIsBack) {
     }
   }
   recorded_.Work(1);
-  env_.FailCall(CallKind::kCreate, 1);
   EXPECT_FALSE(writer_->Save().ok());
   EXPECT_THAT(writer_->Save(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("mounted")));
   for (const auto& [name, bytes] : files) {

@@ -37,10 +37,17 @@ absl::Status ExpectFollows(const PieceFigures& before, const PieceFigures& piece
     return absl::DataLossError(
         fmt::format("{}: is not closed, and {} follows it", before.name, piece.name));
   }
-  if (piece.head.first_index != before.last_index + 1) {
-    return absl::DataLossError(fmt::format(
-        "{}: begins with entry {}, but {} ends with entry {}: a piece is missing between them",
-        piece.name, piece.head.first_index, before.name, before.last_index));
+  if (piece.head.first_index > before.last_index + 1) {
+    return absl::DataLossError(
+        fmt::format("{}: begins with entry {}, but {} ends with entry {}: entries {} to {} are not "
+                    "there, a piece is missing between them",
+                    piece.name, piece.head.first_index, before.name, before.last_index,
+                    before.last_index + 1, piece.head.first_index - 1));
+  }
+  if (piece.head.first_index <= before.last_index) {
+    return absl::DataLossError(
+        fmt::format("{}: begins with entry {}, but {} ends with entry {}: they overlap", piece.name,
+                    piece.head.first_index, before.name, before.last_index));
   }
   if (piece.head.link != before.link) {
     return absl::DataLossError(
@@ -78,7 +85,8 @@ bool Covers(const BackupChain& chain, uint64_t index) {
 
 class DirectoryReader {
  public:
-  DirectoryReader(Env* env, const std::string& path) : env_(env), path_(path) {}
+  DirectoryReader(Env* env, const std::string& path, ReadFor purpose)
+      : env_(env), path_(path), needed_from_(purpose == ReadFor::kRestore ? UINT64_MAX : 0) {}
 
   absl::StatusOr<BackupDirectory> Read() {
     ASSIGN_OR_RETURN(const std::vector<std::string> list, env_->List(path_));
@@ -108,8 +116,11 @@ class DirectoryReader {
       if (!parts.empty()) {
         follows = ExpectFollows(parts.back().pieces.back(), piece);
       }
+      if (!follows.ok()) {
+        parts.back().behind = follows;
+      }
       if (parts.empty() || !follows.ok()) {
-        parts.push_back({.number = whole.number, .bases = {}, .pieces = {}});
+        parts.push_back({.number = whole.number, .bases = {}, .pieces = {}, .behind = {}});
       }
       if (!follows.ok()) {
         PROBE("backup: a chain is broken");
@@ -124,25 +135,40 @@ class DirectoryReader {
       if (part != parts.end()) {
         part->bases.push_back(std::move(base));
       } else {
-        parts.push_back({.number = whole.number, .bases = {std::move(base)}, .pieces = {}});
+        parts.push_back(
+            {.number = whole.number, .bases = {std::move(base)}, .pieces = {}, .behind = {}});
       }
     }
     std::stable_sort(parts.begin(), parts.end(), [](const BackupChain& a, const BackupChain& b) {
       return BeginOf(a) < BeginOf(b);
     });
-    NoteGaps(parts);
+    NoteGaps(&parts);
     std::move(parts.begin(), parts.end(), std::back_inserter(found_.chains));
   }
 
-  void NoteGaps(const std::vector<BackupChain>& parts) {
-    for (size_t i = 0; i < parts.size(); ++i) {
+  void NoteGaps(std::vector<BackupChain>* parts) {
+    for (size_t i = 0; i < parts->size(); ++i) {
+      BackupChain& part = (*parts)[i];
       const absl::Status reaches =
-          ExpectReaches(parts[i], i + 1 < parts.size() ? &parts[i + 1] : nullptr);
+          ExpectReaches(part, i + 1 < parts->size() ? &(*parts)[i + 1] : nullptr);
       if (!reaches.ok()) {
         PROBE("backup: a piece behind a base is missing");
         found_.damage.push_back(reaches);
+        part.behind.Update(reaches);
+      }
+      part.behind.Update(ExpectReadBehind(part));
+    }
+  }
+
+  // OK unless what follows the part is a piece that can't be read.
+  absl::Status ExpectReadBehind(const BackupChain& part) const {
+    for (const std::string& name : found_.unread) {
+      if (ParseBackupName(name)->index == part.last_index() + 1) {
+        return absl::DataLossError(fmt::format("{}: is damaged, entries from {} on are lost", name,
+                                               part.last_index() + 1));
       }
     }
+    return absl::OkStatus();
   }
 
   // Remembers damage; other errors end the reading.
@@ -172,10 +198,12 @@ class DirectoryReader {
       BackupChain& chain = ChainOf(record.chain);
       chain.bases.push_back(*std::move(base));
     } else if (parsed.suffix == kPieceSuffix || parsed.suffix == kPartSuffix) {
-      absl::StatusOr<PieceFigures> piece = ReadPieceFigures(env_, path_, name);
+      absl::StatusOr<PieceFigures> piece = ReadPieceFigures(env_, path_, name, needed_from_);
       if (!piece.ok()) {
+        found_.unread.push_back(name);
         return Note(piece.status());
       }
+      RETURN_IF_ERROR(Note(piece->skipped));
       if (piece->head.first_index == 0) {
         found_.leftovers.push_back(name);  // nothing was written to it
         return absl::OkStatus();
@@ -209,6 +237,7 @@ class DirectoryReader {
 
   Env* const env_;
   const std::string& path_;
+  const uint64_t needed_from_;
   std::set<std::string> names_;
   std::map<uint64_t, BackupChain> chains_;
   BackupDirectory found_;
@@ -225,11 +254,12 @@ uint64_t BackupChain::promised_index() const {
   return bases.empty() ? 0 : bases.back().record.saved_index;
 }
 
-absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path) {
+absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path,
+                                                    ReadFor purpose) {
   // Files come, get their final names, and go while a server works here.
   constexpr int kTries = 3;
   for (int i = 1;; ++i) {
-    absl::StatusOr<BackupDirectory> found = DirectoryReader(env, path).Read();
+    absl::StatusOr<BackupDirectory> found = DirectoryReader(env, path, purpose).Read();
     if (found.ok() || !absl::IsNotFound(found.status()) || i == kTries) {
       return found.ok() ? std::move(found) : Annotate(found.status(), path);
     }

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "kv/env/env.h"
@@ -36,6 +37,7 @@ struct BackupChain {
   uint64_t number = 0;               // as files have it; parts on both sides of damage share it
   std::vector<BaseFigures> bases;    // by index
   std::vector<PieceFigures> pieces;  // by index
+  absl::Status behind;               // DataLoss: entries behind its last one are lost, and which
 
   // The last entry that can be restored.
   uint64_t last_index() const;
@@ -48,6 +50,7 @@ struct BackupDirectory {
   uint64_t store_id = 0;
   std::vector<BackupChain> chains;   // oldest first
   std::vector<absl::Status> damage;  // DataLoss, with the file's name
+  std::vector<std::string> unread;   // names of pieces that are damaged and in no chain
   uint64_t next_sequence = 1;
   std::vector<std::string>
       leftovers;  // unfinished files, images without a record, parts of closed pieces
@@ -55,7 +58,12 @@ struct BackupDirectory {
   bool is_empty() const { return chains.empty(); }
 };
 
-absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path);
+// To go on with it, a piece that was being written and is damaged is in no chain; to restore from it, it is in its chain, as
+// well as in `damage`: what is whole of it may be all that is needed.
+enum class ReadFor { kGoingOn, kRestore };
+
+absl::StatusOr<BackupDirectory> ReadBackupDirectory(Env* env, const std::string& path,
+                                                    ReadFor purpose = ReadFor::kGoingOn);
 
 }  // namespace socle::server
 

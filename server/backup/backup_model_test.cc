@@ -265,6 +265,33 @@ TEST(BackupOfAStoreWithQuotas, WhatWasRefusedIsRefusedByARestore) {
   EXPECT_THAT(checked.damage, ::testing::IsEmpty());
 }
 
+// A server notes its membership as the first thing; a rebuilt store is given none.
+TEST(BackupOfAMember, ABaseBehindTheFirstEntryIsProvenByTheNextOne) {
+  const TempDir dir;
+  mvcc::StoreOptions options;
+  options.directory = dir.PathOf("data");
+  options.map_size_bytes = uint64_t{64} << 20U;
+  options.hold_log = true;
+  mvcc::MapLeaseHook hook;
+  options.lease_hook = &hook;
+  ASSERT_OK_AND_ASSIGN(const auto store, mvcc::Store::Open(options));
+  ASSERT_OK(store->WriteSystem({{.bucket = "meta", .key = "confState", .value = "{}"}}));
+  const std::string backup = dir.PathOf("backup");
+  ASSERT_OK_AND_ASSIGN(const auto writer, BackupWriter::Open(store.get(), {.directory = backup}));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(writer->Save());
+    ASSERT_OK(writer->MakeBase([] { return absl::OkStatus(); }));
+    ASSERT_OK(store->Put({.key = "k", .value = "v"}));
+    ASSERT_OK(store->Compact(store->current_revision()));
+  }
+  ASSERT_OK(writer->Close());
+  ASSERT_OK_AND_ASSIGN(
+      const BackupChecked checked,
+      CheckBackup(Env::Posix(), {.directory = backup, .scratch = dir.PathOf("scratch")}));
+  EXPECT_THAT(checked.damage, ::testing::IsEmpty());
+  EXPECT_EQ(checked.bases, 3U);
+}
+
 TEST(BackupOfARestoredStore, GoesOnWithItsChainWhenItWasIdle) {
   const TempDir dir;
   const auto open = [](const std::string& path, mvcc::MapLeaseHook* hook) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -48,11 +49,44 @@ absl::Status NoBase(const BackupRestoreOptions& options) {
   return absl::NotFoundError(fmt::format("{}: no base is there yet", options.directory));
 }
 
+// As far as it is known by heads and ends.
+bool IsWholeBehind(const BackupChain& chain, const BaseFigures& base) {
+  return chain.behind.ok() &&
+         std::all_of(chain.pieces.begin(), chain.pieces.end(), [&](const PieceFigures& piece) {
+           return piece.last_index <= base.record.index ||
+                  piece.whole_from <= base.record.index + 1;
+         });
+}
+
+// Damage is refused, unless what was asked for lies clear of it.
+absl::Status RefuseDamage(const BackupRestoreOptions& options, const BackupDirectory& directory) {
+  PROBE("backup: a restore of a damaged directory is refused");
+  const auto newest = std::find_if(directory.chains.rbegin(), directory.chains.rend(),
+                                   [](const BackupChain& chain) { return !chain.bases.empty(); });
+  std::string cure = "with --to-time or --to-revision what whole files lead to can be restored";
+  if (options.from_base.empty() && newest != directory.chains.rend() &&
+      IsWholeBehind(*newest, newest->bases.back())) {
+    cure = fmt::format(
+        "with --from-base {} what lies behind that base can be restored, which is whole",
+        newest->bases.back().image);
+  }
+  return Annotate(directory.damage.front(),
+                  fmt::format("{}: damaged ({} findings; {})", options.directory,
+                              directory.damage.size(), cure));
+}
+
 absl::StatusOr<RestorePlan> PlanNewest(const BackupRestoreOptions& options,
                                        const BackupDirectory& directory) {
+  if (!directory.damage.empty() && options.from_base.empty()) {
+    return RefuseDamage(options, directory);
+  }
   for (auto chain = directory.chains.rbegin(); chain != directory.chains.rend(); ++chain) {
     const BaseFigures* const base = NewestBase(
         *chain, [&](const BaseFigures& each) { return IsNamed(each, options.from_base); });
+    if (base != nullptr && !chain->behind.ok()) {
+      return Annotate(chain->behind,
+                      fmt::format("{}: damaged behind {}", options.directory, base->image));
+    }
     if (base != nullptr) {
       return RestorePlan{.chain = &*chain, .base = base, .stop = {}};
     }
@@ -60,19 +94,63 @@ absl::StatusOr<RestorePlan> PlanNewest(const BackupRestoreOptions& options,
   return NoBase(options);
 }
 
+// The base of the chain that the way to the revision begins with; null: none does.
+const BaseFigures* BaseBefore(const BackupChain& chain, int64_t revision, std::string_view name) {
+  // In a base of this very revision there may be what came after the write that made it.
+  for (const int64_t most : {revision - 1, revision}) {
+    const BaseFigures* const base = NewestBase(chain, [&](const BaseFigures& each) {
+      return each.record.revision <= most && IsNamed(each, name);
+    });
+    if (base != nullptr) {
+      return base;
+    }
+  }
+  return nullptr;
+}
+
+bool Reaches(const BackupChain& chain, int64_t revision) {
+  return (!chain.pieces.empty() && chain.pieces.back().revision >= revision) ||
+         (!chain.bases.empty() && chain.bases.back().record.revision >= revision);
+}
+
+// Where else there is such a revision, and how it is asked for; empty: nowhere.
+std::string OtherWays(const RestorePlan& plan, const BackupDirectory& directory) {
+  std::string ways;
+  for (const BackupChain& chain : directory.chains) {
+    const BaseFigures* const base = BaseBefore(chain, plan.stop.revision, {});
+    if (&chain != plan.chain && base != nullptr && Reaches(chain, plan.stop.revision)) {
+      PROBE("backup: another chain has the revision");
+      ways += fmt::format("{}chain {} has a revision {}: --from-base {}", ways.empty() ? "" : "; ",
+                          chain.number, plan.stop.revision, base->image);
+    }
+  }
+  return ways;
+}
+
+// The way to a revision ended with `reached`, before it.
+absl::Status NotReached(const RestorePlan& plan, const BackupDirectory& directory,
+                        int64_t reached) {
+  const std::string ways = OtherWays(plan, directory);
+  const std::string more = ways.empty() ? "" : "; " + ways;
+  if (!plan.chain->behind.ok()) {
+    return absl::DataLossError(fmt::format(
+        "revision {} can't be restored from {}: what is there ends with revision {}: {}{}",
+        plan.stop.revision, plan.base->image, reached, StdView(plan.chain->behind.message()),
+        more));
+  }
+  return absl::NotFoundError(
+      fmt::format("revision {} was not saved; this part of the backup ends with {}{}",
+                  plan.stop.revision, reached, more));
+}
+
 absl::StatusOr<RestorePlan> PlanRevision(const BackupRestoreOptions& options,
                                          const BackupDirectory& directory) {
   const int64_t revision = *options.to_revision;
   int64_t oldest = 0;
   for (auto chain = directory.chains.rbegin(); chain != directory.chains.rend(); ++chain) {
-    // In a base of this very revision there may be what came after the write that made it.
-    for (const int64_t most : {revision - 1, revision}) {
-      const BaseFigures* const base = NewestBase(*chain, [&](const BaseFigures& each) {
-        return each.record.revision <= most && IsNamed(each, options.from_base);
-      });
-      if (base != nullptr) {
-        return RestorePlan{.chain = &*chain, .base = base, .stop = {.revision = revision}};
-      }
+    const BaseFigures* const base = BaseBefore(*chain, revision, options.from_base);
+    if (base != nullptr) {
+      return RestorePlan{.chain = &*chain, .base = base, .stop = {.revision = revision}};
     }
     oldest = chain->bases.empty() ? oldest : chain->bases.front().record.revision;
   }
@@ -84,28 +162,36 @@ absl::StatusOr<RestorePlan> PlanRevision(const BackupRestoreOptions& options,
       options.directory, revision, oldest));
 }
 
-// The last entry of the chain that a mark shows to have been logged by then; 0: none.
-absl::StatusOr<uint64_t> LastEntryBy(Env* env, const std::string& directory,
+// The last entry of the chain that a mark shows to have been logged by then, and that mark's time; 0: none.
+absl::StatusOr<TimeMark> LastEntryBy(Env* env, const std::string& directory,
                                      const BackupChain& chain, int64_t wall_nanos) {
-  uint64_t last = 0;
-  for (const BaseFigures& base : chain.bases) {
-    if (base.record.wall_nanos <= wall_nanos) {
-      last = std::max(last, base.record.index);
+  TimeMark last;
+  const auto take = [&](const TimeMark& mark) {
+    if (mark.wall_nanos <= wall_nanos && mark.index >= last.index) {
+      last = mark;
     }
+  };
+  for (const BaseFigures& base : chain.bases) {
+    take({.index = base.record.index, .wall_nanos = base.record.wall_nanos});
   }
   for (auto piece = chain.pieces.rbegin(); piece != chain.pieces.rend(); ++piece) {
     if (piece->head.wall_nanos > wall_nanos) {
       continue;  // its first mark is later
     }
-    uint64_t of_piece = 0;
-    RETURN_IF_ERROR(ReadPiece(env, directory, piece->name, [&](const Frame& frame) {
-                      for (const TimeMark& mark : frame.marks) {
-                        of_piece = mark.wall_nanos <= wall_nanos ? mark.index : of_piece;
-                      }
-                      return absl::OkStatus();
-                    }).status());
-    if (of_piece != 0) {
-      return std::max(last, of_piece);
+    TimeMark of_piece;
+    RETURN_IF_ERROR(ReadPiece(
+                        env, directory, piece->name,
+                        [&](const Frame& frame) {
+                          for (const TimeMark& mark : frame.marks) {
+                            of_piece = mark.wall_nanos <= wall_nanos ? mark : of_piece;
+                          }
+                          return absl::OkStatus();
+                        },
+                        last.index + 1)
+                        .status());
+    if (of_piece.index != 0) {
+      take(of_piece);
+      return last;
     }
   }
   return last;
@@ -120,18 +206,28 @@ absl::StatusOr<RestorePlan> PlanTime(Env* env, const BackupRestoreOptions& optio
       continue;
     }
     oldest = chain->bases.front().record.wall_nanos;
-    ASSIGN_OR_RETURN(const uint64_t last, LastEntryBy(env, options.directory, *chain, wall_nanos));
+    ASSIGN_OR_RETURN(const TimeMark last, LastEntryBy(env, options.directory, *chain, wall_nanos));
     const BaseFigures* const base = NewestBase(*chain, [&](const BaseFigures& each) {
-      return last != 0 && each.record.index <= last && IsNamed(each, options.from_base);
+      return last.index != 0 && each.record.index <= last.index && IsNamed(each, options.from_base);
     });
     // A base of an idle store holds entry 0 and nothing more.
     const BaseFigures* const idle = NewestBase(*chain, [&](const BaseFigures& each) {
       return each.record.index == 0 && each.record.wall_nanos <= wall_nanos;
     });
-    if (base != nullptr || idle != nullptr) {
-      return RestorePlan{
-          .chain = &*chain, .base = base != nullptr ? base : idle, .stop = {.index = last}};
+    if (base == nullptr && idle == nullptr) {
+      continue;
     }
+    // Of the entries that are lost, some may be of before that time.
+    if (!chain->behind.ok() && last.index == chain->last_index() && last.wall_nanos < wall_nanos) {
+      PROBE("backup: a time in a gap");
+      return Annotate(
+          chain->behind,
+          fmt::format("{}: what {} was can't be told; the latest time before the gap "
+                      "that can be restored is {}",
+                      options.directory, WallText(wall_nanos), WallText(last.wall_nanos)));
+    }
+    return RestorePlan{
+        .chain = &*chain, .base = base != nullptr ? base : idle, .stop = {.index = last.index}};
   }
   if (oldest == 0 || !options.from_base.empty()) {
     return NoBase(options);
@@ -214,7 +310,8 @@ absl::Status LeaveOut(Env* env, const std::string& database, int64_t revision) {
 }
 
 absl::StatusOr<BackupRestored> Fill(Env* env, const BackupRestoreOptions& options,
-                                    const RestorePlan& plan, const NewDirectory& target) {
+                                    const BackupDirectory& directory, const RestorePlan& plan,
+                                    const NewDirectory& target) {
   RETURN_IF_ERROR(CopyImage(env, options, *plan.base, target));
   Rebuild rebuild(env, options.directory, plan.chain, plan.base, plan.stop, options.progress);
   lease::Lessor lessor;
@@ -229,9 +326,7 @@ absl::StatusOr<BackupRestored> Fill(Env* env, const BackupRestoreOptions& option
                      mvcc::Store::Open(std::move(store_options)));
     RETURN_IF_ERROR(store->Corruption());
     if (options.to_revision && rebuild.revision() < *options.to_revision) {
-      return absl::NotFoundError(
-          fmt::format("revision {} was not saved; this part of the backup ends with {}",
-                      *options.to_revision, rebuild.revision()));
+      return NotReached(plan, directory, rebuild.revision());
     }
     if (options.progress) {
       options.progress("hashing");
@@ -246,11 +341,41 @@ absl::StatusOr<BackupRestored> Fill(Env* env, const BackupRestoreOptions& option
   result.last_index = rebuild.last_index();
   result.entries = rebuild.last_index() - plan.base->record.index;
   result.wall_nanos = rebuild.wall_nanos();
+  for (const absl::Status& skipped : rebuild.skipped()) {
+    result.notes.emplace_back(StdView(skipped.message()));
+  }
   if (options.bump_revision > 0) {
     result.revision += options.bump_revision;
     RETURN_IF_ERROR(LeaveOut(env, target.database_path(), result.revision));
   }
   return result;
+}
+
+// What whoever asked may not expect of what was restored; empty: nothing.
+std::string NoteOnPlan(const BackupRestoreOptions& options, const RestorePlan& plan,
+                       const BackupDirectory& directory, const BackupRestored& restored) {
+  if (options.to_revision) {
+    const std::string ways = options.from_base.empty() ? OtherWays(plan, directory) : "";
+    return ways.empty()
+               ? ""
+               : fmt::format("this is the revision of chain {}; {}", plan.chain->number, ways);
+  }
+  if (!options.to_wall_nanos) {
+    return PassedOver(plan, directory);
+  }
+  if (restored.last_index != plan.chain->last_index() ||
+      restored.wall_nanos >= *options.to_wall_nanos) {
+    return {};
+  }
+  if (plan.chain != &directory.chains.back()) {
+    return fmt::format("what was written after {} was not saved before another base was made",
+                       WallText(restored.wall_nanos));
+  }
+  PROBE("backup: a time behind the end");
+  return fmt::format(
+      "the last write that was saved is of {}: of what came after it, up to {}, the "
+      "backup knows nothing",
+      WallText(restored.wall_nanos), WallText(*options.to_wall_nanos));
 }
 
 }  // namespace
@@ -271,39 +396,27 @@ absl::StatusOr<RestorePlan> PlanRestore(Env* env, const BackupRestoreOptions& op
   if (options.to_wall_nanos) {
     return PlanTime(env, options, directory);
   }
-  if (!directory.damage.empty()) {
-    PROBE("backup: a restore of a damaged directory is refused");
-    return Annotate(directory.damage.front(),
-                    fmt::format("{}: damaged ({} findings; with --to-time or --to-revision what "
-                                "whole files lead to can be restored)",
-                                options.directory, directory.damage.size()));
-  }
   return PlanNewest(options, directory);
 }
 
 absl::StatusOr<BackupRestored> RestoreBackup(Env* env, const BackupRestoreOptions& options) {
-  ASSIGN_OR_RETURN(const BackupDirectory directory, ReadBackupDirectory(env, options.directory));
+  ASSIGN_OR_RETURN(const BackupDirectory directory,
+                   ReadBackupDirectory(env, options.directory, ReadFor::kRestore));
   ASSIGN_OR_RETURN(const RestorePlan plan, PlanRestore(env, options, directory));
   ASSIGN_OR_RETURN(NewDirectory target, NewDirectory::Begin(env, options.target));
-  absl::StatusOr<BackupRestored> restored = Fill(env, options, plan, target);
+  absl::StatusOr<BackupRestored> restored = Fill(env, options, directory, plan, target);
   if (!restored.ok()) {
     return Annotate(restored.status(),
                     fmt::format("{} (what was made of it so far is in {}; remove it)",
                                 options.directory, target.path()));
   }
+  std::set<std::string> notes(restored->notes.begin(), restored->notes.end());
   for (const absl::Status& damage : directory.damage) {
-    restored->notes.emplace_back(StdView(damage.message()));
+    notes.emplace(StdView(damage.message()));
   }
-  if (options.to_wall_nanos && restored->last_index == plan.chain->last_index() &&
-      plan.chain != &directory.chains.back()) {
-    restored->notes.push_back(
-        fmt::format("what was written after {} was not saved before another base was made",
-                    WallText(restored->wall_nanos)));
-  }
-  if (!options.to_wall_nanos && !options.to_revision) {
-    if (std::string passed_over = PassedOver(plan, directory); !passed_over.empty()) {
-      restored->notes.push_back(std::move(passed_over));
-    }
+  restored->notes.assign(notes.begin(), notes.end());
+  if (std::string note = NoteOnPlan(options, plan, directory, *restored); !note.empty()) {
+    restored->notes.push_back(std::move(note));
   }
   RETURN_IF_ERROR(target.Finish());
   return restored;

@@ -3,12 +3,13 @@
 //
 // Laws     1. The backup is only read; a server may be writing to it. The target appears whole, or not at all (image.h).
 //          2. To a time T: nothing is in it that was logged after T; at most the last moments before T are missing (the
-//             distance of time marks), unless T lies in a gap between chains, which is said. To a revision N: the state that
+//             distance of time marks), unless T lies in a gap between chains or behind the end, which is said; where entries
+//             of a chain are lost it is refused. To a revision N: the state that
 //             the write which made N left. Without either: the newest base, and what follows it; chains that are passed
 //             over are named.
 //          3. Keys, their history, leases, users and alarms are those of then; the member keeps its id, the store gets another.
 //             Leases begin with their full TTL.
-//          4. Damage is refused, unless a time or a revision was asked for that whole files lead to.
+//          4. Damage is refused, unless a time, a revision or a base was asked for and what leads there is whole.
 // Threads  one call at a time.
 // Errors   NotFound with what is possible (a time or revision that was not saved); DataLoss names the file;
 //          FailedPrecondition (the target exists).

@@ -13,7 +13,6 @@
 #include "mvcc/restore.h"
 
 namespace socle::server {
-
 BackupWriter::BackupWriter(mvcc::Store* store, BackupOptions options)
     : store_(store),
       options_(std::move(options)),
@@ -24,11 +23,17 @@ absl::StatusOr<std::unique_ptr<BackupWriter>> BackupWriter::Open(mvcc::Store* st
                                                                  BackupOptions options) {
   std::unique_ptr<BackupWriter> writer(new BackupWriter(store, std::move(options)));
   const std::string& path = writer->options_.directory;
-  RETURN_IF_ERROR(writer->env_->CreateDirs(path));
+  const absl::Status made = writer->env_->CreateDirs(path);
+  if (absl::IsAlreadyExists(made)) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: is a file; a backup wants a directory", path));
+  }
+  RETURN_IF_ERROR(made);
   ASSIGN_OR_RETURN(writer->lock_, writer->env_->Lock(writer->PathOf(kLockName)));
   ASSIGN_OR_RETURN(const BackupDirectory directory, ReadBackupDirectory(writer->env_, path));
   RETURN_IF_ERROR(writer->CheckOwner(directory));
   writer->had_files_ = !directory.is_empty();
+  writer->PublishFound(directory);
   return writer;
 }
 
@@ -53,6 +58,7 @@ absl::Status BackupWriter::Fail(absl::Status status) {
     piece_.reset();
     tail_.reset();
     is_recovered_ = false;
+    is_lock_sure_ = false;
   }
   return status;
 }
@@ -60,13 +66,10 @@ absl::Status BackupWriter::Fail(absl::Status status) {
 // --- Taking up a directory.
 
 absl::Status BackupWriter::Recover() {
-  ASSIGN_OR_RETURN(BackupDirectory directory, ReadBackupDirectory(env_, options_.directory));
-  RETURN_IF_ERROR(CheckOwner(directory));
-  if (had_files_ && directory.is_empty() && directory.damage.empty()) {
-    PROBE("backup: the directory lost its files");
-    return absl::UnavailableError(fmt::format(
-        "{}: had files and is empty: is it mounted? (a restart begins anew)", options_.directory));
+  if (!is_lock_sure_) {
+    RETURN_IF_ERROR(LockAgain());
   }
+  ASSIGN_OR_RETURN(BackupDirectory directory, Look());
   for (const absl::Status& status : directory.damage) {
     LogError("backup: a file is damaged", {{"dir", options_.directory}, {"error", status}});
   }
@@ -172,19 +175,20 @@ void BackupWriter::ResumeFrom(const BackupChain& chain) {
     }
   }
   std::erase_if(marks_, [this](const TimeMark& mark) { return mark.index <= saved_; });
-  saved_revision_ = has_base_ ? chain.bases.back().record.revision : 0;
-  if (!chain.pieces.empty()) {
-    saved_revision_ = std::max(saved_revision_, chain.pieces.back().revision);
+  if (has_base_) {
+    witness_ = chain.bases.back().name;
+  } else {
+    const PieceHead& head = chain.pieces.back().head;
+    witness_ = MakeBackupName(head.sequence, head.first_index, kPieceSuffix);  // it was closed
   }
+  const BackupFigures found = FoundIn(chain);
+  saved_revision_ = found.saved_revision;
   if (has_base_) {
     MutexLock lock(&mu_);
     figures_.saved_index = saved_;
-    figures_.base_wall_nanos = base_wall_nanos_;
-    figures_.saved_wall_nanos = base_wall_nanos_;
-    figures_.saved_revision = saved_revision_;
-    if (!chain.pieces.empty()) {
-      figures_.saved_wall_nanos = std::max(base_wall_nanos_, chain.pieces.back().head.wall_nanos);
-    }
+    figures_.base_wall_nanos = found.base_wall_nanos;
+    figures_.saved_wall_nanos = found.saved_wall_nanos;
+    figures_.saved_revision = found.saved_revision;
   }
 }
 
@@ -247,6 +251,7 @@ absl::Status BackupWriter::StartChain(std::string_view why) {
   chain_ = next_sequence_++;
   saved_ = from;
   has_base_ = false;
+  witness_.clear();
   bytes_since_base_ = 0;
   marks_.clear();
   tail_ = store_->TailLog(saved_);
@@ -286,6 +291,7 @@ absl::Status BackupWriter::TrySave() {
   if (!is_recovered_) {
     RETURN_IF_ERROR(Recover());
   }
+  RETURN_IF_ERROR(ExpectInPlace());
   const int64_t revision = store_->current_revision();
   const int64_t now = clock_->WallNanos();
   NoteTime();
@@ -351,8 +357,7 @@ absl::Status BackupWriter::AppendToPiece(FrameHeader header, std::string_view en
   PieceFigures& piece = piece_->figures;
   std::string frame;
   AppendFrame(piece.head, piece.end_offset, header, marks, entries, &frame);
-  RETURN_IF_ERROR(piece_->file->WriteAt(piece.end_offset, frame));
-  RETURN_IF_ERROR(piece_->file->SyncData());
+  RETURN_IF_ERROR(WriteToPiece(frame, sizeof(FrameHeader)));
   piece.end_offset += frame.size();
   piece.last_index = header.last_index;
   piece.revision = header.revision;
@@ -367,6 +372,14 @@ absl::Status BackupWriter::AppendToPiece(FrameHeader header, std::string_view en
     figures_.written_bytes += frame.size();
   }
   return piece.end_offset >= options_.piece_bytes_max ? ClosePiece() : absl::OkStatus();
+}
+
+absl::Status BackupWriter::WriteToPiece(std::string_view bytes, size_t header_bytes) {
+  RETURN_IF_ERROR(piece_->file->WriteAt(piece_->figures.end_offset, bytes));
+  RETURN_IF_ERROR(piece_->file->SyncData());
+  piece_->last_offset = piece_->figures.end_offset;
+  piece_->last_written = bytes.substr(0, header_bytes);
+  return ExpectAtItsPath(*piece_);
 }
 
 absl::Status BackupWriter::BeginPiece(uint64_t first_index, int64_t revision) {
@@ -386,11 +399,13 @@ absl::Status BackupWriter::BeginPiece(uint64_t first_index, int64_t revision) {
   ASSIGN_OR_RETURN(piece->file, env_->Open(PathOf(piece->figures.name + std::string(kPartSuffix)),
                                            OpenMode::kReadWriteCreate));
   // A frame is written only behind a durable head: a piece with frames and no head is damaged.
-  RETURN_IF_ERROR(piece->file->WriteAt(0, EncodePieceHead(head)));
+  piece->last_written = EncodePieceHead(head);
+  RETURN_IF_ERROR(piece->file->WriteAt(0, piece->last_written));
   RETURN_IF_ERROR(piece->file->SyncData());
   RETURN_IF_ERROR(env_->SyncDir(options_.directory));
   piece_ = std::move(piece);
   had_files_ = true;
+  is_gone_ = false;
   return absl::OkStatus();
 }
 
@@ -400,11 +415,12 @@ absl::Status BackupWriter::ClosePiece() {
   }
   std::string end;
   AppendEndFrame(piece_->figures, &end);
-  RETURN_IF_ERROR(piece_->file->WriteAt(piece_->figures.end_offset, end));
-  RETURN_IF_ERROR(piece_->file->SyncData());
-  const std::string name = PathOf(piece_->figures.name);
+  RETURN_IF_ERROR(WriteToPiece(end, end.size()));
+  const std::string part = piece_->figures.name + std::string(kPartSuffix);
+  const std::string closed = piece_->figures.name + std::string(kPieceSuffix);
   piece_.reset();
-  RETURN_IF_ERROR(env_->Rename(name + std::string(kPartSuffix), name + std::string(kPieceSuffix)));
+  RETURN_IF_ERROR(env_->Rename(PathOf(part), PathOf(closed)));
+  witness_ = has_base_ ? witness_ : closed;
   return env_->SyncDir(options_.directory);
 }
 

@@ -3,8 +3,9 @@
 //   store's log ──LogTail──► frames ──sync──► NAME.part ──full, old──► NAME.piece
 //   store's pages ──snapshot──► NAME.db ──► NAME.base     (entries are saved meanwhile: KeepUp)
 //
-// Laws     1. An entry counts as saved once its frame is synced; entries that are not saved stay in the store's log
-//             (Store::HoldLog) up to its bound.
+// Laws     1. An entry counts as saved once its frame is synced and seen in the directory; entries that are not saved stay in
+//             the store's log (Store::HoldLog) up to its bound. A directory that was removed, moved or replaced is noticed
+//             by the next save.
 //          2. A chain goes on only where everything that was saved behind its base is there, and the last entry saved is
 //             still in the log, and is the same: otherwise another one begins with a base, and the log says why.
 //          3. After any failure the directory is read again before it is written to; no file that failed is used again.
@@ -92,6 +93,9 @@ class BackupWriter {
     PieceFigures figures;  // name without a suffix
     std::unique_ptr<File> file;
     int64_t begun_nanos = 0;  // monotonic
+    // Head, or header of the last frame, and where it stands.
+    std::string last_written;
+    uint64_t last_offset = 0;
   };
 
   BackupWriter(mvcc::Store* store, BackupOptions options);
@@ -99,6 +103,19 @@ class BackupWriter {
   std::string PathOf(std::string_view name) const;
   absl::Status CheckOwner(const BackupDirectory& directory) const;
   absl::Status Fail(absl::Status status);
+  static absl::Status Misses(const std::string& path);
+  // Unavailable when the file at its path is another one.
+  absl::Status ExpectAtItsPath(const OpenPiece& piece) const;
+  // The same of all that saving leans on.
+  absl::Status ExpectInPlace() const;
+  // Whether the backup may be kept up in it.
+  absl::Status ExpectFit(const BackupDirectory& directory) const;
+  // Reads the directory; nothing that is not in it counts as saved any more.
+  absl::StatusOr<BackupDirectory> Look();
+  void PublishFound(const BackupDirectory& directory);
+  // What a restore of this chain gives.
+  static BackupFigures FoundIn(const BackupChain& chain);
+  absl::Status LockAgain();
   absl::Status Recover();
   absl::Status CleanUp(const BackupDirectory& directory);
   absl::Status ClosePart(const PieceFigures& part);
@@ -116,6 +133,8 @@ class BackupWriter {
   void PublishSaved();
   absl::Status SaveFrame(uint64_t until, int64_t revision);
   absl::Status AppendToPiece(FrameHeader header, std::string_view entries);
+  // Durably, and seen at its path.
+  absl::Status WriteToPiece(std::string_view bytes, size_t header_bytes);
   absl::Status BeginPiece(uint64_t first_index, int64_t revision);
   absl::Status ClosePiece();
 
@@ -133,9 +152,12 @@ class BackupWriter {
   std::unique_ptr<FileLock> lock_;
 
   bool is_recovered_ = false;
+  bool is_lock_sure_ = true;  // false: another directory may lie at the path by now
   bool had_files_ = false;
+  bool is_gone_ = false;  // the directory was missing, and nothing was written since
   uint64_t next_sequence_ = 1;
   std::string base_under_way_;  // stem of its names
+  std::string witness_;         // a finished file of the chain; empty: none yet
 
   uint64_t chain_ = 0;  // 0: none yet
   uint64_t saved_ = 0;  // entries up to here are saved, or in the chain's base

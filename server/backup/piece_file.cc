@@ -25,7 +25,8 @@ PieceFigures FiguresOf(const std::string& name, const PieceHead& head, uint64_t 
           .revision = head.revision,
           .wall_nanos = head.wall_nanos,
           .link = head.link,
-          .torn = {}};
+          .torn = {},
+          .skipped = {}};
 }
 
 void Take(const FrameHeader& header, PieceFigures* piece) {
@@ -56,6 +57,29 @@ bool HasLaterFrame(const PieceFigures& piece, std::string_view bytes) {
   return false;
 }
 
+// Goes to the next whole frame behind a broken one, where all that is lost comes before `needed_from`. False: does not.
+bool SkipTo(uint64_t needed_from, std::string_view bytes, PieceFigures* piece) {
+  for (uint64_t at = piece->end_offset + kFrameAlignment; at < bytes.size();
+       at += kFrameAlignment) {
+    if (!HasFrameHeader(piece->head, bytes, at)) {
+      continue;
+    }
+    const absl::StatusOr<Frame> frame = ReadFrame(piece->head, bytes, at);
+    if (!frame.ok() || frame->header.kind != FrameKind::kEntries) {
+      continue;
+    }
+    if (frame->header.first_index > needed_from) {
+      return false;
+    }
+    PROBE("backup: a broken frame that nobody needs");
+    piece->end_offset = at;
+    piece->whole_from = frame->header.first_index;
+    piece->last_index = frame->header.first_index - 1;
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadWholeFile(Env* env, const std::string& path) {
@@ -67,13 +91,17 @@ absl::StatusOr<std::string> ReadWholeFile(Env* env, const std::string& path) {
 }
 
 absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view bytes,
-                                       const std::function<absl::Status(const Frame&)>& visit) {
+                                       const std::function<absl::Status(const Frame&)>& visit,
+                                       uint64_t needed_from) {
   const bool is_closed = name.ends_with(kPieceSuffix);
   const absl::StatusOr<PieceHead> head = HeadOf(name, bytes);
   if (!head.ok() && !is_closed && bytes.size() <= sizeof(PieceHead)) {
     PROBE("backup: a piece without a head");
-    return PieceFigures{
-        .name = name, .head = {}, .bytes = bytes.size(), .torn = "the head was not written whole"};
+    return PieceFigures{.name = name,
+                        .head = {},
+                        .bytes = bytes.size(),
+                        .torn = "the head was not written whole",
+                        .skipped = {}};
   }
   if (!head.ok()) {
     return Named(name, head.status());
@@ -81,6 +109,10 @@ absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view
   PieceFigures piece = FiguresOf(name, *head, bytes.size());
   while (true) {
     const absl::StatusOr<Frame> frame = ReadFrame(*head, bytes, piece.end_offset);
+    if (!frame.ok() && SkipTo(needed_from, bytes, &piece)) {
+      piece.skipped = Named(name, frame.status());
+      continue;
+    }
     if (!frame.ok()) {
       if (is_closed || HasLaterFrame(piece, bytes)) {
         return Named(name, frame.status());
@@ -118,23 +150,24 @@ absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view
 
 absl::StatusOr<PieceFigures> ReadPiece(Env* env, const std::string& directory,
                                        const std::string& name,
-                                       const std::function<absl::Status(const Frame&)>& visit) {
+                                       const std::function<absl::Status(const Frame&)>& visit,
+                                       uint64_t needed_from) {
   const absl::StatusOr<std::string> bytes =
       ReadWholeFile(env, fmt::format("{}/{}", directory, name));
   if (absl::IsNotFound(bytes.status()) && name.ends_with(kPartSuffix)) {
     PROBE("backup: a piece was closed while it was looked for");
     const std::string closed =
         name.substr(0, name.size() - kPartSuffix.size()) + std::string(kPieceSuffix);
-    return ReadPiece(env, directory, closed, visit);
+    return ReadPiece(env, directory, closed, visit, needed_from);
   }
   RETURN_IF_ERROR(bytes.status());
-  return ScanPiece(name, *bytes, visit);
+  return ScanPiece(name, *bytes, visit, needed_from);
 }
 
 absl::StatusOr<PieceFigures> ReadPieceFigures(Env* env, const std::string& directory,
-                                              const std::string& name) {
+                                              const std::string& name, uint64_t needed_from) {
   if (!name.ends_with(kPieceSuffix)) {
-    return ReadPiece(env, directory, name, nullptr);
+    return ReadPiece(env, directory, name, nullptr, needed_from);
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<File> file,
                    env->Open(fmt::format("{}/{}", directory, name), OpenMode::kReadOnly));

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "kv/env/env.h"
@@ -34,24 +35,31 @@ struct PieceFigures {
   int64_t wall_nanos = 0;
   uint32_t link = 0;
   std::string torn;  // what was cut off at the end, and where; empty: nothing
+  // DataLoss: damaged frames were passed over; entries from `whole_from` on are whole.
+  absl::Status skipped;
+  uint64_t whole_from = 0;
 
   bool is_empty() const { return last_index < head.first_index; }
 };
 
 absl::StatusOr<std::string> ReadWholeFile(Env* env, const std::string& path);
 
+// Entries before `needed_from` may be damaged: their frames are passed over where they are.
+
 // Head and end of a closed piece alone; all of one that was being written.
 absl::StatusOr<PieceFigures> ReadPieceFigures(Env* env, const std::string& directory,
-                                              const std::string& name);
+                                              const std::string& name, uint64_t needed_from = 0);
 
 // All of a piece's bytes; frames of entries are handed out in order.
 absl::StatusOr<PieceFigures> ScanPiece(const std::string& name, std::string_view bytes,
-                                       const std::function<absl::Status(const Frame&)>& visit);
+                                       const std::function<absl::Status(const Frame&)>& visit,
+                                       uint64_t needed_from = 0);
 
 // The same of a file. One that was being written may have been closed meanwhile.
 absl::StatusOr<PieceFigures> ReadPiece(Env* env, const std::string& directory,
                                        const std::string& name,
-                                       const std::function<absl::Status(const Frame&)>& visit);
+                                       const std::function<absl::Status(const Frame&)>& visit,
+                                       uint64_t needed_from = 0);
 
 // The frame that ends a piece.
 void AppendEndFrame(const PieceFigures& piece, std::string* out);

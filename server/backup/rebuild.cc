@@ -46,9 +46,15 @@ absl::Status Rebuild::Run(mvcc::LogReplay* replay) {
     if (piece.last_index <= replay->last_index() || IsDone(*replay)) {
       continue;
     }
-    RETURN_IF_ERROR(ReadPiece(env_, directory_, piece.name, [&](const Frame& frame) {
-                      return ApplyFrame(piece.name, frame, replay);
-                    }).status());
+    const uint64_t needed_from = replay->last_index() + 1;
+    ASSIGN_OR_RETURN(PieceFigures read,
+                     ReadPiece(
+                         env_, directory_, piece.name,
+                         [&](const Frame& frame) { return ApplyFrame(piece.name, frame, replay); },
+                         needed_from));
+    if (!read.skipped.ok()) {
+      skipped_.push_back(std::move(read.skipped));
+    }
   }
   revision_ = replay->revision();
   last_index_ = replay->last_index();

@@ -55,6 +55,9 @@ class Rebuild {
 
   uint64_t hashes_compared() const { return hashes_compared_; }
 
+  // Damage before the base, in pieces that go on behind it.
+  const std::vector<absl::Status>& skipped() const { return skipped_; }
+
  private:
   absl::Status ApplyFrame(const std::string& piece, const Frame& frame, mvcc::LogReplay* replay);
   absl::Status LookAround(const mvcc::LogReplay& replay);
@@ -75,6 +78,7 @@ class Rebuild {
   uint64_t last_index_ = 0;
   int64_t wall_nanos_ = 0;
   uint64_t hashes_compared_ = 0;
+  std::vector<absl::Status> skipped_;
 };
 
 }  // namespace socle::server

@@ -97,7 +97,12 @@ int BackupList(const BackupListCommand& command, const Console& console) {
   }
   console.out(
       fmt::format("store {:x} in cluster {:x}\n", directory->store_id, directory->cluster_id));
+  const BackupChain* before = nullptr;
   for (const BackupChain& chain : directory->chains) {
+    if (const std::string gap = GapText(before, chain); !gap.empty()) {
+      console.out(fmt::format("note: {}\n", gap));
+    }
+    before = chain.bases.empty() ? before : &chain;
     ListChain(chain, console);
   }
   for (const absl::Status& damage : directory->damage) {
@@ -129,6 +134,13 @@ int BackupCheck(const BackupCheckCommand& command, const Console& console) {
   const std::string what =
       fmt::format("{} bases, {} pieces, {} entries, {} hashes compared", checked->bases,
                   checked->pieces, checked->entries, checked->hashes_compared);
+  if (checked->damage.empty() && checked->bases == 0) {
+    console.out(
+        fmt::format("{}: not restorable: no base is there (a server makes the first one soon after "
+                    "it begins); {}\n",
+                    command.path, what));
+    return kExitBroken;
+  }
   if (checked->damage.empty()) {
     console.out(fmt::format("{}: ok: {}\n", command.path, what));
     return kExitDone;
