@@ -111,7 +111,7 @@ class Run:
             expect(found["hash"] == expected["hash"], f"revision {expected['revision']}: HashKV {found['hash']}, not {expected['hash']}")
 
     def restore(self, expected, *how):
-        target = self.scratch / f"restored-{expected['revision']}"
+        target = self.scratch / f"restored-{expected['revision']}-{len(list(self.scratch.glob('restored-*')))}"
         said = self.soclectl("backup", "restore", self.backup, "--data-dir", target, *how)
         told = re.search(r"hashkv\): (\d+) at revision (\d+), compacted at (-?\d+)", said)
         expect(int(told[2]) == expected["revision"], f"{how}: restored revision {told[2]}, not {expected['revision']}")
