@@ -77,15 +77,6 @@ absl::StatusOr<bool> IsEtcdDatabase(const kv::ReadTxn& pages) {
   });
 }
 
-// A snapshot that was saved (a digest stands behind its whole sectors) is all that there was: it needs no log.
-absl::StatusOr<bool> IsSnapshot(Env* env, const std::string& path) {
-  constexpr uint64_t kSectorBytes = 512;
-  constexpr uint64_t kDigestBytes = 32;
-  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadOnly));
-  ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  return size % kSectorBytes == kDigestBytes;
-}
-
 // What is no database that can be looked at now is left to those who open it: they say why.
 absl::StatusOr<bool> HoldsEtcdDatabase(Env* env, const std::string& path) {
   const auto lock = env->LockShared(path);
@@ -96,7 +87,7 @@ absl::StatusOr<bool> HoldsEtcdDatabase(Env* env, const std::string& path) {
   if (!engine.ok()) {
     return false;
   }
-  ASSIGN_OR_RETURN(const bool is_snapshot, IsSnapshot(env, path));
+  ASSIGN_OR_RETURN(const bool is_snapshot, IsSavedSnapshot(env, path));
   if (is_snapshot) {
     return false;
   }
@@ -132,6 +123,14 @@ absl::Status RefuseDatabase(Env* env, const std::string& directory,
 }
 
 }  // namespace
+
+absl::StatusOr<bool> IsSavedSnapshot(Env* env, const std::string& path) {
+  constexpr uint64_t kSectorBytes = 512;
+  constexpr uint64_t kDigestBytes = 32;
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->Open(path, OpenMode::kReadOnly));
+  ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  return size % kSectorBytes == kDigestBytes;
+}
 
 absl::Status RefuseEtcdLog(Env* env, const std::string& directory,
                            const std::string& wal_directory) {

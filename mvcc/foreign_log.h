@@ -13,10 +13,15 @@
 #include <string>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "kv/env/env.h"
 
 namespace socle::mvcc {
+
+// Whether the database is a snapshot as it was saved, with a digest behind its whole sectors: all that there was, so that
+// it needs no log.
+absl::StatusOr<bool> IsSavedSnapshot(Env* env, const std::string& path);
 
 // A directory that an etcd server wrote may hold entries that are only in its own log. `wal_directory`: where ours is
 // to be, when that was said; people name etcd's.

@@ -9,6 +9,7 @@
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/wal/segment.h"
+#include "mvcc/foreign_log.h"
 
 namespace socle::mvcc {
 namespace {
@@ -36,6 +37,13 @@ absl::Status RefuseLostLog(Env* env, const std::string& directory,
   const std::string& log = wal_directory.empty() ? by_default : wal_directory;
   ASSIGN_OR_RETURN(const bool is_there, HasLog(env, log));
   if (is_there) {
+    return absl::OkStatus();
+  }
+  const std::string database = directory + "/member/snap/db";
+  ASSIGN_OR_RETURN(const bool has_database, env->Exists(database));
+  ASSIGN_OR_RETURN(const bool is_snapshot,
+                   has_database ? IsSavedSnapshot(env, database) : absl::StatusOr<bool>(false));
+  if (is_snapshot) {
     return absl::OkStatus();
   }
   PROBE("store: refused without its log");
