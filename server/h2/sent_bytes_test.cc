@@ -81,6 +81,17 @@ TEST_F(SentBytes, AreJudgedForEveryUnaryAnswer) {
     points.add_success()->mutable_request_range()->set_key("k1");
   }
 
+  // Known only when it is made.
+  pb::LeaseTimeToLiveRequest lease;
+  lease.set_id(client_->LeaseGrant(60)->id());
+  lease.set_keys(true);
+  for (int i = 0; i < 11; ++i) {
+    CHECK_OK(store_
+                 ->Put({.key = fmt::format("{}{}", std::string(1'000, 't'), i),
+                        .lease = mvcc::LeaseId{lease.id()}})
+                 .status());
+  }
+
   struct Case {
     const char* name;
     const char* path;
@@ -93,6 +104,7 @@ TEST_F(SentBytes, AreJudgedForEveryUnaryAnswer) {
       {"txn of keys", "/etcdserverpb.KV/Txn", points.SerializeAsString()},
       {"txn that writes", "/etcdserverpb.KV/Txn", mixed.SerializeAsString()},
       {"txn within one", "/etcdserverpb.KV/Txn", nested.SerializeAsString()},
+      {"keys of a lease", "/etcdserverpb.Lease/LeaseTimeToLive", lease.SerializeAsString()},
       {"txn that deletes", "/etcdserverpb.KV/Txn", erase.SerializeAsString()},
   };
   for (const Case& c : cases) {
