@@ -7,13 +7,17 @@
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -196,6 +200,36 @@ def snapshots_need_root(lab, server):
             raise AssertionError(f"snapshot with {' '.join(map(str, credentials))}: {text}")
 
 
+class HangsUp:
+    """A server that asks for a certificate, shakes hands, and goes without a word: what a lost alert looks like."""
+
+    def __init__(self, lab):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*lab.server_pair)
+        self.context.load_verify_locations(lab.ours.certificate)
+        self.context.verify_mode = ssl.CERT_OPTIONAL
+        self.context.set_alpn_protocols(["h2"])
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                raw, _ = self.socket.accept()
+                with contextlib.suppress(OSError):
+                    self.context.wrap_socket(raw, server_side=True).close()
+
+
+def a_lost_alert_is_guessed(lab):
+    server = HangsUp(lab)
+    for credentials, words in ((lab.as_nobody, "wants a certificate of its clients"), (lab.as_("alice"), "refuses the client certificate")):
+        text = snapshot(lab, server, *credentials)
+        if words not in text:
+            raise AssertionError(f"hung up after the handshake: {text}")
+    server.socket.close()
+
+
 def certificate_is_the_user(lab):
     """--client-cert-auth with authentication on; the words are etcd's."""
     data_dir = lab.scratch / "users"
@@ -215,6 +249,7 @@ def certificate_is_the_user(lab):
         expect(etcdctl(server, *root, "user", "list"), "alice\nroot\n", "root asks for the users")
         if not lab.is_etcd:
             snapshots_need_root(lab, server)
+            a_lost_alert_is_guessed(lab)
             gateway_refuses_names(lab, server)
         server.stop()
     # Asked for by the authorities alone, a certificate names nobody.
