@@ -82,6 +82,18 @@ TEST_F(LostLogTest, ARemovedLogIsMissed) {
                                HasSubstr("soclectl snapshot restore /d/member/snap/db")));
 }
 
+TEST_F(LostLogTest, ASavedSnapshotNeedsNone) {
+  ASSERT_OK(Open());
+  ASSERT_OK(store_->Put({.key = "k", .value = "v"}));
+  ASSERT_OK(store_->CommitAndRead().status());
+  store_.reset();
+  RemoveLog();
+  ASSERT_OK_AND_ASSIGN(const auto file, env_.Open("/d/member/snap/db", OpenMode::kReadWrite));
+  ASSERT_OK(file->WriteAt(file->Size().value(), std::string(32, 'd')));  // as a digest stands there
+  ASSERT_OK(Open());
+  EXPECT_EQ(store_->Range({.key = "k"})->kvs.size(), 1U);
+}
+
 TEST(LostLog, AStoreKilledWhileItBeginsBeginsAgain) {
   bool was_killed = true;
   for (uint64_t calls = 1; was_killed; ++calls) {
