@@ -163,7 +163,12 @@ LeaderStream::LeaderStream(Node* node, std::string name, std::function<void()> o
     : node_(node), name_(std::move(name)), on_ready_(std::move(on_ready)) {}
 
 void LeaderStream::Watch(mvcc::WatchRequest request) {
-  watch_ = node_->store().NewWatchStream(on_ready_);
+  if (watch_ == nullptr) {
+    watch_ = node_->store().NewWatchStream(on_ready_);
+  } else {
+    watch_->Cancel(watch_id_);
+  }
+  request.watch_id = ++watch_id_;
   watch_->Create(std::move(request));
 }
 
@@ -193,6 +198,9 @@ absl::StatusOr<bool> LeaderStream::Next(pb::LeaderResponse* response) {
     return FindLeader(response);
   }
   while (std::optional<mvcc::WatchResponse> seen = watch_->Next()) {
+    if (seen->watch_id != watch_id_) {
+      continue;  // of a leader before
+    }
     // A watch that ends by itself has fallen behind a compaction: what is now is told.
     const bool is_lost = seen->canceled || (!seen->events.empty() && leader_.empty());
     if (is_lost || (!seen->events.empty() && seen->events.back().is_delete)) {

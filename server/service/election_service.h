@@ -39,7 +39,9 @@ class LeaderStream {
   const std::string name_;
   const std::function<void()> on_ready_;
   std::string leader_;  // its key; empty: there is none
+  // One stream for all leaders: it may not be closed by whoever its callback waits for.
   std::unique_ptr<mvcc::WatchStream> watch_;
+  int64_t watch_id_ = 0;  // of the newest leader's
 };
 
 class ElectionService {
