@@ -12,6 +12,7 @@
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
 #include "kv/bolt/bolt_engine.h"
+#include "mvcc/lost_log.h"
 #include "mvcc/schema.h"
 
 namespace socle::mvcc {
@@ -100,8 +101,7 @@ absl::Status RefuseDatabase(Env* env, const std::string& directory,
                             const std::string& wal_directory) {
   const std::string snap = directory + "/member/snap";
   const std::string database = snap + "/db";
-  const std::string own_log =
-      wal_directory.empty() ? directory + "/member/socle-wal" : wal_directory;
+  const std::string own_log = LogDirectoryOf(directory, wal_directory);
   ASSIGN_OR_RETURN(const bool has_database, env->Exists(database));
   ASSIGN_OR_RETURN(const bool has_own_log, HasFileNamed(env, own_log, ".wal"));
   if (!has_database || has_own_log) {

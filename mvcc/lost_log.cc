@@ -27,14 +27,13 @@ absl::StatusOr<bool> HasLog(Env* env, const std::string& directory) {
 
 }  // namespace
 
-std::string DefaultLogDirectory(const std::string& directory) {
-  return directory + "/member/socle-wal";
+std::string LogDirectoryOf(const std::string& directory, const std::string& wal_directory) {
+  return wal_directory.empty() ? directory + "/member/socle-wal" : wal_directory;
 }
 
 absl::Status RefuseLostLog(Env* env, const std::string& directory,
                            const std::string& wal_directory) {
-  const std::string by_default = DefaultLogDirectory(directory);
-  const std::string& log = wal_directory.empty() ? by_default : wal_directory;
+  const std::string log = LogDirectoryOf(directory, wal_directory);
   ASSIGN_OR_RETURN(const bool is_there, HasLog(env, log));
   if (is_there) {
     return absl::OkStatus();
@@ -47,6 +46,7 @@ absl::Status RefuseLostLog(Env* env, const std::string& directory,
     return absl::OkStatus();
   }
   PROBE("store: refused without its log");
+  const std::string by_default = LogDirectoryOf(directory, {});
   ASSIGN_OR_RETURN(const bool is_elsewhere, HasLog(env, by_default));
   if (is_elsewhere) {
     return absl::FailedPreconditionError(

@@ -14,10 +14,10 @@
 
 namespace socle::mvcc {
 
-// Where the log of a store in `directory` is when nothing else is said.
-std::string DefaultLogDirectory(const std::string& directory);
+// Where the log of a store in `directory` is. `wal_directory`: as given; empty: nothing was said.
+std::string LogDirectoryOf(const std::string& directory, const std::string& wal_directory);
 
-// For a store whose pages say that it had a log. `wal_directory`: as given; empty: the default.
+// For a store whose pages say that it had a log.
 absl::Status RefuseLostLog(Env* env, const std::string& directory,
                            const std::string& wal_directory);
 

@@ -27,91 +27,13 @@
 #include "mvcc/restore.h"
 #include "mvcc/schema.h"
 #include "mvcc/txn.h"
+#include "mvcc/typed_proposal.h"
 #include "mvcc/validate.h"
 #include "mvcc/watch_hub.h"
 #include "mvcc/write_loop.h"
 
 namespace socle::mvcc {
 namespace {
-
-// Whether applying it changes what leases have: what leases show is not of a view, so it must be durable first.
-bool TouchesLeases(const PutRequest& put, const Applier& applier) {
-  return put.lease != kNoLease || applier.IsLeased(put.key);
-}
-
-bool TouchesLeases(const DeleteRangeRequest& erase, const Applier& applier) {
-  return applier.has_leases() && (!erase.range_end.empty() || applier.IsLeased(erase.key));
-}
-
-bool TouchesLeases(const TxnRequest& txn, const Applier& applier) {
-  const auto touches = [&applier](const RequestOp& op) {
-    if (const auto* const put = std::get_if<PutRequest>(&op)) {
-      return TouchesLeases(*put, applier);
-    }
-    if (const auto* const erase = std::get_if<DeleteRangeRequest>(&op)) {
-      return TouchesLeases(*erase, applier);
-    }
-    const auto* const nested = std::get_if<std::unique_ptr<TxnRequest>>(&op);
-    return nested != nullptr && TouchesLeases(**nested, applier);
-  };
-  return std::any_of(txn.success.begin(), txn.success.end(), touches) ||
-         std::any_of(txn.failure.begin(), txn.failure.end(), touches);
-}
-
-template <typename Request>
-bool TouchesLeases(const Request& /*request*/, const Applier& /*applier*/) {
-  return std::is_same_v<Request, LeaseGrantOp> || std::is_same_v<Request, LeaseRevokeOp> ||
-         std::is_same_v<Request, CheckpointOp>;
-}
-
-template <typename Request>
-constexpr EntryKind KindOf() {
-  if constexpr (std::is_same_v<Request, PutRequest>) {
-    return EntryKind::kPut;
-  } else if constexpr (std::is_same_v<Request, DeleteRangeRequest>) {
-    return EntryKind::kDeleteRange;
-  } else if constexpr (std::is_same_v<Request, TxnRequest>) {
-    return EntryKind::kTxn;
-  } else if constexpr (std::is_same_v<Request, CompactOp>) {
-    return EntryKind::kCompaction;
-  } else if constexpr (std::is_same_v<Request, LeaseGrantOp>) {
-    return EntryKind::kLeaseGrant;
-  } else if constexpr (std::is_same_v<Request, LeaseRevokeOp>) {
-    return EntryKind::kLeaseRevoke;
-  } else if constexpr (std::is_same_v<Request, CheckpointOp>) {
-    return EntryKind::kLeaseCheckpoint;
-  } else {
-    static_assert(std::is_same_v<Request, SystemOp>);
-    return EntryKind::kSystem;
-  }
-}
-
-// Carries one request through the write loop to its callback.
-template <typename Request, typename Result>
-class TypedProposal final : public Proposal {
- public:
-  TypedProposal(std::string entry, Request request, Callback<Result> done)
-      : Proposal(KindOf<Request>(), std::move(entry)),
-        request_(std::move(request)),
-        done_(std::move(done)) {}
-
-  void Apply(Applier* applier) override { result_ = applier->Apply(request_); }
-
-  bool TouchesLeases(const Applier& applier) const override {
-    return mvcc::TouchesLeases(request_, applier);
-  }
-
-  bool has_succeeded() const override { return result_.ok(); }
-
-  void Answer() override { done_(std::move(result_)); }
-
-  void Fail(const absl::Status& status) override { done_(status); }
-
- private:
-  Request request_;
-  Callback<Result> done_;
-  absl::StatusOr<Result> result_ = absl::UnknownError("not applied");
-};
 
 // Blocks a caller until the write loop has answered.
 template <typename T>
@@ -370,8 +292,7 @@ class StoreImpl final : public Store {
   absl::Status SetPrefixQuotas();
 
   std::string LogDirectory() const {
-    return options_.wal_directory.empty() ? DefaultLogDirectory(options_.directory)
-                                          : options_.wal_directory;
+    return LogDirectoryOf(options_.directory, options_.wal_directory);
   }
 
   absl::Status EnsureStoreId(kv::Engine* engine);

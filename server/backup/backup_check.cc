@@ -10,7 +10,6 @@
 
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
-#include "kv/bolt/bolt_engine.h"
 #include "lease/lessor.h"
 #include "mvcc/key_digest.h"
 #include "mvcc/schema.h"
@@ -197,12 +196,9 @@ class Checker {
     {
       ASSIGN_OR_RETURN(const OpenSnapshot image,
                        OpenSnapshotFile(env_, PathOf(base.image), options_.progress));
-      RETURN_IF_ERROR(WriteImage(*image.pages, env_, target.database_path(), options_.progress));
       // As a restore does: the log that these pages had is not here.
-      ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(env_, target.database_path(), {}));
-      ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
-      RETURN_IF_ERROR(ForgetOwner({}, *image.pages, txn.get()));
-      RETURN_IF_ERROR(txn->Commit());
+      RETURN_IF_ERROR(
+          WriteImageForAnother({}, *image.pages, env_, target.database_path(), options_.progress));
     }
     Rebuild rebuild(env_, options_.directory, &chain, &base, stop, options_.progress);
     rebuild.set_at_base([this](const BaseFigures& later, const mvcc::LogReplay& replay) {

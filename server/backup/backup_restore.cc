@@ -267,11 +267,7 @@ absl::Status CopyImage(Env* env, const BackupRestoreOptions& options, const Base
   }
   ASSIGN_OR_RETURN(const OpenSnapshot image, OpenSnapshotFile(env, path, options.progress));
   RETURN_IF_ERROR(Annotate(mvcc::CheckKeyDigest(*image.pages), base.image));
-  RETURN_IF_ERROR(WriteImage(*image.pages, env, target.database_path(), options.progress));
-  ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(env, target.database_path(), {}));
-  ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
-  RETURN_IF_ERROR(ForgetOwner({}, *image.pages, txn.get()));
-  return txn->Commit();
+  return WriteImageForAnother({}, *image.pages, env, target.database_path(), options.progress);
 }
 
 // What a lease had left belongs to another time.

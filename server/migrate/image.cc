@@ -10,6 +10,7 @@
 #include "kv/base/probe.h"
 #include "kv/base/random.h"
 #include "kv/base/status_macros.h"
+#include "kv/bolt/bolt_engine.h"
 #include "mvcc/schema.h"
 
 namespace socle::server {
@@ -122,6 +123,16 @@ absl::Status ForgetOwner(std::span<const std::string_view> member_buckets, const
     RETURN_IF_ERROR(txn->Put("meta", "storageVersion", kStorageVersion));
   }
   return absl::OkStatus();
+}
+
+absl::Status WriteImageForAnother(std::span<const std::string_view> member_buckets,
+                                  const kv::ReadTxn& pages, Env* env, const std::string& path,
+                                  const MigrateProgress& progress) {
+  RETURN_IF_ERROR(WriteImage(pages, env, path, progress));
+  ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(env, path, {}));
+  ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
+  RETURN_IF_ERROR(ForgetOwner(member_buckets, pages, txn.get()));
+  return txn->Commit();
 }
 
 }  // namespace socle::server

@@ -56,6 +56,11 @@ absl::Status WriteImage(const kv::ReadTxn& pages, Env* env, const std::string& p
 absl::Status ForgetOwner(std::span<const std::string_view> member_buckets, const kv::ReadTxn& pages,
                          kv::WriteTxn* txn);
 
+// WriteImage, then ForgetOwner in what was written.
+absl::Status WriteImageForAnother(std::span<const std::string_view> member_buckets,
+                                  const kv::ReadTxn& pages, Env* env, const std::string& path,
+                                  const MigrateProgress& progress);
+
 }  // namespace socle::server
 
 #endif  // SOCLE_SERVER_MIGRATE_IMAGE_H_

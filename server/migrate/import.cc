@@ -11,7 +11,6 @@
 
 #include "kv/base/bytes.h"
 #include "kv/base/status_macros.h"
-#include "kv/bolt/bolt_engine.h"
 #include "lease/lessor.h"
 #include "server/migrate/image.h"
 #include "server/migrate/log_request.h"
@@ -25,11 +24,7 @@ constexpr uint64_t kEntriesPerLook = 256;
 absl::Status CopyDatabase(Env* env, const EtcdDirectory& source, const NewDirectory& target,
                           const MigrateProgress& progress) {
   constexpr std::array<std::string_view, 1> kMembers = {"members"};
-  RETURN_IF_ERROR(WriteImage(source.pages(), env, target.database_path(), progress));
-  ASSIGN_OR_RETURN(const auto engine, kv::OpenBolt(env, target.database_path(), {}));
-  ASSIGN_OR_RETURN(const auto txn, engine->BeginWrite());
-  RETURN_IF_ERROR(ForgetOwner(kMembers, source.pages(), txn.get()));
-  return txn->Commit();
+  return WriteImageForAnother(kMembers, source.pages(), env, target.database_path(), progress);
 }
 
 absl::StatusOr<std::unique_ptr<mvcc::Store>> OpenStore(Env* env, const NewDirectory& target,
