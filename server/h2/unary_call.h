@@ -63,8 +63,11 @@ class UnaryCall final : public GrpcCall,
     }
     request_ = google::protobuf::Arena::CreateMessage<Request>(&arena_);
     observed_.Begin(services()->observer, *method(), bytes.size(), [this] { return Origin(); });
-    if (!request_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
-        !ParseDeep(bytes, request_)) {
+    bool is_message = request_->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+    if constexpr (std::is_same_v<Request, etcdserverpb::TxnRequest>) {
+      is_message = is_message || ParseDeep(bytes, request_);  // nothing else nests
+    }
+    if (!is_message) {
       End(absl::InternalError("grpc: error unmarshalling request"));
     }
   }
