@@ -1,5 +1,7 @@
 // storage_bench: our storage engine beside LMDB and RocksDB, in one process, and the bars of the
 // project. Exit codes: 0 everything ran (bars met or not), 2 the command line makes no sense.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -54,7 +56,7 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const ScratchDir scratch(dir, "run");
+  const ScratchDir scratch(dir, fmt::format("run.{}", ::getpid()));
   const auto keys = static_cast<uint64_t>(1'000'000 * scale);
   const WorkloadOptions options{.dir = scratch.path(),
                                 .keys = keys,

@@ -1,5 +1,7 @@
 // ways_bench: the store in this process, as it is and with what etcd did before switched on. Exit codes: 0
 // done, 1 it failed, 2 the command line makes no sense.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -73,7 +75,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   InitLog({.level = LogLevel::kWarning}).IgnoreError();  // lines at start and end of each store
-  const ScratchDir scratch(parent, "ways_bench.scratch");
+  const ScratchDir scratch(parent, fmt::format("ways_bench.{}", ::getpid()));
   options.dir = scratch.path();
   std::vector<Row> rows;
   for (const Workload& workload : kWorkloads) {

@@ -146,8 +146,8 @@ void WatchCall::Pump() {
     }
     is_drained_ = changes->empty();
     if (is_drained_) {
-      if (std::exchange(wants_initial_end_, false)) {
-        SendBookmark(true);
+      if (wants_initial_end_ && SendBookmark(true)) {
+        wants_initial_end_ = false;
       }
       return;
     }
@@ -180,13 +180,20 @@ void WatchCall::AppendChange(const registry::SelectedChange& selected, std::stri
   *out += "}\n";
 }
 
-void WatchCall::SendBookmark(bool is_initial_end) {
+bool WatchCall::SendBookmark(bool is_initial_end) {
+  const int64_t revision = subscription_->BookmarkRevision();
+  // It has ended since Next was asked, which says so when it is asked again. A client that had resumed
+  // from "0" would be sent everything.
+  if (revision == 0) {
+    return false;
+  }
   std::string* const out = exchange()->buffer();
   const size_t before = out->size();
   AppendEventHead("BOOKMARK", out);
-  object_form().AppendBookmark(subscription_->BookmarkRevision(), is_initial_end, out);
+  object_form().AppendBookmark(revision, is_initial_end, out);
   *out += "}\n";
   exchange()->DataAdded(out->size() - before);
+  return true;
 }
 
 void WatchCall::OnTime() {

@@ -41,7 +41,8 @@ class WatchCall final : public Call, public std::enable_shared_from_this<WatchCa
   void Open();
   void Pump();
   void AppendChange(const registry::SelectedChange& selected, std::string* out);
-  void SendBookmark(bool is_initial_end);
+  // False: none was sent, because the subscription is over.
+  bool SendBookmark(bool is_initial_end);
   void End();
   void SetTimer();
 

@@ -88,6 +88,7 @@ class Subscription {
   virtual absl::StatusOr<std::vector<SelectedChange>> Next(size_t max) = 0;
   // Every change of the selection up to here has been returned by Next: the revision of a bookmark sent
   // now. 0: there is none, because objects that were present are still to come, or because it is over.
+  // Less than the last one returned while the rest of its revision is being dispatched.
   virtual int64_t BookmarkRevision() = 0;
 };
 
