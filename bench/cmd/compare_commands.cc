@@ -10,6 +10,7 @@
 
 #include "bench/peer/compare.h"
 #include "bench/peer/limits.h"
+#include "bench/peer/load_limits.h"
 #include "bench/report/json.h"
 #include "bench/report/machine.h"
 #include "bench/report/table.h"
@@ -184,34 +185,69 @@ void AddHeadline(CLI::App* app, Commands* commands) {
   commands->push_back({headline, [flags] { return RunHeadline(*flags); }});
 }
 
-int RunLimits(const std::string& dir, const std::string& json_path) {
-  const absl::StatusOr<Limits> limits = MeasureLimits(dir);
+struct LimitsFlags {
+  std::string dir = "/tmp";
+  std::string json_path;
+  bool is_loaded = false;
+  double seconds = 4;
+};
+
+// Appends to the JSON of RunLimits.
+absl::Status MeasureUnderLoad(const LimitsFlags& flags, std::string* json) {
+  Print(stderr, fmt::format("measuring under load for {:g} s\n", 2 * flags.seconds));
+  LoadLimitsOptions options{.dir = flags.dir};
+  options.nanos = static_cast<int64_t>(flags.seconds * static_cast<double>(kNanosPerSecond));
+  ASSIGN_OR_RETURN(const LoadLimits limits, MeasureLoadLimits(options));
+  const auto p999 = static_cast<double>(limits.steady_append.Percentile(99.9));
+  Print(stdout,
+        fmt::format("  {:<36} p50 {:>9}  p99 {:>9}  p99.9 {:>9}\n  {:<36} {:>13.0f} /s\n",
+                    "5,000 appends/s, from when due",
+                    FormatDuration(static_cast<double>(limits.steady_append.Percentile(50))),
+                    FormatDuration(static_cast<double>(limits.steady_append.Percentile(99))),
+                    FormatDuration(p999), "bare exchanges, 1,000 connections",
+                    limits.exchanges_per_second));
+  *json += fmt::format(",\"steady_append_p999_us\":{},\"exchanges_per_second\":{}",
+                       p999 / kNanosPerMicro, limits.exchanges_per_second);
+  return absl::OkStatus();
+}
+
+int RunLimits(const LimitsFlags& flags) {
+  const absl::StatusOr<Limits> limits = MeasureLimits(flags.dir);
   if (!limits.ok()) {
     return Complain(limits.status());
   }
   Print(stdout, RenderLimits(*limits));
-  if (json_path.empty()) {
-    return 0;
-  }
   const auto micros = [](const Histogram& histogram) {
     return static_cast<double>(histogram.Percentile(50)) / kNanosPerMicro;
   };
-  const absl::Status written =
-      WriteTextFile(json_path, fmt::format("{{\"fdatasync_p50_us\":{},\"round_trip_p50_us\":{},"
-                                           "\"durable_trip_p50_us\":{}}}\n",
-                                           micros(limits->sync), micros(limits->round_trip),
-                                           micros(limits->durable_trip)));
+  std::string json =
+      fmt::format("\"fdatasync_p50_us\":{},\"round_trip_p50_us\":{},\"durable_trip_p50_us\":{}",
+                  micros(limits->sync), micros(limits->round_trip), micros(limits->durable_trip));
+  if (flags.is_loaded) {
+    const absl::Status measured = MeasureUnderLoad(flags, &json);
+    if (!measured.ok()) {
+      return Complain(measured);
+    }
+  }
+  if (flags.json_path.empty()) {
+    return 0;
+  }
+  const absl::Status written = WriteTextFile(flags.json_path, fmt::format("{{{}}}\n", json));
   return written.ok() ? 0 : Complain(written);
 }
 
 void AddLimits(CLI::App* app, Commands* commands) {
   CLI::App* const limits =
       app->add_subcommand("limits", "this machine's fdatasync and loopback round trip");
-  const auto dir = std::make_shared<std::string>("/tmp");
-  const auto json_path = std::make_shared<std::string>();
-  limits->add_option("--dir", *dir, "the disk to measure")->capture_default_str();
-  limits->add_option("--json", *json_path, "also write them to this file");
-  commands->push_back({limits, [dir, json_path] { return RunLimits(*dir, *json_path); }});
+  const auto flags = std::make_shared<LimitsFlags>();
+  limits->add_option("--dir", flags->dir, "the disk to measure")->capture_default_str();
+  limits->add_flag("--under-load", flags->is_loaded,
+                   "also appends at 5,000 a second and bare requests over 1,000 connections");
+  limits->add_option("--seconds", flags->seconds, "of each of these two")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
+  limits->add_option("--json", flags->json_path, "also write them to this file");
+  commands->push_back({limits, [flags] { return RunLimits(*flags); }});
 }
 
 }  // namespace

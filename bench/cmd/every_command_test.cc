@@ -16,6 +16,7 @@
 namespace socle::bench {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 
 class EveryCommand : public testing::TestWithParam<const char*> {
@@ -264,6 +265,14 @@ TEST_F(SocleBenchPeers, HeadlineStandsBesideTheMachinesLimits) {
   EXPECT_THAT(result.output, HasSubstr("99.9 % within"));
 }
 
+TEST(SocleBench, TellsTheMachinesLimitsUnderLoad) {
+  const CommandResult result =
+      RunBench("limits --under-load --seconds 0.3 --dir " + testing::TempDir());
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, ContainsRegex("5,000 appends/s, from when due .*p99.9 +[1-9]"));
+  EXPECT_THAT(result.output, ContainsRegex("bare exchanges, 1,000 connections +[1-9][0-9]+ /s"));
+}
+
 TEST(SocleBench, BadInputIsOneLine) {
   const struct {
     std::string_view arguments;
@@ -294,6 +303,7 @@ TEST(SocleBench, BadInputIsOneLine) {
       {"compare", 2, "workload"},
       {"restart --peer etcd=/bin/false --keys 5", 1, "ended at once"},
       {"limits --dir /nonexistent/dir", 1, "/nonexistent/dir"},
+      {"limits --under-load --seconds 0", 2, "--seconds"},
   };
 
   for (const auto& c : kCases) {

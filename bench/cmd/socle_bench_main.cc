@@ -13,12 +13,14 @@
 #include "bench/cmd/all_commands.h"
 #include "bench/cmd/command.h"
 #include "bench/cmd/plane_command.h"
+#include "kv/base/descriptor_limit.h"
 
 namespace socle::bench {
 namespace {
 
 int Main(int argc, char** argv) {
   RememberCommandLine(argc, argv);
+  RaiseDescriptorLimit();      // --conns
   ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error, not the end
   CLI::App app;
   Commands commands;

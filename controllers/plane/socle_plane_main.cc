@@ -12,6 +12,7 @@
 
 #include "controllers/plane/flags.h"
 #include "controllers/plane/plane.h"
+#include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 
@@ -47,6 +48,7 @@ sigset_t StopSignals() {
 }
 
 int Main(std::vector<std::string> arguments) {
+  RaiseDescriptorLimit();
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(std::move(arguments));
   if (!flags.ok()) {
     return Fail(flags.status(), kExitUsage);

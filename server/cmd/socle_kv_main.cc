@@ -2,7 +2,6 @@
 // flags.
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/cmd/kv_server.h"
@@ -47,15 +47,6 @@ sigset_t StopSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
-}
-
-// As Go's runtime does for etcd: of the two limits of descriptors the one that can be raised is raised.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
 }
 
 // Only a supervisor that waits for it notices what it was not told; the server serves all the same.
