@@ -38,7 +38,7 @@ class ConvertTest : public testing::Test {
       EXPECT_OK((*txn)->Put(bucket, key, value));
       state[bucket][key] = value;
     };
-    for (int i = 0; i < 500; ++i) {
+    for (size_t i = 0; i < 500; ++i) {
       put("key", "k" + std::to_string(i), std::string(i, 'v'));
     }
     put("meta", std::string(3000, 'l'), "long key");

@@ -1,6 +1,8 @@
 #include "kv/base/descriptor_limit.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace socle {
 
@@ -10,6 +12,21 @@ void RaiseDescriptorLimit() {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
   }
+}
+
+uint64_t DescriptorLimit() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+bool AreDescriptorsScarce(int open) {
+  // The kernel gives the lowest number that is free, whoever has the others.
+  const int next = ::fcntl(open, F_DUPFD_CLOEXEC, 0);
+  if (next < 0) {
+    return true;
+  }
+  ::close(next);
+  return static_cast<uint64_t>(next) + kReservedDescriptors >= DescriptorLimit();
 }
 
 }  // namespace socle

@@ -58,6 +58,7 @@ rocksdb::ColumnFamilyOptions ColumnOptions(const RocksdbOptions& options) {
 rocksdb::DBOptions DbOptions(const RocksdbOptions& options) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
+  db.max_open_files = 96;  // within kReservedDescriptors, with room for the log and snapshots
   db.db_write_buffer_size = options.write_buffer_bytes;
   db.bytes_per_sync = uint64_t{1} << 20U;
   db.info_log_level = rocksdb::WARN_LEVEL;

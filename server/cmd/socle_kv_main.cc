@@ -10,6 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/status/status.h>
+#include <fmt/format.h>
+
 #include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
@@ -95,6 +98,13 @@ int Main(const std::vector<std::string>& arguments) {
   }
 
   RaiseDescriptorLimit();
+  if (DescriptorLimit() <= kReservedDescriptors) {
+    return Fail(absl::ResourceExhaustedError(fmt::format(
+                    "the limit of open files is {}, and {} of them are not for clients: raise it "
+                    "(ulimit -n, LimitNOFILE= of the unit)",
+                    DescriptorLimit(), kReservedDescriptors)),
+                kExitFailure);
+  }
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);

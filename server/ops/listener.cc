@@ -16,8 +16,10 @@
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <fmt/format.h>
 
 #include "kv/base/clock.h"
+#include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
@@ -86,18 +88,33 @@ class PeekingListener final : public Listener {
   void AcceptFrom(int socket) {
     constexpr int kAcceptedPerTurn = 256;
     for (int i = 0; i < kAcceptedPerTurn; ++i) {
+      if (AreDescriptorsScarce(socket)) {
+        Pause(fmt::format("of {} descriptors only those are left that are not for clients",
+                          DescriptorLimit()));
+        return;
+      }
       const int fd = ::accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-          PROBE("listener: out of descriptors");
-          LogWarning("a connection could not be accepted", {{"error", ErrorText()}});
-          constexpr int64_t kPauseNanos = 50 * kNanosPerMilli;
-          clock_->SleepFor(kPauseNanos);  // the backlog keeps the clients meanwhile
+          Pause(ErrorText());
         }
         return;
       }
       Greet(fd);
     }
+  }
+
+  // The backlog keeps the clients meanwhile.
+  void Pause(const std::string& why) {
+    PROBE("listener: out of descriptors");
+    constexpr int64_t kPauseNanos = 50 * kNanosPerMilli;
+    constexpr int64_t kTellNanos = 10 * kNanosPerSecond;
+    const int64_t now = clock_->MonotonicNanos();
+    if (told_nanos_ == INT64_MIN || now - told_nanos_ >= kTellNanos) {
+      told_nanos_ = now;
+      LogWarning("clients wait for others to leave", {{"reason", why}});
+    }
+    clock_->SleepFor(kPauseNanos);
   }
 
   void Greet(int fd) {
@@ -176,6 +193,7 @@ class PeekingListener final : public Listener {
   // Of the thread, and of Stop after it.
   absl::flat_hash_map<int, int64_t> undecided_;       // socket → accepted at
   std::deque<std::pair<int64_t, int>> silent_since_;  // oldest first; decided ones are skipped
+  int64_t told_nanos_ = INT64_MIN;                    // when the log last said that it pauses
   std::atomic<bool> is_stopping_{false};              // Stop → thread
   Thread thread_;
 };

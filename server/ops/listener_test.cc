@@ -19,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/base/check.h"
+#include "kv/base/descriptor_limit.h"
 #include "kv/base/mutex.h"
 #include "kv/base/status_macros.h"
 #include "server/ops/page.h"
@@ -148,13 +149,13 @@ TEST(Listener, ServesAgainWhenDescriptorsAreBack) {
   Decisions decisions;
   const Loopback listener;
   listener->Start(decisions.callbacks());
-  // The lowest free descriptor becomes the client's, and the last that the process may have.
+  // The lowest free descriptor becomes the client's, and the last that is not reserved.
   const int lowest = ::dup(STDERR_FILENO);
   ::close(lowest);
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(lowest) + 1;
+  tight.rlim_cur = static_cast<rlim_t>(lowest) + 1 + kReservedDescriptors;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
   const Client client(listener.port());
   client.Send("GET");

@@ -1,6 +1,7 @@
 // Acceptor: a listening socket in a loop; what it accepts is handed on.
 //
-// Laws     1. Out of descriptors it pauses; the backlog keeps the clients meanwhile.
+// Laws     1. Out of descriptors but those that clients leave (kv/base/descriptor_limit.h) it pauses; the backlog keeps
+//             the clients meanwhile.
 //          2. Nothing is accepted before Start.
 // Threads  confined to its loop, but for its making.
 #ifndef SOCLE_SERVER_WIRE_HTTP_ACCEPTOR_H_
@@ -8,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "server/wire/http/listen_socket.h"
@@ -26,10 +28,12 @@ class Acceptor final : public Loop::Pollable, private Loop::Timed {
 
  private:
   void OnTime(int64_t now_nanos) override;
+  void Pause(const std::string& why);
 
   Loop* const loop_;
   const ListenSocket socket_;
   const std::function<void(int fd)> on_accepted_;
+  int64_t told_nanos_ = INT64_MIN;  // when the log last said that it pauses
 };
 
 }  // namespace socle::server::http

@@ -37,6 +37,8 @@ SETTLE_SECONDS = 20
 SLOWEST_SECONDS = 5
 HEAD_SECONDS = 10  # limits.h: head_timeout
 IDLE_CONNECTIONS = 10_000
+RESERVED_DESCRIPTORS = 150  # descriptor_limit.h
+LOG_PIECE_BYTES = 64_000_000  # wal.h
 UNKNOWN = "/etcdserverpb.KV/Steal"
 RANGE = "/etcdserverpb.KV/Range"
 
@@ -57,6 +59,7 @@ class Bystander(threading.Thread):
         super().__init__(daemon=True)
         self.talk, self.endpoint = Talk(endpoint), endpoint
         self.web = http.client.HTTPConnection(endpoint, timeout=30)
+        self.web.connect()
         self.served, self.slowest, self.failure, self.is_over = 0, 0.0, None, threading.Event()
 
     def run(self):
@@ -424,6 +427,30 @@ def stay_idle(lab):
     return f"{len(talks)} connections, {each} bytes each"
 
 
+def take_all_descriptors(lab):
+    """More connections than the server may have descriptors, while puts need the next files of their log."""
+    pid, writer, talks, text = lab.victim.process.pid, Talk(lab.endpoint), [], b"v" * 16_000
+    before, puts = resource.prlimit(pid, resource.RLIMIT_NOFILE), 2 * LOG_PIECE_BYTES // len(text)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lab.victim.descriptors() + RESERVED_DESCRIPTORS + 20, before[1]))
+    try:
+        talks = [Talk(lab.endpoint, greets=False) for _ in range(RESERVED_DESCRIPTORS + 100)]  # the last ones are in the backlog
+        body = b"\x0a\x01d\x12" + varint(len(text)) + text
+        served = 0
+        for stream in range(1, 2 * puts, 2):
+            writer.send(call(stream, PUT, body))
+            served += writer.answer(stream) == (0, "")
+        lab.check(served == puts, f"{served} of {puts} puts while all descriptors were taken")
+        for talk in talks:
+            talk.close()
+        late = Talk(lab.endpoint)
+        lab.check(late.is_served(1), "a connection is served when others have left")
+        late.close()
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    writer.close()
+    return f"{len(talks)} connections, {puts} puts"
+
+
 class Slowloris:
     """Heads that come a byte at a time, over both protocols. They are cut off while other things go on."""
 
@@ -481,6 +508,7 @@ ATTACKS = {
     "unread_refusals": leave_refusals_unread, "unread_resets": leave_resets_unread, "unread_settings": leave_settings_unread,
     "unread_answers": leave_answers_unread, "settings": flood_settings, "pings": flood_pings, "continuations": flood_continuations,
     "empty_data": flood_empty_data, "windows": exhaust_windows, "storm": storm_of_resets, "half": say_half, "idle": stay_idle,
+    "descriptors": take_all_descriptors,
     "slow": lambda lab: Slowloris(lab).report(),
 }
 
