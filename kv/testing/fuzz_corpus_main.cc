@@ -40,7 +40,7 @@ void MutateOnce(Random* random, std::string* input) {
   const size_t at = random->Below(input->size());
   switch (random->Below(5)) {
     case 0:
-      (*input)[at] = static_cast<char>((*input)[at] ^ (1U << random->Below(8)));
+      (*input)[at] = static_cast<char>((*input)[at] ^ static_cast<char>(1U << random->Below(8)));
       break;
     case 1:
       (*input)[at] = static_cast<char>(random->Below(256));
