@@ -54,7 +54,7 @@ TEST(KeyChoice, AZipfianHotKeyTakesItsShareAndLatestIsYoung) {
 
 TEST(KeyChoice, OneAndTwoKeysAreKeysToo) {
   Random random(1);
-  for (const uint64_t keys : {1, 2}) {
+  for (const uint64_t keys : {1U, 2U}) {
     for (const KeySpread spread : {KeySpread::kUniform, KeySpread::kZipfian, KeySpread::kLatest}) {
       const KeyChoice choice(spread, keys);
       for (uint64_t i = 0; i < 100; ++i) {

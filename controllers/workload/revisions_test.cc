@@ -33,7 +33,7 @@ TEST(Revisions, AHashIsStableAndMovesWithTheCollisionCount) {
 TEST(Revisions, NamesAreValuesOfLabels) {
   const std::string hash = RevisionHash("{}", 0);
   EXPECT_EQ(RevisionName("web", hash), fmt::format("web-{}", hash));
-  for (const size_t length : {1, 52, 53, 63, 200}) {
+  for (const size_t length : {1U, 52U, 53U, 63U, 200U}) {
     const std::string name = RevisionName(std::string(length, 'a'), hash);
     EXPECT_THAT(api::FormatProblems(api::Format::kLabelValue, name), IsEmpty()) << name;
   }

@@ -267,7 +267,7 @@ TEST(PageView, FindsTheSameElementWhateverTheGuess) {
     for (const std::string& key : KeysFor(round % 3, count, &random)) {
       page.Insert(page.count(), {.key = key, .value = "v"});
     }
-    for (int probe = 0; probe < 30; ++probe) {
+    for (uint32_t probe = 0; probe < 30; ++probe) {
       const std::vector<std::string> any = KeysFor(round % 3, 1 + probe, &random);
       const std::string& key = any.back();
       uint32_t expected = 0;

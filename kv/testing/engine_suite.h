@@ -312,7 +312,7 @@ TEST_P(EngineSuite, OrdersLongKeysThatShareTheirBeginnings) {
   // Around the limits of engines whose own keys are shorter: 510 bytes, then pieces of 498.
   std::vector<std::string> keys;
   for (const size_t size :
-       {1, 509, 510, 511, 512, 700, 1007, 1008, 1009, 1506, 4095, 4096, 32767}) {
+       {1U, 509U, 510U, 511U, 512U, 700U, 1007U, 1008U, 1009U, 1506U, 4095U, 4096U, 32767U}) {
     const std::string same(size, 'm');
     keys.insert(keys.end(), {same, same + '\0', same + '\x01', same + "\xff"});
     keys.push_back(std::string(size - 1, 'm') + "a");
@@ -444,7 +444,7 @@ TEST_P(EngineSuite, IsOpenOnceOnly) {
 
 TEST_P(EngineSuite, KeepsWhatACursorIsAskedToKeep) {
   Entries entries;
-  for (int i = 100; i < 400; ++i) {
+  for (size_t i = 100; i < 400; ++i) {
     entries.emplace_back(std::string(i % 5 == 0 ? 2000 : 1, 'k') + std::to_string(i),
                          std::string(i, 'v'));
   }
@@ -479,10 +479,10 @@ TEST_P(EngineSuite, WritesASnapshotThatBoltReads) {
     expected[bucket][key] = value;
   };
   // Three levels of pages, pages that overflow, branch keys larger than a page.
-  for (int i = 0; i < 20'000; ++i) {
+  for (size_t i = 0; i < 20'000; ++i) {
     put("key", "key" + std::to_string(i * 7919 % 100'000), std::string(i % 97, 'v'));
   }
-  for (int i = 0; i < 20; ++i) {
+  for (size_t i = 0; i < 20; ++i) {
     put("alpha", std::string(4000 + 100 * i, 'k'), std::string(i * 1500, 'v'));
   }
   ASSERT_OK(txn->Commit());
@@ -510,7 +510,7 @@ TEST_P(EngineSuite, ServesManyThreadsFromOneTransaction) {
   const auto txn = Read();
   std::vector<Thread> threads;
   std::atomic<int> wrong{0};
-  for (int t = 0; t < 4; ++t) {
+  for (size_t t = 0; t < 4; ++t) {
     threads.emplace_back("reader", [&, t] {
       for (size_t i = t; i < entries.size(); i += 3) {
         wrong += Get(*txn, "b", entries[i].first) == entries[i].second ? 0 : 1;

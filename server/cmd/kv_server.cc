@@ -211,7 +211,7 @@ class SingleKvServer final : public KvServer {
     quota_.emplace(store_.get(), settings_.quota_backend_bytes, settings_.quota_recover);
     quota_seen_.store(&*quota_, std::memory_order_release);
     if (settings_.quota_recover) {
-      recovery_.emplace(store_.get(), &*alarms_, &*quota_);
+      recovery_.emplace(&*alarms_, &*quota_);
       recovery_seen_.store(&*recovery_, std::memory_order_release);
     }
     const auto cores = static_cast<size_t>(std::max(2L, ::sysconf(_SC_NPROCESSORS_ONLN)));

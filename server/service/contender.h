@@ -85,7 +85,7 @@ class Contender : public std::enable_shared_from_this<Contender> {
   void Look();
   // False when there is still a predecessor, which is being watched now.
   absl::StatusOr<bool> IsOldest();
-  bool IsPredecessorGone();
+  bool IsPredecessorGone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckKey();
   void Tell(absl::StatusOr<Held> result);
   void TakeKeyAway(int64_t create_revision);

@@ -4,8 +4,8 @@
 
 namespace socle::server {
 
-SpaceRecovery::SpaceRecovery(mvcc::Store* store, Alarms* alarms, const Quota* quota)
-    : store_(store), alarms_(alarms), quota_(quota), thread_("space-recovery", [this] { Run(); }) {}
+SpaceRecovery::SpaceRecovery(Alarms* alarms, const Quota* quota)
+    : alarms_(alarms), quota_(quota), thread_("space-recovery", [this] { Run(); }) {}
 
 SpaceRecovery::~SpaceRecovery() {
   Stop();

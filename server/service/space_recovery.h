@@ -11,7 +11,6 @@
 
 #include "kv/base/mutex.h"
 #include "kv/base/thread.h"
-#include "mvcc/store.h"
 #include "server/service/alarms.h"
 
 namespace socle::server {
@@ -20,7 +19,7 @@ class SpaceRecovery {
  public:
   static constexpr int kNudgesMax = 8;
 
-  SpaceRecovery(mvcc::Store* store, Alarms* alarms, const Quota* quota);
+  SpaceRecovery(Alarms* alarms, const Quota* quota);
   ~SpaceRecovery();
   SpaceRecovery(const SpaceRecovery&) = delete;
   SpaceRecovery& operator=(const SpaceRecovery&) = delete;
@@ -33,7 +32,6 @@ class SpaceRecovery {
   void Run();
   void Look();
 
-  mvcc::Store* const store_;
   Alarms* const alarms_;
   const Quota* const quota_;
   Mutex mu_;

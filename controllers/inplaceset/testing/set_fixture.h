@@ -25,7 +25,7 @@ class SetFixture : public plane_testing::PlaneFixture {
     Watch(runtime);
     plane_testing::Controllers controllers;
     controllers.push_back(StartInplaceSet(runtime, options_));
-    controllers.push_back(std::make_unique<TestKubelet>(runtime, &wishes_));
+    controllers.push_back(std::make_unique<TestKubelet>(runtime, &book_));
     kubelet_ = static_cast<TestKubelet*>(controllers.back().get());
     return controllers;
   }
@@ -56,8 +56,8 @@ class SetFixture : public plane_testing::PlaneFixture {
   template <typename Change>
   void Wish(Change change) {
     {
-      MutexLock lock(&wishes_.mu);
-      change(&wishes_);
+      MutexLock lock(&book_.mu);
+      change(&book_.wishes);
     }
     kubelet_->Nudge();
   }
@@ -164,7 +164,7 @@ class SetFixture : public plane_testing::PlaneFixture {
     most_seen_away_ = 0;
   }
 
-  TestKubelet::Wishes wishes_;
+  TestKubelet::WishBook book_;
   InplaceSetOptions options_{.interval_min_nanos = 0};
   TestKubelet* kubelet_ = nullptr;
 

@@ -17,8 +17,8 @@ using api::JsonObject;
 using api::JsonView;
 using runtime::ReconcileResult;
 
-TestKubelet::TestKubelet(runtime::Runtime* runtime, Wishes* wishes)
-    : runtime_(runtime), wishes_(wishes) {
+TestKubelet::TestKubelet(runtime::Runtime* runtime, WishBook* book)
+    : runtime_(runtime), book_(book) {
   loop_ = runtime::ControllerLoop::Start(runtime, {.name = "test-kubelet", .workers = 2}, this);
   loop_->Keep(runtime::EnqueueChanges(runtime, *runtime->Served("", "pods")->kind, loop_->queue()));
 }
@@ -40,8 +40,8 @@ std::string TestKubelet::ChooseNode(const Json& pod) {
       refused = api::Dump(*fields);
     }
   }
-  MutexLock lock(&wishes_->mu);
-  for (const std::string& node : wishes_->nodes) {
+  MutexLock lock(&book_->mu);
+  for (const std::string& node : book_->wishes.nodes) {
     if (refused.find(fmt::format("\"{}\"", node)) == std::string::npos) {
       return node;
     }
@@ -52,8 +52,8 @@ std::string TestKubelet::ChooseNode(const Json& pod) {
 bool TestKubelet::MayStart(const Json& pod, const Json& container, int64_t* again_after) {
   int64_t delay = 0;
   {
-    MutexLock lock(&wishes_->mu);
-    delay = wishes_->start_nanos;
+    MutexLock lock(&book_->mu);
+    delay = book_->wishes.start_nanos;
   }
   const std::string key =
       fmt::format("{}/{}/{}", api::StringAt(pod, {"metadata", "uid"}),
@@ -104,8 +104,8 @@ bool TestKubelet::RunContainer(const Json& spec, Json* pod, int64_t* again_after
     members["restartCount"] = members["restartCount"].as_int64() + 1;
     members["state"] = JsonObject{{"running", JsonObject()}};
   }
-  MutexLock lock(&wishes_->mu);
-  members["ready"] = !wishes_->unready.contains(api::StringAt(*pod, {"metadata", "name"}));
+  MutexLock lock(&book_->mu);
+  members["ready"] = !book_->wishes.unready.contains(api::StringAt(*pod, {"metadata", "name"}));
   return true;
 }
 
@@ -133,12 +133,12 @@ void TestKubelet::Run(Json* pod, int64_t* again_after) {
     api::EnsureObject(pod, {"status"})["phase"] = "Running";
   }
   {
-    MutexLock lock(&wishes_->mu);
-    if (wishes_->failing.contains(api::StringAt(*pod, {"metadata", "name"}))) {
+    MutexLock lock(&book_->mu);
+    if (book_->wishes.failing.contains(api::StringAt(*pod, {"metadata", "name"}))) {
       api::EnsureObject(pod, {"status"})["phase"] = "Failed";
       is_ready = false;
     }
-    if (wishes_->reports_hashes) {
+    if (book_->wishes.reports_hashes) {
       workload::SetAnnotation(workload::kRuntimeContainersKey,
                               workload::EncodeRuntimeContainers(runtimes), pod);
     }
@@ -164,9 +164,9 @@ absl::StatusOr<ReconcileResult> TestKubelet::Reconcile(const std::string& key) {
       .served = served, .ns = std::string(split.ns), .name = std::string(split.name)};
   const registry::WriteContext context = registry::PlaneContext("test-kubelet");
   {
-    MutexLock lock(&wishes_->mu);
-    if (wishes_->dead_nodes.contains(object->FieldText("spec.nodeName")) ||
-        (object->is_deleting && wishes_->lingering.contains(object->name))) {
+    MutexLock lock(&book_->mu);
+    if (book_->wishes.dead_nodes.contains(object->FieldText("spec.nodeName")) ||
+        (object->is_deleting && book_->wishes.lingering.contains(object->name))) {
       return ReconcileResult{};
     }
   }

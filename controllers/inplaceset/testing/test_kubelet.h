@@ -27,17 +27,21 @@ class TestKubelet final : public runtime::Controller, public runtime::Reconciler
  public:
   // What the test sets outlives restarts of the plane.
   struct Wishes {
-    Mutex mu;
-    StringSet unready ABSL_GUARDED_BY(mu);     // names of pods whose containers never become ready
-    StringSet failing ABSL_GUARDED_BY(mu);     // names of pods that fail
-    StringSet lingering ABSL_GUARDED_BY(mu);   // names of pods that stay when they are deleted
-    StringSet dead_nodes ABSL_GUARDED_BY(mu);  // nothing starts or ends there
-    std::vector<std::string> nodes ABSL_GUARDED_BY(mu) = {"node-1", "node-2", "node-3"};
-    int64_t start_nanos ABSL_GUARDED_BY(mu) = 0;
-    bool reports_hashes ABSL_GUARDED_BY(mu) = true;
+    StringSet unready;     // names of pods whose containers never become ready
+    StringSet failing;     // names of pods that fail
+    StringSet lingering;   // names of pods that stay when they are deleted
+    StringSet dead_nodes;  // nothing starts or ends there
+    std::vector<std::string> nodes = {"node-1", "node-2", "node-3"};
+    int64_t start_nanos = 0;
+    bool reports_hashes = true;
   };
 
-  TestKubelet(runtime::Runtime* runtime, Wishes* wishes);
+  struct WishBook {
+    Mutex mu;
+    Wishes wishes ABSL_GUARDED_BY(mu);
+  };
+
+  TestKubelet(runtime::Runtime* runtime, WishBook* book);
 
   std::string_view name() const override { return "test-kubelet"; }
 
@@ -54,7 +58,7 @@ class TestKubelet final : public runtime::Controller, public runtime::Reconciler
   bool RunContainer(const api::Json& spec, api::Json* pod, int64_t* again_after);
 
   runtime::Runtime* const runtime_;
-  Wishes* const wishes_;
+  WishBook* const book_;
   Mutex mu_;
   StringMap<int64_t> starts_ ABSL_GUARDED_BY(mu_);  // uid/container/image → when
   int64_t next_container_ ABSL_GUARDED_BY(mu_) = 1;
