@@ -120,10 +120,6 @@ std::string Text(const LeaseListing& /*listing*/) {
   return "list leases and their keys";
 }
 
-std::string Text(const mvcc::Operation& operation) {
-  return std::visit([](const auto& op) { return Text(op); }, operation);
-}
-
 }  // namespace
 
 std::string Printable(std::string_view text) {
@@ -142,7 +138,17 @@ std::string Printable(std::string_view text) {
 }
 
 std::string DescribeRequest(const Request& request) {
-  return std::visit([](const auto& op) { return Text(op); }, request);
+  const auto text = [](const auto& op) { return Text(op); };
+  if (const auto* const operation = std::get_if<mvcc::Operation>(&request)) {
+    return std::visit(text, *operation);
+  }
+  if (const auto* const range = std::get_if<mvcc::RangeRequest>(&request)) {
+    return Text(*range);
+  }
+  if (const auto* const seen = std::get_if<RevisionSeen>(&request)) {
+    return Text(*seen);
+  }
+  return Text(std::get<LeaseListing>(request));
 }
 
 std::string DescribeCall(size_t number, const Call& call) {
