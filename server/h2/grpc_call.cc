@@ -1,6 +1,8 @@
 #include "server/h2/grpc_call.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "kv/base/probe.h"
 #include "kv/base/status_macros.h"
@@ -10,6 +12,9 @@
 
 namespace socle::server::h2 {
 namespace {
+
+// How long the rest of a message may take when there is little room for more.
+constexpr int64_t kMessagePatienceNanos = 30 * kNanosPerSecond;
 
 constexpr http::Field kContentType = {"content-type", "application/grpc", true};
 constexpr http::Field kStatusOk = {"grpc-status", "0", true};
@@ -42,6 +47,10 @@ GrpcCall::GrpcCall(Services* services, std::optional<RpcMethod> method,
   }
 }
 
+GrpcCall::~GrpcCall() {
+  services_->kept.Shrink(kept_);
+}
+
 bool GrpcCall::CountClient(std::string_view version) {
   if (!version.empty() && !IsUtf8(version)) {
     PROBE("grpc: a client's version that is no text");
@@ -59,6 +68,7 @@ void GrpcCall::Begin(Caller caller, std::string_view encoding, int64_t deadline_
   dialect_ = std::move(dialect);
   caller_ = std::move(caller);
   encoding_ = encoding;
+  deadline_nanos_ = deadline_nanos;
   if (deadline_nanos != http::Loop::kNever) {
     exchange_->WakeAt(deadline_nanos);
   }
@@ -71,7 +81,10 @@ void GrpcCall::OnBody(std::string_view bytes) {
   }
   if (in_.empty() && !is_held_) {
     TakeMessages(&bytes);
-    in_ = bytes;
+    if (!bytes.empty()) {
+      in_ = bytes;
+      NoteKept();
+    }
     return;
   }
   in_ += bytes;
@@ -85,6 +98,39 @@ void GrpcCall::TakeKept() {
   std::string_view rest = in_;
   TakeMessages(&rest);
   in_.erase(0, in_.size() - rest.size());
+  NoteKept();
+}
+
+// What has come of a message that has not come whole is counted; there is an end to both.
+void GrpcCall::NoteKept() {
+  if (is_over_) {
+    DropKept();
+    return;
+  }
+  const size_t now_kept = in_.size();
+  if (now_kept > kept_) {
+    if (!services_->kept.TryGrow(now_kept - kept_)) {
+      PROBE("grpc: too much of requests that have not come whole");
+      End(WireStatus(EtcdError::kTooManyRequests));
+      DropKept();
+      return;
+    }
+  } else {
+    services_->kept.Shrink(kept_ - now_kept);
+  }
+  const bool is_first = kept_ == 0;
+  if (is_first || now_kept < kept_) {
+    kept_since_nanos_ = exchange_->loop()->now_nanos();
+  }
+  kept_ = now_kept;
+  if (is_first && kept_ > 0) {
+    exchange_->WakeAt(std::min(deadline_nanos_, kept_since_nanos_ + kMessagePatienceNanos));
+  }
+}
+
+void GrpcCall::DropKept() {
+  in_ = std::string();
+  services_->kept.Shrink(std::exchange(kept_, 0));
 }
 
 absl::StatusOr<std::optional<std::string_view>> GrpcCall::NextMessage(std::string_view* bytes) {
@@ -148,13 +194,31 @@ void GrpcCall::Release() {
 }
 
 void GrpcCall::OnTime() {
-  if (!is_over_) {
+  if (is_over_) {
+    return;
+  }
+  const int64_t now = exchange_->loop()->now_nanos();
+  if (now >= deadline_nanos_) {
     PROBE("grpc: deadline passed");
     End(absl::DeadlineExceededError("context deadline exceeded"));
+    return;
   }
+  const bool is_late = kept_ > 0 && now >= kept_since_nanos_ + kMessagePatienceNanos;
+  if (is_late && services_->kept.is_half_full()) {
+    PROBE("grpc: a message that takes too long while there is little room");
+    End(WireStatus(EtcdError::kTooManyRequests));
+    DropKept();
+    return;
+  }
+  const int64_t look =
+      kept_ == 0 ? http::Loop::kNever : (is_late ? now : kept_since_nanos_) + kMessagePatienceNanos;
+  exchange_->WakeAt(std::min(deadline_nanos_, look));
 }
 
 void GrpcCall::OnClosed() {
+  if (!is_taking_) {
+    DropKept();
+  }
   if (!is_over_) {
     is_over_ = true;
     Handled(absl::StatusCode::kCancelled);

@@ -32,6 +32,7 @@ class GrpcCall : public http::Receiver {
  public:
   GrpcCall(Services* services, std::optional<RpcMethod> method,
            std::shared_ptr<http::Exchange> exchange);
+  ~GrpcCall() override;
 
   // Before Begin, too: a client that says which version of the API it speaks, or does not (empty). False, and the call
   // is over, when that is no text.
@@ -185,6 +186,8 @@ class GrpcCall : public http::Receiver {
   void WriteHead();
   void TakeMessages(std::string_view* bytes);
   void TakeKept();
+  void NoteKept();
+  void DropKept();
   void Handled(absl::StatusCode code);
   void EndAnswered();
   void AddedMessages(uint64_t messages, size_t bytes);
@@ -196,7 +199,11 @@ class GrpcCall : public http::Receiver {
   std::string encoding_;
   std::unique_ptr<Dialect> dialect_;  // null: gRPC
   std::string in_;                    // frames not yet taken
-  int64_t began_nanos_ = 0;           // the meter's clock
+  size_t kept_ = 0;                   // how much of it services_->kept knows of
+  int64_t kept_since_nanos_ =
+      0;  // since when the first of them is waited for, while kept_ is not 0
+  int64_t deadline_nanos_ = http::Loop::kNever;
+  int64_t began_nanos_ = 0;  // the meter's clock
   bool has_head_ = false;
   bool is_over_ = false;
   bool is_held_ = false;

@@ -34,7 +34,8 @@ struct H2Options {
   bool certificate_names_user = false;  // --client-cert-auth
   const CallObserver* observer =
       nullptr;  // must outlive the server; null: nobody wants to know of calls
-  size_t sent_bytes_max = kSentBytesMax;  // of one message: for tests
+  size_t sent_bytes_max = kSentBytesMax;      // of one message: for tests
+  size_t kept_bytes_max = h2::kKeptBytesMax;  // of requests that have not come whole: for tests
 };
 
 class H2Server {

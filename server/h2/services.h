@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "server/h2/kept_bytes.h"
 #include "server/ops/call_observer.h"
 #include "server/ops/rpc_meter.h"
 #include "server/service/auth_service.h"
@@ -20,14 +21,17 @@
 
 namespace socle::server::h2 {
 
+inline constexpr size_t kKeptBytesMax = size_t{256} << 20U;
+
 struct Services {
   Services(Node* node_in, RpcMeter* meter_in, const CallObserver* observer_in = nullptr,
-           size_t sent_bytes_max_in = kSentBytesMax)
+           size_t sent_bytes_max_in = kSentBytesMax, size_t kept_bytes_max = kKeptBytesMax)
       : node(node_in),
         meter(meter_in),
         observer(observer_in),
         message_bytes_max(static_cast<size_t>(node_in->request_bytes_max() + kGrpcOverheadBytes)),
         sent_bytes_max(sent_bytes_max_in),
+        kept(kept_bytes_max),
         kv(node_in, sent_bytes_max_in),
         lease(node_in),
         maintenance(node_in),
@@ -41,6 +45,7 @@ struct Services {
   const CallObserver* const observer;  // null: nobody wants to know of calls
   const size_t message_bytes_max;      // of one that is received
   const size_t sent_bytes_max;         // of one that is sent; under 2 GiB
+  KeptBytes kept;                      // of requests that have not come whole
   KvService kv;
   LeaseService lease;
   MaintenanceService maintenance;

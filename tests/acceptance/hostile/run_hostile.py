@@ -38,6 +38,7 @@ SLOWEST_SECONDS = 5
 HEAD_SECONDS = 10  # limits.h: head_timeout
 IDLE_CONNECTIONS = 10_000
 RESERVED_DESCRIPTORS = 150  # descriptor_limit.h
+UNFINISHED_BYTES = 256 * MIB  # services.h: kKeptBytesMax
 LOG_PIECE_BYTES = 64_000_000  # wal.h
 UNKNOWN = "/etcdserverpb.KV/Steal"
 RANGE = "/etcdserverpb.KV/Range"
@@ -408,6 +409,30 @@ def say_half(lab):
     return f"{len(talks)} connections"
 
 
+def keep_large_messages_unfinished(lab):
+    """The most of a message on each of many streams, again and again; what that takes is bounded for all clients together."""
+    talks, refused = [], 0
+    most = message(b"\x0a\x01k" + b"\x12" + varint(1_300_000) + b"v" * 1_300_000)[:1_250_000]
+
+    def pour():
+        nonlocal refused
+        for _ in range(3):
+            talks.append(Talk(lab.endpoint))
+            for stream in range(1, 200, 2):
+                talks[-1].send(frame(HEADERS, END_HEADERS, stream, block(grpc_fields(PUT))))
+                talks[-1].send_within_window(b"".join(frame(DATA, 0, stream, most[at:at + 16_000]) for at in range(0, len(most), 16_000)), stream)
+            refused += len(talks[-1].ended)
+
+    peak = lab.peak_during(pour)
+    lab.check(refused > 0, f"{refused} large puts were refused while others had all the room")
+    lab.check(peak < 1.5 * UNFINISHED_BYTES, f"unfinished messages took {peak >> 20} MiB")
+    late = Talk(lab.endpoint)
+    lab.check(late.is_served(1), "a small one is served")
+    for talk in [*talks, late]:
+        talk.close()
+    return f"{refused} refused, {peak >> 20} MiB at most"
+
+
 def stay_idle(lab):
     """Half of them over HTTP/2, half over HTTP/1 after an answer; all held at once."""
     before, talks = lab.victim.anonymous_bytes(), []
@@ -507,7 +532,7 @@ ATTACKS = {
     "frames": speak_wrongly, "messages": malform_messages, "json": malform_json, "rapid_reset": reset_rapidly, "made_resets": make_resets,
     "unread_refusals": leave_refusals_unread, "unread_resets": leave_resets_unread, "unread_settings": leave_settings_unread,
     "unread_answers": leave_answers_unread, "settings": flood_settings, "pings": flood_pings, "continuations": flood_continuations,
-    "empty_data": flood_empty_data, "windows": exhaust_windows, "storm": storm_of_resets, "half": say_half, "idle": stay_idle,
+    "empty_data": flood_empty_data, "windows": exhaust_windows, "storm": storm_of_resets, "half": say_half, "unfinished": keep_large_messages_unfinished, "idle": stay_idle,
     "descriptors": take_all_descriptors,
     "slow": lambda lab: Slowloris(lab).report(),
 }
