@@ -47,7 +47,7 @@ class EveryCommand : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(EveryCommand, DoesWhatItSays) {
-  const struct {
+  constexpr struct {
     std::string_view arguments;
     std::string_view shows;
   } kCases[] = {
@@ -274,7 +274,7 @@ TEST(SocleBench, TellsTheMachinesLimitsUnderLoad) {
 }
 
 TEST(SocleBench, BadInputIsOneLine) {
-  const struct {
+  constexpr struct {
     std::string_view arguments;
     int exit_code;
     std::string_view text;

@@ -81,6 +81,7 @@ int Main(int argc, char** argv) {
   for (const Workload& workload : kWorkloads) {
     if (only.empty() || only == workload.name) {
       std::vector<std::vector<Row>> results;
+      results.reserve(static_cast<size_t>(rounds));
       for (int round = 0; round < rounds; ++round) {
         results.push_back(workload.run(options));
       }

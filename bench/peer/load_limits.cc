@@ -11,8 +11,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -127,7 +127,8 @@ absl::Status MeasureSteadyAppends(const LoadLimitsOptions& options, Histogram* l
 }
 
 absl::Status Refused(const char* what) {
-  return absl::UnavailableError(fmt::format("{}: {}", what, std::strerror(errno)));
+  return absl::UnavailableError(
+      fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
 
 class Descriptors {

@@ -208,8 +208,9 @@ TEST_F(BackendTest, ScanAndGetMergePagesAndBothBuffersAsAModelDoes) {
     }
     if (random.OneIn(10)) {
       std::vector<std::string> expected;
+      expected.reserve(model.size());
       for (const auto& [k, v] : model) {
-        expected.push_back(k + "=" + v);
+        expected.push_back(fmt::format("{}={}", k, v));
       }
       ASSERT_EQ(Scan(), expected);
       ASSERT_EQ(Get(key), model.contains(key) ? model[key] : "none");

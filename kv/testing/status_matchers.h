@@ -22,12 +22,12 @@
 namespace socle {
 namespace internal {
 
-inline const absl::Status& StatusOf(const absl::Status& status) {
+inline absl::Status StatusOf(const absl::Status& status) {
   return status;
 }
 
 template <typename T>
-const absl::Status& StatusOf(const absl::StatusOr<T>& status_or) {
+absl::Status StatusOf(const absl::StatusOr<T>& status_or) {
   return status_or.status();
 }
 
