@@ -216,7 +216,8 @@ class PosixFile final : public File {
   absl::StatusOr<std::unique_ptr<Mapping>> MapForReading(size_t length) override {
     void* address = ::mmap(nullptr, length, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd_.get(), 0);
     if (address == MAP_FAILED) {  // NOLINT: the macro casts
-      return ErrnoStatus(fmt::format("mmap {} bytes of", length), path_, errno);
+      return ErrnoStatus(fmt::format("mmap {} bytes of address space (ulimit -v) for", length),
+                         path_, errno);
     }
     return std::make_unique<PosixMapping>(address, length);
   }
@@ -417,9 +418,12 @@ class PosixEnv final : public Env {
     const int error = errno;
     struct stat attributes = {};
     if (::stat(path.c_str(), &attributes) != 0) {
-      return ErrnoStatus("mkdir", path, error);
+      // Of a symbolic link to nowhere "exists" would be half the truth.
+      return error == EEXIST ? ErrnoStatus("stat", path, errno) : ErrnoStatus("mkdir", path, error);
     }
-    return S_ISDIR(attributes.st_mode) ? absl::OkStatus() : ErrnoStatus("mkdir", path, EEXIST);
+    return S_ISDIR(attributes.st_mode)
+               ? absl::OkStatus()
+               : absl::AlreadyExistsError(fmt::format("mkdir {}: it is not a directory", path));
   }
 };
 

@@ -132,7 +132,11 @@ TEST_F(PosixEnvTest, CreatesMissingParentDirectories) {
   EXPECT_TRUE(env_->CreateDirs(PathOf("x/y/z")).ok());
   EXPECT_TRUE(*env_->Exists(PathOf("x/y/z")));
   Create("file");
-  EXPECT_EQ(env_->CreateDirs(PathOf("file")).code(), absl::StatusCode::kAlreadyExists);
+  const absl::Status file = env_->CreateDirs(PathOf("file"));
+  EXPECT_EQ(file.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(file.message()), HasSubstr("is not a directory"));
+  ASSERT_EQ(::symlink("nowhere", PathOf("link").c_str()), 0);
+  EXPECT_EQ(env_->CreateDirs(PathOf("link")).code(), absl::StatusCode::kNotFound);
   EXPECT_FALSE(env_->CreateDirs(PathOf("file/below")).ok());
 }
 

@@ -1,6 +1,7 @@
 // The bases of a backup: how they are made, and what goes when one is there.
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -81,7 +82,8 @@ bool BackupWriter::IsBaseDue() const {
   if (store_->log_index() == base_index_) {
     return false;
   }
-  return clock_->WallNanos() - base_wall_nanos_ >= options_.snapshot_interval_nanos ||
+  // A clock that was set back is as good a reason: the base seems to be of the future, and the next one due years from now.
+  return std::abs(clock_->WallNanos() - base_wall_nanos_) >= options_.snapshot_interval_nanos ||
          bytes_since_base_ > std::max(options_.piece_bytes_between_bases, 2 * base_bytes_);
 }
 

@@ -154,6 +154,19 @@ TEST_F(BackupGaps, ALossBetweenABaseAndAPieceIsFoundByCheckAndRestore) {
   EXPECT_TRUE(writer_->IsBaseDue());
 }
 
+// One that was in the future when a base was made, as of a machine without a battery.
+TEST_F(BackupGaps, AClockThatWasSetBackPutsNoBaseOff) {
+  MakeBaseUnderLoad();
+  OpenWriter();
+  ASSERT_OK(recorded_.store()->Put({.key = "k", .value = "v"}));
+  ASSERT_OK(writer_->Save());
+  EXPECT_FALSE(writer_->IsBaseDue());
+  clock_.JumpWall(-1'000 * kNanosPerSecond);
+  EXPECT_TRUE(writer_->IsBaseDue());
+  ASSERT_OK(writer_->MakeBase(Nothing));
+  EXPECT_FALSE(writer_->IsBaseDue());
+}
+
 TEST_F(BackupGaps, ALossBetweenTwoBasesIsFound) {
   MakeBaseUnderLoad();
   OpenWriter();
