@@ -21,7 +21,7 @@ FORBIDDEN_PARTS = {"util", "utils", "common", "helper", "helpers", "manager", "m
 
 # rule, pattern on code without comments and strings, where it is allowed (path prefixes or suffixes), the cure
 BANNED = [
-    ("thread", r"\bstd::j?thread\b(?!::hardware_concurrency)", ["kv/base/thread.h"], "use socle::Thread (kv/base/thread.h): it is named and joined"),
+    ("thread", r"\bstd::j?thread\b(?!::hardware_concurrency)", ["kv/base/thread."], "use socle::Thread (kv/base/thread.h): it is named and joined"),
     ("detach", r"(\.|->)detach\(\)", [], "keep the thread and join it"),
     ("mutex", r"\babsl::Mutex\b", [], "use socle::Mutex (kv/base/mutex.h): TSan sees it"),
     ("sleep", r"\b(sleep_for|sleep_until|usleep|nanosleep)\s*\(", ["kv/base/clock.cc"], "take a Clock, or wait on a CondVar"),

@@ -280,7 +280,11 @@ class Restorer {
     };
     std::vector<Thread> threads;
     for (size_t i = 1; i < std::min(shape_.threads, count); ++i) {
-      threads.emplace_back("restore", work);
+      absl::StatusOr<Thread> more = Thread::Start("restore", work);
+      if (!more.ok()) {
+        break;  // those there are do all of it
+      }
+      threads.push_back(*std::move(more));
     }
     work();
   }

@@ -97,7 +97,8 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::Open(std::unique_ptr<Engine> e
                                                           .sealed = nullptr,
                                                           .active = backend->active_});
   }
-  backend->committer_ = Thread("committer", [raw = backend.get()] { raw->CommitterLoop(); });
+  ASSIGN_OR_RETURN(backend->committer_,
+                   Thread::Start("committer", [raw = backend.get()] { raw->CommitterLoop(); }));
   return backend;
 }
 

@@ -2,16 +2,18 @@
 //
 // Laws     1. The name (at most 15 bytes) is what `top -H` and debuggers show.
 //          2. The destructor joins; whoever owns it has told the body to stop before.
+//          3. The system may have no thread to give (TasksMax= of a unit, a cgroup's pids.max, ulimit -u). What a running
+//             process can do without is begun with Start, which then fails; the constructor is for what it can't, and
+//             ends the process with code 1 and an error in the log.
 // Threads  thread-compatible.
 #ifndef SOCLE_KV_BASE_THREAD_H_
 #define SOCLE_KV_BASE_THREAD_H_
 
-#include <pthread.h>
-
 #include <functional>
 #include <string>
 #include <thread>
-#include <utility>
+
+#include <absl/status/statusor.h>
 
 namespace socle {
 
@@ -19,11 +21,9 @@ class Thread {
  public:
   Thread() = default;
 
-  Thread(const std::string& name, std::function<void()> body)
-      : thread_([name, body = std::move(body)] {
-          ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
-          body();
-        }) {}
+  Thread(const std::string& name, std::function<void()> body);
+
+  static absl::StatusOr<Thread> Start(const std::string& name, std::function<void()> body);
 
   ~Thread() { Join(); }
 

@@ -27,13 +27,17 @@ constexpr auto kHashLook = std::chrono::milliseconds(50);
 // HashKV of a store, computed beside.
 class HashTask {
  public:
-  explicit HashTask(const mvcc::Store* store)
-      : thread_("backup hash", [this, store] {
-          absl::StatusOr<mvcc::KvHash> hash = store->HashKv(0);
-          MutexLock lock(&mu_);
-          hash_ = std::move(hash);
-          done_.Signal();
-        }) {}
+  explicit HashTask(const mvcc::Store* store) : store_(store) {}
+
+  absl::Status Start() {
+    ASSIGN_OR_RETURN(thread_, Thread::Start("backup hash", [this] {
+                       absl::StatusOr<mvcc::KvHash> hash = store_->HashKv(0);
+                       MutexLock lock(&mu_);
+                       hash_ = std::move(hash);
+                       done_.Signal();
+                     }));
+    return absl::OkStatus();
+  }
 
   ~HashTask() { thread_.Join(); }
 
@@ -50,6 +54,7 @@ class HashTask {
   }
 
  private:
+  const mvcc::Store* const store_;
   Mutex mu_;
   CondVar done_;
   std::optional<absl::StatusOr<mvcc::KvHash>> hash_ ABSL_GUARDED_BY(mu_);
@@ -115,6 +120,7 @@ absl::Status BackupWriter::TryMakeBase(const std::function<absl::Status()>& keep
     ASSIGN_OR_RETURN(const std::unique_ptr<kv::ReadTxn> pages, store_->CommitAndRead());
     record.wall_nanos = clock_->WallNanos();
     HashTask hash(store_);
+    RETURN_IF_ERROR(hash.Start());
     ASSIGN_OR_RETURN(const mvcc::Restored restored, mvcc::ReadBookkeeping(*pages));
     record.index = restored.consistent_index;
     record.compact_revision = std::max(restored.finished_compact, restored.scheduled_compact);

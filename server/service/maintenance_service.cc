@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "kv/base/log.h"
 #include "kv/base/status_macros.h"
 #include "server/service/error_table.h"
 
@@ -192,8 +193,13 @@ absl::Status MaintenanceService::Downgrade(const Caller& caller,
 absl::StatusOr<std::unique_ptr<SnapshotStream>> MaintenanceService::Snapshot(
     const Caller& caller, std::function<void()> on_ready) {
   RETURN_IF_ERROR(node_->guard().Root(caller));
-  return std::make_unique<SnapshotStream>(&node_->store(), std::move(on_ready),
-                                          &node_->times()->snapshot);
+  absl::StatusOr<std::unique_ptr<SnapshotStream>> stream =
+      SnapshotStream::Start(&node_->store(), std::move(on_ready), &node_->times()->snapshot);
+  if (!stream.ok()) {
+    LogError("a snapshot is refused", {{"error", stream.status()}});
+    return WireStatus(stream.status());
+  }
+  return stream;
 }
 
 }  // namespace socle::server

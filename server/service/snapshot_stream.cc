@@ -14,11 +14,17 @@
 #include "server/service/sha256.h"
 
 namespace socle::server {
+
+absl::StatusOr<std::unique_ptr<SnapshotStream>> SnapshotStream::Start(
+    mvcc::Store* store, std::function<void()> on_ready, Durations* times) {
+  std::unique_ptr<SnapshotStream> stream(new SnapshotStream(store, std::move(on_ready), times));
+  ASSIGN_OR_RETURN(stream->reader_,
+                   Thread::Start("snapshot", [raw = stream.get()] { raw->Run(); }));
+  return stream;
+}
+
 SnapshotStream::SnapshotStream(mvcc::Store* store, std::function<void()> on_ready, Durations* times)
-    : store_(store),
-      on_ready_(std::move(on_ready)),
-      times_(times),
-      reader_("snapshot", [this] { Run(); }) {}
+    : store_(store), on_ready_(std::move(on_ready)), times_(times) {}
 
 SnapshotStream::~SnapshotStream() {
   {

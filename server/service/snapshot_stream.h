@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -35,8 +36,10 @@ class SnapshotStream {
   enum class Step { kMessage, kWait, kEnd };
 
   // Commits and starts to read. `on_ready` is called whenever Next would not say kWait any more.
-  // `times` may be null: how long complete ones took, from here to the last message.
-  SnapshotStream(mvcc::Store* store, std::function<void()> on_ready, Durations* times = nullptr);
+  // `times` may be null: how long complete ones took, from here to the last message. Fails when there is no thread for it.
+  static absl::StatusOr<std::unique_ptr<SnapshotStream>> Start(mvcc::Store* store,
+                                                               std::function<void()> on_ready,
+                                                               Durations* times = nullptr);
   ~SnapshotStream();
   SnapshotStream(const SnapshotStream&) = delete;
   SnapshotStream& operator=(const SnapshotStream&) = delete;
@@ -50,6 +53,8 @@ class SnapshotStream {
     std::string bytes;
     uint64_t remaining_bytes = 0;
   };
+
+  SnapshotStream(mvcc::Store* store, std::function<void()> on_ready, Durations* times);
 
   void Run();
   absl::Status ReadPages();

@@ -15,6 +15,7 @@
 
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
+#include "kv/base/status_macros.h"
 #include "server/wire/client/call.h"
 #include "server/wire/client/channel.h"
 #include "server/wire/client/connection.h"
@@ -42,7 +43,7 @@ absl::StatusOr<std::unique_ptr<ClientLoop>> ClientLoop::Start(const std::string&
   }
   std::unique_ptr<ClientLoop> loop(new ClientLoop(epoll_fd, event_fd));
   CHECK(loop->Watch(event_fd, EPOLLIN, nullptr));
-  loop->thread_ = Thread(thread_name, [raw = loop.get()] { raw->Run(); });
+  ASSIGN_OR_RETURN(loop->thread_, Thread::Start(thread_name, [raw = loop.get()] { raw->Run(); }));
   return loop;
 }
 

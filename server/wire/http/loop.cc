@@ -14,6 +14,7 @@
 
 #include "kv/base/check.h"
 #include "kv/base/clock.h"
+#include "kv/base/status_macros.h"
 #include "server/wire/http/exchange.h"
 
 namespace socle::server::http {
@@ -44,7 +45,7 @@ absl::StatusOr<std::shared_ptr<Loop>> Loop::Start(const std::string& thread_name
   std::shared_ptr<Loop> loop(new Loop(epoll_fd, event_fd));
   // Edge-triggered: a wake-up needs no read.
   CHECK(loop->Watch(event_fd, EPOLLIN | EPOLLET, nullptr));
-  loop->thread_ = Thread(thread_name, [raw = loop.get()] { raw->Run(); });
+  ASSIGN_OR_RETURN(loop->thread_, Thread::Start(thread_name, [raw = loop.get()] { raw->Run(); }));
   return loop;
 }
 
