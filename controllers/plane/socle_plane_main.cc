@@ -47,7 +47,17 @@ sigset_t StopSignals() {
   return signals;
 }
 
+// These end a process that says nothing about them: a client that is gone, a file that may not grow (which is an error of
+// the write), and what scripts send to have a log file opened anew.
+void IgnoreSignals() {
+  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM}) {
+    ::signal(ignored, SIG_IGN);
+  }
+}
+
 int Main(std::vector<std::string> arguments) {
+  HoldStandardDescriptors();
+  IgnoreSignals();
   RaiseDescriptorLimit();
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(std::move(arguments));
   if (!flags.ok()) {
@@ -70,7 +80,6 @@ int Main(std::vector<std::string> arguments) {
   }
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
 
   absl::StatusOr<std::unique_ptr<Plane>> plane = Plane::Start(settings);
   if (!plane.ok()) {

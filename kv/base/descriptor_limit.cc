@@ -6,6 +6,17 @@
 
 namespace socle {
 
+void HoldStandardDescriptors() {
+  // tidy: allow file because numbers are held, nothing is read or written
+  int fd = ::open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO) {
+    fd = ::dup(fd);
+  }
+  if (fd > STDERR_FILENO) {
+    ::close(fd);
+  }
+}
+
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {

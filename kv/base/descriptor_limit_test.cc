@@ -10,6 +10,21 @@
 namespace socle {
 namespace {
 
+TEST(DescriptorLimit, StandardDescriptorsThatAreClosedAreNotGivenToFiles) {
+  const int kept = ::dup(STDIN_FILENO);
+  ASSERT_GT(kept, STDERR_FILENO);
+  ::close(STDIN_FILENO);
+  HoldStandardDescriptors();
+  HoldStandardDescriptors();  // nothing is closed: no effect
+  const int next = ::dup(kept);
+  EXPECT_GT(next, STDERR_FILENO);
+  char byte = 0;
+  EXPECT_EQ(::read(STDIN_FILENO, &byte, 1), 0);  // /dev/null
+  ::close(next);
+  ::dup2(kept, STDIN_FILENO);
+  ::close(kept);
+}
+
 TEST(DescriptorLimit, SomeAreReserved) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);

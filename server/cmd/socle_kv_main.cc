@@ -67,7 +67,17 @@ int WaitForSignal(const sigset_t& signals) {
   return caught;
 }
 
+// These end a process that says nothing about them, and not etcd: a client that is gone, a file that may not grow (which is
+// an error of the write), and what scripts send to have a log file opened anew.
+void IgnoreSignals() {
+  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM}) {
+    ::signal(ignored, SIG_IGN);
+  }
+}
+
 int Main(const std::vector<std::string>& arguments) {
+  HoldStandardDescriptors();
+  IgnoreSignals();
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(arguments, EtcdEnvironment());
   if (!flags.ok()) {
     return Fail(flags.status(), kExitUsage);
@@ -107,7 +117,6 @@ int Main(const std::vector<std::string>& arguments) {
   }
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
 
   absl::StatusOr<std::unique_ptr<KvServer>> server = KvServer::Start(settings);
   if (!server.ok()) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kv/base/clock.h"
+#include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
 #include "kv/env/env.h"
 #include "server/cmd/soclectl.h"
@@ -29,6 +30,8 @@ void OnBusError(int /*signal*/) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  socle::HoldStandardDescriptors();
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error, not the end
   struct sigaction action = {};
   action.sa_handler = OnBusError;
   ::sigaction(SIGBUS, &action, nullptr);
