@@ -1,11 +1,17 @@
 #include "kv/base/log.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <mutex>
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "kv/base/clock.h"
@@ -32,6 +38,61 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
   return spdlog::level::off;
 }
 
+// Standard output or error: a terminal, a pipe or the journal's socket, which somebody reads. Law 4.
+class StreamSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  StreamSink(int fd, LogFormat format) : fd_(fd), format_(format) {}
+
+ private:
+  static constexpr int kPatienceMillis = 100;
+
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (left_out_ > 0 && HasRoom(0)) {
+      const std::string told =
+          FormatLogLine(format_, LogLevel::kWarning, Clock::Real()->WallNanos(), "base/log.cc",
+                        "lines of the log were left out: nobody read them", {{"lines", left_out_}});
+      left_out_ = Write((is_cut_ ? "\n" : "") + told + "\n", 0) ? 0 : left_out_;
+    }
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    // Who waited in vain once does not wait again before somebody reads.
+    if (!Write({line.data(), line.size()}, left_out_ > 0 ? 0 : kPatienceMillis)) {
+      ++left_out_;
+    }
+  }
+
+  void flush_() override {}  // nothing is kept back
+
+  bool HasRoom(int patience_millis) const {
+    pollfd room{.fd = fd_, .events = POLLOUT, .revents = 0};
+    return ::poll(&room, 1, patience_millis) > 0;
+  }
+
+  // False: there was no room for all of it. What can't be written at all counts as written.
+  bool Write(std::string_view text, int patience_millis) {
+    for (bool has_begun = false; !text.empty(); has_begun = true) {
+      if (!HasRoom(patience_millis)) {
+        is_cut_ = is_cut_ || has_begun;
+        return false;
+      }
+      // That much never waits once poll has said that there is room.
+      const ssize_t written = ::write(fd_, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+      if (written < 0) {
+        return errno != EAGAIN && errno != EINTR;
+      }
+      text.remove_prefix(static_cast<size_t>(written));
+    }
+    is_cut_ = false;
+    return true;
+  }
+
+  const int fd_;
+  const LogFormat format_;
+  // Guarded by the base's mutex.
+  uint64_t left_out_ = 0;
+  bool is_cut_ = false;  // the last thing written is a part of a line
+};
+
 Sink MakeSink(std::vector<spdlog::sink_ptr> sinks, LogLevel level, LogFormat format) {
   auto logger = std::make_shared<spdlog::logger>("socle", sinks.begin(), sinks.end());
   logger->set_level(LevelOf(level));
@@ -41,8 +102,9 @@ Sink MakeSink(std::vector<spdlog::sink_ptr> sinks, LogLevel level, LogFormat for
 }
 
 Sink& Current() {
-  static Sink* const sink = new Sink(MakeSink({std::make_shared<spdlog::sinks::stderr_sink_mt>()},
-                                              LogLevel::kWarning, LogFormat::kText));
+  static Sink* const sink =
+      new Sink(MakeSink({std::make_shared<StreamSink>(STDERR_FILENO, LogFormat::kText)},
+                        LogLevel::kWarning, LogFormat::kText));
   return *sink;
 }
 
@@ -122,9 +184,9 @@ absl::Status InitLog(const LogOptions& options) {
   std::vector<spdlog::sink_ptr> sinks;
   for (const std::string& output : options.outputs) {
     if (output == "stderr" || output == "default") {
-      sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+      sinks.push_back(std::make_shared<StreamSink>(STDERR_FILENO, options.format));
     } else if (output == "stdout") {
-      sinks.push_back(std::make_shared<spdlog::sinks::stdout_sink_mt>());
+      sinks.push_back(std::make_shared<StreamSink>(STDOUT_FILENO, options.format));
     } else {
       try {
         sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(output));

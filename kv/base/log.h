@@ -9,6 +9,8 @@
 //             debug = per request.
 //          2. No secrets, no user values.
 //          3. The JSON has etcd's field names, levels and times, so that readers of its logs keep working.
+//          4. A reader of standard output or error that stops reading (a full pipe, a terminal after Ctrl-S) costs lines and
+//             a tenth of a second, and stops nobody; the next line that finds room says how many were left out.
 // Threads  thread-safe. Before InitLog everything of level warning and above goes to stderr as
 //          text.
 #ifndef SOCLE_KV_BASE_LOG_H_

@@ -1,5 +1,9 @@
 #include "kv/base/log.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -7,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kv/base/clock.h"
 #include "kv/testing/temp_dir.h"
 
 namespace socle {
@@ -43,6 +48,40 @@ TEST(Log, LinesAsTextQuoteOnlyWhatNeedsIt) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, LogLevel::kWarning, kNanos, "c", "flag",
                           {{"warning", "two words"}, {"plain", "word"}, {"n", 5}}),
             "2026-11-26T10:03:04.000123Z warn flag warning=\"two words\" plain=word n=5");
+}
+
+TEST(Log, AReaderThatStopsReadingStopsNobody) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  ASSERT_GT(::fcntl(ends[1], F_SETPIPE_SZ, 16'384), 0);
+  const int stdout_before = ::dup(STDOUT_FILENO);
+  ::dup2(ends[1], STDOUT_FILENO);
+  ::close(ends[1]);
+  ASSERT_TRUE(InitLog({.outputs = {"stdout"}}).ok());
+
+  // Written in two pieces, of which the pipe may have taken one.
+  const std::string text(6'000, 'x');
+  const int64_t began = Clock::Real()->MonotonicNanos();
+  for (int i = 0; i < 100; ++i) {
+    LogInfo("long", {{"i", i}, {"text", text}});
+  }
+  EXPECT_LT(Clock::Real()->MonotonicNanos() - began, 5 * kNanosPerSecond);
+
+  std::string read(1 << 20U, '\0');
+  const auto read_some = [&] { return ::read(ends[0], read.data(), read.size()); };
+  const std::string first(read.data(), static_cast<size_t>(read_some()));
+  EXPECT_THAT(first, HasSubstr(R"("i":0,)"));
+  LogInfo("short");
+  const std::string rest(read.data(), static_cast<size_t>(read_some()));
+  EXPECT_THAT(rest,
+              HasSubstr(R"("msg":"lines of the log were left out: nobody read them","lines":9)"));
+  EXPECT_THAT(rest, HasSubstr(R"("msg":"short"})"));
+  EXPECT_EQ(rest.front() == '\n', first.back() != '\n');
+
+  ::dup2(stdout_before, STDOUT_FILENO);
+  ::close(stdout_before);
+  ::close(ends[0]);
+  ASSERT_TRUE(InitLog({.level = LogLevel::kWarning, .outputs = {"stderr"}}).ok());
 }
 
 TEST(Log, GoesToEveryOutputAndNamesItsCaller) {
