@@ -238,6 +238,19 @@ TEST_P(MetricsTest, CountWhatWasDone) {
       1);
 }
 
+// rate() can't see the step of a series from absent to its first value: an alert would miss the first failures.
+TEST_P(MetricsTest, ShowEveryOutcomeBeforeItHappens) {
+  Start();
+  Fetch();
+  for (const std::string_view code : {"Unknown", "DeadlineExceeded", "Unavailable", "DataLoss"}) {
+    EXPECT_EQ(Value(fmt::format("grpc_server_handled_total{{grpc_code=\"{}\",grpc_method=\"Range\","
+                                "grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"}}",
+                                code)),
+              0)
+        << code;
+  }
+}
+
 TEST_P(MetricsTest, CountTheBytesOfAnswersThatAreSentInPieces) {
   Start();
   constexpr int kValueBytes = 1'000'000;
