@@ -18,6 +18,7 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "kv/base/log.h"
 #include "kv/base/status_macros.h"
@@ -345,12 +346,23 @@ absl::StatusOr<std::string> ReadKeyFile(const std::string& path) {
   return read.ok() ? absl::StatusOr<std::string>(std::move(text)) : broken(read);
 }
 
+// The key itself or, as etcd takes it too, a certificate of it.
+EVP_PKEY* ReadPublicKey(BIO* bio) {
+  if (EVP_PKEY* const key = PEM_read_bio_PUBKEY(bio, nullptr, nullptr, nullptr)) {
+    return key;
+  }
+  BIO_reset(bio);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(bio, nullptr, nullptr, nullptr), X509_free);
+  return certificate == nullptr ? nullptr : X509_get_pubkey(certificate.get());
+}
+
 absl::StatusOr<Key> ReadKey(const std::string& path, bool is_private, int type) {
   ASSIGN_OR_RETURN(const std::string text, ReadKeyFile(path));
   const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
       BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
   Key key(is_private ? PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr)
-                     : PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr),
+                     : ReadPublicKey(bio.get()),
           EVP_PKEY_free);
   if (key == nullptr || EVP_PKEY_base_id(key.get()) != type) {
     return absl::InvalidArgumentError(fmt::format("{} is not a {} key of the sign-method in PEM",

@@ -11,6 +11,7 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "kv/base/status_macros.h"
 #include "kv/testing/manual_clock.h"
@@ -165,14 +166,48 @@ TEST_F(SignedTokensTest, AreReadAndNotMadeWithThePublicKeyAlone) {
   EXPECT_EQ(reader->Make("alice", 7).status().code(), absl::StatusCode::kUnknown);
 }
 
+using Pipe = std::unique_ptr<BIO, decltype(&BIO_free)>;
+
+Pipe NewPipe() {
+  return {BIO_new(BIO_s_mem()), BIO_free};
+}
+
+std::string Drain(BIO* bio) {
+  std::string text(16'384, '\0');
+  const int size = BIO_read(bio, text.data(), static_cast<int>(text.size()));
+  text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  return text;
+}
+
 std::string PemOf(EVP_PKEY* key) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), BIO_free);
-  PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
-  std::string pem(16'384, '\0');
-  const int size = BIO_read(bio.get(), pem.data(), static_cast<int>(pem.size()));
-  pem.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  const Pipe pipe = NewPipe();
+  PEM_write_bio_PrivateKey(pipe.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
   EVP_PKEY_free(key);
-  return pem;
+  return Drain(pipe.get());
+}
+
+// Signed by itself.
+std::string CertificateOf(EVP_PKEY* key) {
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 60);
+  X509_set_pubkey(certificate.get(), key);
+  X509_sign(certificate.get(), key, EVP_sha256());
+  const Pipe pipe = NewPipe();
+  PEM_write_bio_X509(pipe.get(), certificate.get());
+  return Drain(pipe.get());
+}
+
+// etcd takes one for pub-key; its own tests give it the pair that serves TLS.
+TEST_F(SignedTokensTest, AreReadWithTheKeyOfACertificate) {
+  EVP_PKEY* const key = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
+  const std::string certificate = Write("certificate", CertificateOf(key));
+  const auto signer =
+      Make("sign-method=ES256,pub-key=" + certificate + ",priv-key=" + Write("key", PemOf(key)));
+  const auto reader = Make("sign-method=ES256,pub-key=" + certificate);
+  ASSERT_NE(signer, nullptr);
+  ASSERT_NE(reader, nullptr);
+  EXPECT_TRUE(reader->Read(*signer->Make("alice", 7), 7).has_value());
 }
 
 TEST_F(SignedTokensTest, OfEveryAlgorithmAreReadByItAlone) {
