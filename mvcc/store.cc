@@ -146,10 +146,10 @@ class StoreImpl final : public Store {
                     done(std::move(result));
                     return;
                   }
-                  loop_->WhenCompacted(
-                      [result = *result, done = std::move(done)](absl::Status status) mutable {
-                        done(status.ok() ? absl::StatusOr<CompactResult>(result) : status);
-                      });
+                  loop_->WhenCompacted([result = *result, done = std::move(done)](
+                                           const absl::Status& status) mutable {
+                    done(status.ok() ? absl::StatusOr<CompactResult>(result) : status);
+                  });
                 }));
   }
 
@@ -203,7 +203,7 @@ class StoreImpl final : public Store {
 
   absl::StatusOr<std::unique_ptr<kv::ReadTxn>> CommitAndRead() override {
     Answer<bool> committed;
-    loop_->WhenCommitted([done = committed.callback()](absl::Status status) mutable {
+    loop_->WhenCommitted([done = committed.callback()](const absl::Status& status) mutable {
       done(status.ok() ? absl::StatusOr<bool>(true) : status);
     });
     RETURN_IF_ERROR(committed.Wait().status());
@@ -211,12 +211,12 @@ class StoreImpl final : public Store {
   }
 
   void Shrink(Callback<uint64_t> done) override {
-    loop_->WhenCommitted([this, done = std::move(done)](absl::Status status) mutable {
+    loop_->WhenCommitted([this, done = std::move(done)](const absl::Status& status) mutable {
       if (!status.ok()) {
         done(std::move(status));
         return;
       }
-      backend_->Shrink([this, done = std::move(done)](absl::Status shrunk) mutable {
+      backend_->Shrink([this, done = std::move(done)](const absl::Status& shrunk) mutable {
         if (shrunk.ok() || absl::IsUnimplemented(shrunk)) {
           done(backend_->engine()->Size().total_bytes);
         } else {

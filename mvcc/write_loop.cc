@@ -99,7 +99,7 @@ void WriteLoop::Submit(std::unique_ptr<Proposal> proposal) {
     changed_.Signal();  // the loop that wakes finds the lock free
   }
   if (!refused.ok()) {
-    proposal->Fail(refused);
+    proposal->Fail(refused);  // NOLINT(bugprone-use-after-move): only what was taken has moved
   }
 }
 

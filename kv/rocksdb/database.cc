@@ -258,7 +258,7 @@ absl::Status Database::Commit(rocksdb::WriteBatch* batch, uint64_t txid, const C
   }
   rocksdb::WriteOptions durable;
   durable.sync = true;
-  const absl::Status status = Error(db_->Write(durable, batch), "commit");
+  absl::Status status = Error(db_->Write(durable, batch), "commit");
   if (!status.ok()) {
     MutexLock lock(&mu_);
     failure_ = status;

@@ -96,8 +96,8 @@ std::optional<std::string> FromBase64(std::string_view text) {
 // The two numbers side by side, each of fixed width, to and from OpenSSL's DER.
 std::string RawFromDer(std::string_view der, int number_bytes) {
   const unsigned char* at = Bytes(der);
-  const Signature parsed(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())),
-                         ECDSA_SIG_free);
+  const auto bytes = static_cast<long>(der.size());  // NOLINT(google-runtime-int): OpenSSL's
+  const Signature parsed(d2i_ECDSA_SIG(nullptr, &at, bytes), ECDSA_SIG_free);
   std::string raw(2 * static_cast<size_t>(number_bytes), '\0');
   if (parsed == nullptr ||
       BN_bn2binpad(ECDSA_SIG_get0_r(parsed.get()), Bytes(&raw), number_bytes) < 0 ||

@@ -21,9 +21,8 @@
 
 namespace socle::server {
 
-// `options`: name=value pairs with commas between them.
-absl::StatusOr<std::unique_ptr<TokenSource>> MakeSignedTokens(std::string_view options,
-                                                              Clock* clock);
+// `text`: name=value pairs with commas between them.
+absl::StatusOr<std::unique_ptr<TokenSource>> MakeSignedTokens(std::string_view text, Clock* clock);
 
 }  // namespace socle::server
 

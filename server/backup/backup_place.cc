@@ -21,7 +21,7 @@ absl::Status BackupWriter::ExpectAtItsPath(const OpenPiece& piece) const {
   const std::string path = PathOf(piece.figures.name + std::string(kPartSuffix));
   const absl::StatusOr<std::unique_ptr<File>> file = env_->Open(path, OpenMode::kReadOnly);
   std::string found(piece.last_written.size(), '\0');
-  const absl::Status read =
+  absl::Status read =
       file.ok() ? (*file)->ReadAt(piece.last_offset, found) : absl::Status(file.status());
   if (!read.ok() && !absl::IsNotFound(read) && !absl::IsOutOfRange(read)) {
     return read;

@@ -282,7 +282,7 @@ absl::Status RefreshLeases(mvcc::Store* store, const lease::Lessor& lessor) {
     Mutex mu;
     CondVar done;
     std::optional<absl::Status> written;
-    store->LeaseCheckpoints(std::move(checkpoints), [&](absl::StatusOr<int64_t> result) {
+    store->LeaseCheckpoints(std::move(checkpoints), [&](const absl::StatusOr<int64_t>& result) {
       MutexLock lock(&mu);
       written = result.status();
       done.Signal();

@@ -197,7 +197,7 @@ absl::StatusOr<uint32_t> BackupWriter::LinkInLog(uint64_t index) const {
     return 0;
   }
   uint32_t link = 0;
-  const absl::Status read = store_->TailLog(index - 1)->Read(
+  absl::Status read = store_->TailLog(index - 1)->Read(
       kv::LogIndex{index}, 1, [&link](kv::LogIndex /*index*/, std::string_view entry) {
         link = LinkOf(entry);
         return absl::OkStatus();

@@ -72,6 +72,7 @@ mvcc::StoreOptions StoreOptionsOf(const Settings& settings, lease::Lessor* lesso
 
 std::vector<Url> UrlsOf(const std::vector<Port>& ports) {
   std::vector<Url> urls;
+  urls.reserve(ports.size());
   for (const Port& port : ports) {
     urls.push_back(port.url);
   }
@@ -305,6 +306,7 @@ class SingleKvServer final : public KvServer {
                                   .keepalive_interval_nanos = settings_.keepalive_interval_nanos,
                                   .keepalive_timeout_nanos = settings_.keepalive_timeout_nanos}));
     std::vector<http::ListenSocket> sockets;
+    sockets.reserve(ports.size());
     for (Port& port : ports) {
       sockets.push_back(std::move(port.socket));
     }
