@@ -12,7 +12,17 @@ namespace {
 
 int OpenProbeFile() {
   const char* const path = std::getenv("SOCLE_PROBE_FILE");
-  return path == nullptr ? -1 : ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (path == nullptr) {
+    return -1;
+  }
+  const int lowest = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (lowest < 0 || lowest > STDERR_FILENO) {
+    return lowest;
+  }
+  // Where a program began without its standard descriptors, it finds them as they were.
+  const int fd = ::fcntl(lowest, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  ::close(lowest);
+  return fd;
 }
 
 // Open from the start: a probe may mark that there are no descriptors left.

@@ -13,9 +13,6 @@
 namespace socle::server::h2 {
 namespace {
 
-// How long the rest of a message may take when there is little room for more.
-constexpr int64_t kMessagePatienceNanos = 30 * kNanosPerSecond;
-
 constexpr http::Field kContentType = {"content-type", "application/grpc", true};
 constexpr http::Field kStatusOk = {"grpc-status", "0", true};
 
@@ -124,7 +121,8 @@ void GrpcCall::NoteKept() {
   }
   kept_ = now_kept;
   if (is_first && kept_ > 0) {
-    exchange_->WakeAt(std::min(deadline_nanos_, kept_since_nanos_ + kMessagePatienceNanos));
+    exchange_->WakeAt(
+        std::min(deadline_nanos_, kept_since_nanos_ + services_->kept.patience_nanos()));
   }
 }
 
@@ -203,15 +201,16 @@ void GrpcCall::OnTime() {
     End(absl::DeadlineExceededError("context deadline exceeded"));
     return;
   }
-  const bool is_late = kept_ > 0 && now >= kept_since_nanos_ + kMessagePatienceNanos;
+  const bool is_late = kept_ > 0 && now >= kept_since_nanos_ + services_->kept.patience_nanos();
   if (is_late && services_->kept.is_half_full()) {
     PROBE("grpc: a message that takes too long while there is little room");
     End(WireStatus(EtcdError::kTooManyRequests));
     DropKept();
     return;
   }
-  const int64_t look =
-      kept_ == 0 ? http::Loop::kNever : (is_late ? now : kept_since_nanos_) + kMessagePatienceNanos;
+  const int64_t look = kept_ == 0
+                           ? http::Loop::kNever
+                           : (is_late ? now : kept_since_nanos_) + services_->kept.patience_nanos();
   exchange_->WakeAt(std::min(deadline_nanos_, look));
 }
 

@@ -121,7 +121,8 @@ class EtcdHandler final : public http::Handler {
 class FastServer final : public H2Server {
  public:
   FastServer(Node* node, RpcMeter* meter, Web web, const H2Options& options)
-      : services_(node, meter, options.observer, options.sent_bytes_max, options.kept_bytes_max),
+      : services_(node, meter, options.observer, options.sent_bytes_max, options.kept_bytes_max,
+                  options.kept_patience_nanos),
         certificate_names_user_(options.certificate_names_user),
         everything_(&services_, {.web = std::move(web)}, options.certificate_names_user) {}
 

@@ -36,6 +36,7 @@ struct H2Options {
       nullptr;  // must outlive the server; null: nobody wants to know of calls
   size_t sent_bytes_max = kSentBytesMax;      // of one message: for tests
   size_t kept_bytes_max = h2::kKeptBytesMax;  // of requests that have not come whole: for tests
+  int64_t kept_patience_nanos = h2::kKeptPatienceNanos;
 };
 
 class H2Server {

@@ -25,8 +25,11 @@ std::string Large() {
 
 class KeptRequests : public H2ServerTest {
  protected:
-  KeptRequests()
-      : H2ServerTest(&EchoHead, {.loops = 1, .kept_bytes_max = kKeptBytesMaxHere}), http_(port()) {}
+  explicit KeptRequests(int64_t patience_nanos = h2::kKeptPatienceNanos)
+      : H2ServerTest(&EchoHead, {.loops = 1,
+                                 .kept_bytes_max = kKeptBytesMaxHere,
+                                 .kept_patience_nanos = patience_nanos}),
+        http_(port()) {}
 
   // Two of them are kept, a third is not.
   int32_t SendPart() {
@@ -80,6 +83,30 @@ TEST_F(KeptRequests, GiveTheirRoomBackWhenTheirClientIsGone) {
   const auto whole = http_.Request("POST", "/etcdserverpb.KV/Put", Large(),
                                    {{"content-type", "application/grpc"}});
   EXPECT_EQ(http_.Await(whole).fields.at("grpc-status"), "0");
+}
+
+class LateRequests : public KeptRequests {
+ protected:
+  static constexpr int64_t kPatienceNanos = 20 * kNanosPerMilli;
+
+  LateRequests() : KeptRequests(kPatienceNanos) {}
+
+  bool IsEnded(int32_t id) { return http_.stream(id).fields.contains("grpc-status"); }
+};
+
+TEST_F(LateRequests, GiveTheirRoomUpWhenThereIsLittle) {
+  const int32_t first = SendPart();
+  PutSmall();
+  Clock::Real()->SleepFor(3 * kPatienceNanos);
+  PutSmall();
+  EXPECT_FALSE(IsEnded(first)) << "there is room enough";
+  const int32_t second = SendPart();
+  ASSERT_TRUE(http_.RunUntil([&] { return IsEnded(first) || IsEnded(second); }));
+  EXPECT_NE(IsEnded(first), IsEnded(second)) << "with the room of one there is enough";
+  const int32_t ended = IsEnded(first) ? first : second;
+  EXPECT_EQ(http_.stream(ended).fields.at("grpc-message"), "etcdserver: too many requests");
+  http_.SendBody(ended == first ? second : first, Large().substr(kPartBytes), /*is_end=*/true);
+  EXPECT_EQ(http_.Await(ended == first ? second : first).fields.at("grpc-status"), "0");
 }
 
 TEST_F(KeptRequests, OfAStreamAreItsNextMessages) {

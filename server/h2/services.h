@@ -6,7 +6,9 @@
 #define SOCLE_SERVER_H2_SERVICES_H_
 
 #include <cstddef>
+#include <cstdint>
 
+#include "kv/base/clock.h"
 #include "server/h2/kept_bytes.h"
 #include "server/ops/call_observer.h"
 #include "server/ops/rpc_meter.h"
@@ -22,16 +24,18 @@
 namespace socle::server::h2 {
 
 inline constexpr size_t kKeptBytesMax = size_t{256} << 20U;
+inline constexpr int64_t kKeptPatienceNanos = 30 * kNanosPerSecond;
 
 struct Services {
   Services(Node* node_in, RpcMeter* meter_in, const CallObserver* observer_in = nullptr,
-           size_t sent_bytes_max_in = kSentBytesMax, size_t kept_bytes_max = kKeptBytesMax)
+           size_t sent_bytes_max_in = kSentBytesMax, size_t kept_bytes_max = kKeptBytesMax,
+           int64_t kept_patience_nanos = kKeptPatienceNanos)
       : node(node_in),
         meter(meter_in),
         observer(observer_in),
         message_bytes_max(static_cast<size_t>(node_in->request_bytes_max() + kGrpcOverheadBytes)),
         sent_bytes_max(sent_bytes_max_in),
-        kept(kept_bytes_max),
+        kept(kept_bytes_max, kept_patience_nanos),
         kv(node_in, sent_bytes_max_in),
         lease(node_in),
         maintenance(node_in),
