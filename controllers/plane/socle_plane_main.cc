@@ -14,6 +14,7 @@
 #include "controllers/plane/plane.h"
 #include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
+#include "kv/base/signals.h"
 #include "kv/base/status_macros.h"
 
 // Read by jemalloc: what a burst has taken goes back to the system within seconds, by a thread of its own.
@@ -38,26 +39,9 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
-// Signals that end the plane; blocked in every thread, waited for by the main one.
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
-
-// These end a process that says nothing about them: a client that is gone, a file that may not grow (which is an error of
-// the write), and what scripts send to have a log file opened anew.
-void IgnoreSignals() {
-  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM}) {
-    ::signal(ignored, SIG_IGN);
-  }
-}
-
 int Main(std::vector<std::string> arguments) {
   HoldStandardDescriptors();
-  IgnoreSignals();
+  IgnoreStraySignals();
   RaiseDescriptorLimit();
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(std::move(arguments));
   if (!flags.ok()) {

@@ -15,6 +15,7 @@
 
 #include "kv/base/descriptor_limit.h"
 #include "kv/base/log.h"
+#include "kv/base/signals.h"
 #include "kv/base/status_macros.h"
 #include "server/cmd/kv_server.h"
 #include "server/config/flags.h"
@@ -43,15 +44,6 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
-// Signals that end the server; blocked in every thread, waited for by the main one.
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
-
 // Only a supervisor that waits for it notices what it was not told; the server serves all the same.
 void TellSupervisor(std::string_view state) {
   const absl::Status told = Notify(SupervisorSocket(), state);
@@ -67,17 +59,9 @@ int WaitForSignal(const sigset_t& signals) {
   return caught;
 }
 
-// These end a process that says nothing about them, and not etcd: a client that is gone, a file that may not grow (which is
-// an error of the write), and what scripts send to have a log file opened anew.
-void IgnoreSignals() {
-  for (const int ignored : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM}) {
-    ::signal(ignored, SIG_IGN);
-  }
-}
-
 int Main(const std::vector<std::string>& arguments) {
   HoldStandardDescriptors();
-  IgnoreSignals();
+  IgnoreStraySignals();
   const absl::StatusOr<ParsedFlags> flags = ParseFlags(arguments, EtcdEnvironment());
   if (!flags.ok()) {
     return Fail(flags.status(), kExitUsage);
