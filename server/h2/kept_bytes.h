@@ -27,7 +27,12 @@ class KeptBytes {
     return false;
   }
 
-  void Shrink(size_t bytes) { bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // Of nothing it costs nothing: every call says how much it gives back, and all loops share the number.
+  void Shrink(size_t bytes) {
+    if (bytes != 0) {
+      bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    }
+  }
 
   int64_t patience_nanos() const { return patience_nanos_; }
 
