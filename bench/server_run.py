@@ -116,7 +116,9 @@ def measure_steady_puts(session, figures, arguments):
     time.sleep(arguments.settle)
     before = session.log_syncs()
     keep(figures, "put at 5,000/s", session.load("put", *PUTS, *HUNDRED, "--rate=5000", seconds=STEADY_TIMES * arguments.seconds))
-    figures[APPENDS_ALONE] = measure_limits(arguments, under_load=True)["steady_append_p999_us"] / 1000
+    limits = measure_limits(arguments, under_load=True)
+    figures[APPENDS_ALONE] = limits["steady_append_p999_us"] / 1000
+    figures[BARE_EXCHANGES] = limits["exchanges_per_second"]
     # A bucket's bound: what of the tail was the disk's.
     figures["put at 5,000/s, p99.9 of a log sync at most, ms"] = quantile_between(before, session.log_syncs(), 0.999) * 1000
 
@@ -158,7 +160,6 @@ def measure_idle_watches(session, figures, arguments):
     figures["idle watch, bytes"] = max(run["server"][0]["rss_bytes"] - before, 0) / arguments.watchers
     run = session.load("put", *PUTS, "--clients=1000", "--conns=1000", f"--idle-watchers={arguments.watchers}")
     keep(figures, "put, 1,000 connections beside idle watches", run)
-    figures[BARE_EXCHANGES] = measure_limits(arguments, under_load=True)["exchanges_per_second"]
 
 
 def measure(binary, arguments):
